@@ -1,0 +1,79 @@
+"""Where every file of section "Files under data/" lies.
+
+All paths are below one data root: `data/` beside this repository, or the folder named by the
+environment variable DECOMR_DATA, or the one given to `set_data_root` (the --data_dir option).
+The constants are looked up when they are used (`config.SMPL_FILE`), so they follow the root.
+"""
+import os
+from pathlib import Path
+
+_REPOSITORY = Path(__file__).resolve().parent.parent
+_root = Path(os.environ.get("DECOMR_DATA") or _REPOSITORY / "data")
+
+# name of the constant -> path below the data root
+_PATHS = {
+    "DATA_ROOT": ".",
+    # body models
+    "SMPL_FILE": "basicmodel_neutral_lbs_10_207_0_v1.0.0.pkl",
+    "MALE_SMPL_FILE": "basicmodel_m_lbs_10_207_0_v1.0.0.pkl",
+    "FEMALE_SMPL_FILE": "basicmodel_f_lbs_10_207_0_v1.0.0.pkl",
+    "JOINT_REGRESSOR_TRAIN_EXTRA": "J_regressor_extra.npy",
+    "LSP_REGRESSOR_EVAL": "smpl2lsp_j_regressor_nt_v2.npy",
+    "JOINT_REGRESSOR_H36M": "J_regressor_h36m.npy",
+    "REFERENCE_MESH": "reference_mesh.obj",
+    "SEGMENTATION_FILE": "segm_per_v_overlap.pkl",
+    "VERTEX_TEXTURE_FILE": "vertex_texture.npy",
+    # atlas
+    "UV_SAMPLER_PATH": "uv_sampler",
+    # data sets
+    "DATASET_NPZ_PATH": "DATASET_NPZ_PATH",
+    "UP_3D_ROOT": "up-3d",
+    "SURREAL_ROOT": "surreal",
+    "UP_3D_TEST_NAMES": "namesUPlsp.txt",
+    # encoder weights
+    "RESNET_CKPT": "ms_resnet50.ckpt",
+    "RESNET_CKPT_ALTERNATIVE": "resnet50_msp.ckpt",
+}
+
+# file name of the atlas template, by --uv_type
+ATLAS_TEMPLATES = {"BF": "smpl_boundry_free_template.obj", "SMPL": "smpl_fbx_template.obj"}
+
+
+def set_data_root(folder) -> None:
+    """Move every path of this module below `folder`."""
+    global _root
+    _root = Path(folder).expanduser()
+
+
+def data_root() -> Path:
+    return _root
+
+
+def __getattr__(name: str) -> Path:
+    if name in _PATHS:
+        return _root / _PATHS[name]
+    raise AttributeError(f"module 'utils.config' has no attribute {name!r}")
+
+
+def atlas_template(uv_type: str, data_dir=None) -> Path:
+    """The .obj that defines atlas `uv_type` ('BF' or 'SMPL')."""
+    return Path(data_dir or _root) / _PATHS["UV_SAMPLER_PATH"] / ATLAS_TEMPLATES[uv_type]
+
+
+def atlas_tables(uv_type: str, height: int, width: int, data_dir=None) -> Path:
+    return Path(data_dir or _root) / _PATHS["UV_SAMPLER_PATH"] / f"paras_h{height:04d}_w{width:04d}_{uv_type}.npz"
+
+
+def part_weight_map(uv_type: str, height: int, width: int, data_dir=None) -> Path:
+    return Path(data_dir or _root) / f"weight_p24_h{height:04d}_w{width:04d}_{uv_type}.npy"
+
+
+def reference_map(uv_type: str, resolution: int, data_dir=None) -> Path:
+    return Path(data_dir or _root) / f"{uv_type}_ref_map_{resolution}.npy"
+
+
+def body_model_file(path) -> Path:
+    """`path`, or its other known spelling (the UP project writes basicModel_...) when only that exists."""
+    path = Path(path)
+    other = path.with_name(path.name.replace("basicmodel_", "basicModel_", 1))
+    return other if not path.exists() and other.exists() else path

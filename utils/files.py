@@ -1,0 +1,71 @@
+"""Writing files so that a reader never meets half of one.
+
+Everything is written to a temporary name in the target folder, flushed to the disk and
+renamed; an interrupted run leaves either the old file or the new one.
+"""
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from utils.errors import UserError
+
+
+@contextlib.contextmanager
+def atomic_path(path):
+    """Yield a temporary path beside `path`; when the block succeeds it becomes `path`.
+
+    The temporary name keeps the suffix of `path`, because many writers choose the format by it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    try:
+        yield Path(temporary)
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path, text: str) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_png(path, image: np.ndarray) -> None:
+    """Write an image [H, W] or [H, W, 3], uint8; three channels are taken as cv2 stores them (BGR)."""
+    with atomic_path(path) as temporary:
+        if not cv2.imwrite(str(temporary), image):
+            raise OSError(f"cannot write {path}")
+
+
+def write_npy(path, array: np.ndarray) -> None:
+    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+        np.save(stream, array)
+
+
+def write_npz(path, **arrays) -> None:
+    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+        np.savez(stream, **arrays)
+
+
+def require_file(path, hint: str) -> Path:
+    """Return `path` if it is a file, otherwise raise UserError naming it and saying `hint`."""
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path} does not exist. {hint}")
+    return path
