@@ -1,0 +1,170 @@
+"""SMPL body models as float64 numpy arrays, and linear blend skinning for the data tools.
+
+The training graph uses models.smpl, which reads its arrays through this file; preprocessing,
+rendering and the synthetic photographs pose bodies here, without starting MindSpore.
+Source: Loper et al., "SMPL: A Skinned Multi-Person Linear Model", 2015.
+"""
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse
+
+from utils import config
+from utils.errors import UserError
+from utils.files import require_file
+from utils.pickles import load_pickle
+
+NUM_JOINTS = 24
+NUM_BETAS = 10
+LSP_COUNT = 14
+# rows of [J_regressor (24); J_regressor_extra (14)] that are the training joints, in their order
+TRAIN_JOINT_ROWS = [8, 5, 29, 30, 4, 7, 21, 19, 17, 16, 18, 20, 31, 32, 33, 34, 35, 36, 37, 24, 26, 25, 28, 27]
+HEAD_JOINT, LSP_HEAD_ROW = 18, 13  # training joint 18 is the LSP head top, as in the releases
+
+
+@dataclass(frozen=True)
+class BodyModel:
+    """V vertices, F triangles; lengths in metres."""
+
+    v_template: np.ndarray  # [V, 3]
+    shapedirs: np.ndarray  # [V, 3, 10]
+    posedirs: np.ndarray  # [V, 3, 207]
+    joint_regressor: np.ndarray  # [24, V]
+    weights: np.ndarray  # [V, 24]
+    faces: np.ndarray  # [F, 3] int64
+    parents: np.ndarray  # [24] int64, -1 for the root
+
+
+def load_body_model(path) -> BodyModel:
+    """Read an SMPL pickle; UserError names the array that is missing or of another shape."""
+    path = require_file(config.body_model_file(path), "Put the SMPL model there; see data/README.md.")
+    content = load_pickle(path)
+    names = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "f", "kintree_table")
+    missing = [name for name in names if name not in content]
+    if missing:
+        raise UserError(f"{path} is not an SMPL model: it has no {', '.join(missing)}.")
+    regressor = content["J_regressor"]
+    regressor = regressor.toarray() if scipy.sparse.issparse(regressor) else np.asarray(regressor)
+    parents = np.asarray(content["kintree_table"])[0].astype(np.int64)
+    model = BodyModel(
+        v_template=np.asarray(content["v_template"], np.float64),
+        shapedirs=np.asarray(content["shapedirs"], np.float64)[..., :NUM_BETAS],
+        posedirs=np.asarray(content["posedirs"], np.float64),
+        joint_regressor=regressor.astype(np.float64),
+        weights=np.asarray(content["weights"], np.float64),
+        faces=np.asarray(content["f"]).astype(np.int64),
+        parents=np.where(np.arange(len(parents)) == 0, -1, parents),
+    )
+    _check_shapes(path, model)
+    return model
+
+
+def _check_shapes(path: Path, model: BodyModel) -> None:
+    count = len(model.v_template)
+    expected = {
+        "v_template": (count, 3),
+        "shapedirs": (count, 3, NUM_BETAS),
+        "posedirs": (count, 3, 9 * (NUM_JOINTS - 1)),
+        "joint_regressor": (NUM_JOINTS, count),
+        "weights": (count, NUM_JOINTS),
+        "faces": (len(model.faces), 3),
+        "parents": (NUM_JOINTS,),
+    }
+    for name, shape in expected.items():
+        found = getattr(model, name).shape
+        if found != shape:
+            raise UserError(f"{path}: {name} has shape {found}, expected {shape}. Is it an SMPL model of 24 joints?")
+    if model.faces.max() >= count or model.faces.min() < 0:
+        raise UserError(f"{path}: a triangle names vertex {model.faces.max()}, but there are {count} vertices.")
+
+
+def rotation_matrices(axis_angles: np.ndarray) -> np.ndarray:
+    """Rodrigues: [..., 3] radians -> [..., 3, 3]."""
+    angle = np.linalg.norm(axis_angles, axis=-1)[..., None, None]
+    x, y, z = np.moveaxis(axis_angles, -1, 0)
+    zero = np.zeros_like(x)
+    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*x.shape, 3, 3)
+    # sin(a)/a and (1-cos(a))/a^2 without a division by zero: sinc(t) = sin(pi t)/(pi t)
+    first = np.sinc(angle / np.pi)
+    second = 0.5 * np.sinc(angle / (2 * np.pi)) ** 2
+    return np.eye(3) + first * cross + second * cross @ cross
+
+
+def pose_vertices(model: BodyModel, pose: np.ndarray, betas: np.ndarray) -> np.ndarray:
+    """Linear blend skinning: pose [72] axis-angle, betas [10] -> vertices [V, 3] in metres."""
+    rotations = rotation_matrices(np.asarray(pose, np.float64).reshape(NUM_JOINTS, 3))
+    shaped = model.v_template + model.shapedirs @ np.asarray(betas, np.float64).reshape(NUM_BETAS)
+    joints = model.joint_regressor @ shaped
+    posed = shaped + model.posedirs @ (rotations[1:] - np.eye(3)).ravel()
+
+    world_rotation = np.empty_like(rotations)
+    world_joint = np.empty_like(joints)
+    for joint, parent in enumerate(model.parents):
+        if parent < 0:
+            world_rotation[joint], world_joint[joint] = rotations[joint], joints[joint]
+        else:
+            world_rotation[joint] = world_rotation[parent] @ rotations[joint]
+            world_joint[joint] = world_joint[parent] + world_rotation[parent] @ (joints[joint] - joints[parent])
+    shift = world_joint - np.einsum("jab,jb->ja", world_rotation, joints)
+    blended = np.tensordot(model.weights, world_rotation, 1)
+    return np.einsum("vab,vb->va", blended, posed) + model.weights @ shift
+
+
+@dataclass(frozen=True)
+class JointRegressors:
+    """The matrices that turn vertices [V, 3] into the joint sets of this field."""
+
+    smpl_rows: np.ndarray  # [24, V]
+    joint_rows: np.ndarray  # [24, V] get_joints
+    lsp_rows: np.ndarray  # [14, V]
+
+    def smpl(self, vertices: np.ndarray) -> np.ndarray:
+        return self.smpl_rows @ vertices
+
+    def joints(self, vertices: np.ndarray) -> np.ndarray:
+        return self.joint_rows @ vertices
+
+    def lsp(self, vertices: np.ndarray) -> np.ndarray:
+        return self.lsp_rows @ vertices
+
+    @property
+    def train_rows(self) -> np.ndarray:
+        """[24, V]: get_joints with rows 0-12 and 18 replaced by the LSP regressor's, in order."""
+        rows = self.joint_rows.copy()
+        rows[:LSP_HEAD_ROW] = self.lsp_rows[:LSP_HEAD_ROW]
+        rows[HEAD_JOINT] = self.lsp_rows[LSP_HEAD_ROW]
+        return rows
+
+
+def load_joint_regressors(data_root=None, model: BodyModel = None) -> JointRegressors:
+    """Read the regressors below `data_root` (default: the data root) that belong to `model`.
+
+    `model` gives the 24 SMPL rows (default: the neutral model). Where the LSP regressor file is
+    missing its rows fall back to those of get_joints, with a warning.
+    """
+    root = Path(data_root or config.DATA_ROOT)
+    model = model or load_body_model(root / config.SMPL_FILE.name)
+    extra_file = root / config.JOINT_REGRESSOR_TRAIN_EXTRA.name
+    extra = _read_rows(extra_file, len(model.v_template), transposed=False)
+    joint_rows = np.concatenate([model.joint_regressor, extra])[TRAIN_JOINT_ROWS]
+    lsp_file = root / config.LSP_REGRESSOR_EVAL.name
+    if lsp_file.is_file():
+        lsp_rows = _read_rows(lsp_file, len(model.v_template), transposed=True)
+    else:
+        warnings.warn(f"{lsp_file} is missing: LSP joints are taken from J_regressor and {extra_file.name}.", stacklevel=2)
+        lsp_rows = joint_rows[:LSP_COUNT]
+    return JointRegressors(model.joint_regressor, joint_rows, lsp_rows)
+
+
+def _read_rows(path: Path, num_vertices: int, transposed: bool) -> np.ndarray:
+    require_file(path, "It comes with the body model; see data/README.md.")
+    try:
+        matrix = np.load(path, allow_pickle=False).astype(np.float64)
+    except ValueError as error:
+        raise UserError(f"{path} is not a .npy file of numbers: {error}.") from error
+    rows = matrix.T if transposed else matrix
+    if rows.shape != (LSP_COUNT, num_vertices):
+        raise UserError(f"{path} has shape {matrix.shape}, expected {LSP_COUNT} rows for {num_vertices} vertices.")
+    return rows

@@ -1,0 +1,104 @@
+"""Reading Python-2 and Python-3 pickles of arrays without running what they contain.
+
+SMPL body models and UP-3D's `_body.pkl` are pickles. A pickle may name any function to be
+called while it is read, so only the few names that arrays need are admitted here. chumpy, whose
+objects fill the published SMPL files, is replaced by two stand-ins that keep the state and hand
+out its value.
+"""
+import pickle
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse
+
+from utils.errors import UserError
+
+
+class _Chumpy:
+    """Stand-in of chumpy.ch.Ch: an array, kept under the state key `x`."""
+
+    def __init__(self, *_):
+        self.state = {}
+
+    def __setstate__(self, state):
+        self.state = state
+
+    def value(self) -> np.ndarray:
+        return np.asarray(_resolve(self.state["x"]))
+
+
+class _ChumpySelect(_Chumpy):
+    """Stand-in of chumpy.reordering.Select: elements `idxs` of the array `a`."""
+
+    def value(self) -> np.ndarray:
+        elements = np.asarray(_resolve(self.state["a"])).ravel()[np.asarray(self.state["idxs"])]
+        shape = self.state.get("preferred_shape")
+        return elements if shape is None else elements.reshape(shape)
+
+
+def _decode_bytes(text, encoding="latin1"):
+    """Python 3 writes bytes in protocol 2 as a call of codecs.encode on text."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"bytes in encoding {encoding!r}")
+    return text.encode("latin1")
+
+
+def _new_object(cls, base=object, state=None):
+    """copyreg._reconstructor, for the stand-ins and sparse matrices only."""
+    return cls.__new__(cls)
+
+
+_MULTIARRAY = np.core.multiarray
+_ADMITTED = {
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+    ("_codecs", "encode"): _decode_bytes,
+    ("copy_reg", "_reconstructor"): _new_object,
+    ("copyreg", "_reconstructor"): _new_object,
+    ("__builtin__", "object"): object,
+    ("builtins", "object"): object,
+    ("chumpy.ch", "Ch"): _Chumpy,
+    ("chumpy.reordering", "Select"): _ChumpySelect,
+}
+for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+    _ADMITTED[_module, "_reconstruct"] = _MULTIARRAY._reconstruct
+    _ADMITTED[_module, "scalar"] = _MULTIARRAY.scalar
+for _kind in ("csc", "csr", "coo"):
+    for _module in (f"scipy.sparse.{_kind}", f"scipy.sparse._{_kind}"):
+        _ADMITTED[_module, f"{_kind}_matrix"] = getattr(scipy.sparse, f"{_kind}_matrix")
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    def find_class(self, module, name):
+        try:
+            return _ADMITTED[module, name]
+        except KeyError:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which data files do not need") from None
+
+
+def _resolve(value):
+    """Replace chumpy stand-ins by their arrays, in dicts too."""
+    if isinstance(value, _Chumpy):
+        return value.value()
+    if isinstance(value, dict):
+        return {key: _resolve(item) for key, item in value.items()}
+    return value
+
+
+def load_pickle(path) -> dict:
+    """Read a pickled dict of arrays (text keys; Python-2 strings are read as latin1).
+
+    Raises:
+        UserError: the file is missing, is no such pickle, or asks for anything but arrays.
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as stream:
+            content = _resolve(_ArrayUnpickler(stream, encoding="latin1").load())
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist.") from None
+    except Exception as error:  # a damaged pickle can raise any exception type
+        raise UserError(f"{path} cannot be read as a pickle of arrays: {error}.") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds a {type(content).__name__}, expected a dict of arrays.")
+    return content
