@@ -4,6 +4,7 @@ The training graph uses models.smpl, which reads its arrays through this file; p
 rendering and the synthetic photographs pose bodies here, without starting MindSpore.
 Source: Loper et al., "SMPL: A Skinned Multi-Person Linear Model", 2015.
 """
+
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,7 +154,9 @@ def load_joint_regressors(data_root=None, model: BodyModel = None) -> JointRegre
     if lsp_file.is_file():
         lsp_rows = _read_rows(lsp_file, len(model.v_template), transposed=True)
     else:
-        warnings.warn(f"{lsp_file} is missing: LSP joints are taken from J_regressor and {extra_file.name}.", stacklevel=2)
+        warnings.warn(
+            f"{lsp_file} is missing: LSP joints are taken from J_regressor and {extra_file.name}.", stacklevel=2
+        )
         lsp_rows = joint_rows[:LSP_COUNT]
     return JointRegressors(model.joint_regressor, joint_rows, lsp_rows)
 

@@ -4,6 +4,7 @@ All paths are below one data root: `data/` beside this repository, or the folder
 environment variable DECOMR_DATA, or the one given to `set_data_root` (the --data_dir option).
 The constants are looked up when they are used (`config.SMPL_FILE`), so they follow the root.
 """
+
 import os
 from pathlib import Path
 

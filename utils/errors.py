@@ -4,6 +4,7 @@ A function that meets bad input raises UserError with one line: what was expecte
 found, what to do next. The entry scripts run their main through `run_command`, which prints
 that line and exits with code 2 instead of showing a traceback.
 """
+
 import os
 import sys
 

@@ -3,6 +3,7 @@
 Everything is written to a temporary name in the target folder, flushed to the disk and
 renamed; an interrupted run leaves either the old file or the new one.
 """
+
 import contextlib
 import os
 import tempfile

@@ -5,6 +5,7 @@ called while it is read, so only the few names that arrays need are admitted her
 objects fill the published SMPL files, is replaced by two stand-ins that keep the state and hand
 out its value.
 """
+
 import pickle
 from pathlib import Path
 
