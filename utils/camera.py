@@ -1,0 +1,125 @@
+"""Cameras in numpy: weak perspective, its least-squares fit, and the pixel maps between image and crop.
+
+Camera coordinates are x right, y down, z away from the viewer; no camera rotates, bodies are turned
+by their root orientation. A weak-perspective camera (s, tx, ty) maps (X, Y) to
+(x, y) = s * (X + tx, Y + ty), in units where x = (2 px - W) / W and y = (2 py - H) / W.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+FOCAL_LENGTH = 1000.0  # px; the focal length with which UP-3D and SURREAL meshes are drawn
+BOX_UNIT = 200.0  # px; a crop's scale is the side of its square in units of 200 px
+
+
+class CameraFitError(ValueError):
+    """The keypoints do not determine a camera."""
+
+
+@dataclass(frozen=True)
+class PerspectiveCamera:
+    """Pinhole camera: focal length and centre (cx, cy) in px, translation [3] in metres added to points."""
+
+    focal: float
+    centre: tuple[float, float]
+    translation: np.ndarray
+
+    def project(self, points: np.ndarray, height: int, width: int) -> np.ndarray:
+        """Pixel coordinates [N, 2] of points [N, 3]; the image size plays no part here."""
+        moved = np.asarray(points, np.float64) + self.translation
+        return self.focal * moved[:, :2] / moved[:, 2:] + self.centre
+
+    def rays(self, columns: np.ndarray, rows: np.ndarray, height: int, width: int, near: float):
+        """Rays through pixels: origins [N, 3], directions [N, 3] with z = 1, and the depth of the origins."""
+        x = (columns - self.centre[0]) / self.focal
+        y = (rows - self.centre[1]) / self.focal
+        directions = np.stack([x, y, np.ones_like(x)], axis=1)
+        origins = np.broadcast_to(-np.asarray(self.translation, np.float64), directions.shape)
+        return origins, directions, 0.0
+
+
+@dataclass(frozen=True)
+class OrthographicCamera:
+    """Weak-perspective camera (scale, shift (tx, ty)) of an image of any size; depth is the points' own z."""
+
+    scale: float
+    shift: tuple[float, float]
+
+    def project(self, points: np.ndarray, height: int, width: int) -> np.ndarray:
+        """Pixel coordinates [N, 2] of points [N, 3]."""
+        points = np.asarray(points, np.float64)
+        return from_image_units(project_weak(points, np.array([self.scale, *self.shift])), height, width)
+
+    def rays(self, columns: np.ndarray, rows: np.ndarray, height: int, width: int, near: float):
+        """Parallel rays through pixels, starting at depth `near`; see PerspectiveCamera.rays."""
+        plane = to_image_units(np.stack([columns, rows], axis=1), height, width) / self.scale - self.shift
+        origins = np.concatenate([plane, np.full((len(plane), 1), near)], axis=1)
+        directions = np.zeros_like(origins)
+        directions[:, 2] = 1
+        return origins, directions, near
+
+
+def to_image_units(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Pixel coordinates [..., 2] -> units in which the image spans [-1, 1] across its width."""
+    return (2.0 * np.asarray(pixels, np.float64) - (width, height)) / width
+
+
+def from_image_units(points: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Inverse of `to_image_units`."""
+    return (np.asarray(points) * width + (width, height)) / 2
+
+
+def project_weak(points: np.ndarray, camera: np.ndarray) -> np.ndarray:
+    """Weak-perspective projection of points [..., N, 3] or [..., N, 2] with camera (s, tx, ty): [..., N, 2]."""
+    return camera[0] * (points[..., :2] + camera[1:])
+
+
+def fit_weak_perspective(points: np.ndarray, targets: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """Least-squares camera (s, tx, ty) that maps points [N, >=2] (metres) to targets [N, 2] (image units).
+
+    Only points whose `visible` [N] is positive count. Raises CameraFitError where fewer than two of
+    them are given or where they coincide, or where the best scale is not positive.
+    """
+    chosen = np.asarray(visible) > 0
+    if chosen.sum() < 2:
+        raise CameraFitError(f"no camera can be fitted: {chosen.sum()} visible joints, at least 2 are needed")
+    points = np.asarray(points, np.float64)[chosen, :2]
+    targets = np.asarray(targets, np.float64)[chosen]
+    if not (np.isfinite(points).all() and np.isfinite(targets).all()):
+        raise CameraFitError("no camera can be fitted: joints are not finite numbers")
+    point_mean, target_mean = points.mean(axis=0), targets.mean(axis=0)
+    centred = points - point_mean
+    spread = (centred**2).sum()
+    scale = ((targets - target_mean) * centred).sum() / spread if spread > 0 else 0.0
+    if not scale > 0:
+        raise CameraFitError("no camera can be fitted: the visible joints coincide or lie mirrored to the body")
+    return np.array([scale, *(target_mean / scale - point_mean)])
+
+
+def perspective_from_weak(camera: np.ndarray, height: int, width: int, focal: float = FOCAL_LENGTH):
+    """The pinhole camera at the image centre that agrees with weak perspective (s, tx, ty) at depth 0."""
+    scale, shift_x, shift_y = camera
+    depth = 2 * focal / (width * scale + 1e-9)
+    return PerspectiveCamera(focal, (width / 2, height / 2), np.array([shift_x, shift_y, depth]))
+
+
+def fit_camera(joints: np.ndarray, keypoints: np.ndarray, height: int, width: int) -> PerspectiveCamera:
+    """Fit the drawing camera of an image to joints [N, 3] (metres) and keypoints [N, 3] = (x px, y px, visible)."""
+    targets = to_image_units(keypoints[:, :2], height, width)
+    return perspective_from_weak(fit_weak_perspective(joints, targets, keypoints[:, 2]), height, width)
+
+
+def image_to_crop(points: np.ndarray, centre: np.ndarray, scale: float, size: int) -> np.ndarray:
+    """Image pixels [..., 2] -> pixels of the size x size crop around `centre` with side 200 * scale px."""
+    return (np.asarray(points, np.float64) - centre) * (size / (BOX_UNIT * scale)) + size / 2
+
+
+def crop_to_image(points: np.ndarray, centre: np.ndarray, scale: float, size: int) -> np.ndarray:
+    """Inverse of `image_to_crop`."""
+    return (np.asarray(points, np.float64) - size / 2) * (BOX_UNIT * scale / size) + centre
+
+
+def normalise_pixels(points: np.ndarray, size: int) -> np.ndarray:
+    """Crop pixels [..., 2] -> crop units, the centre of the crop is 0 and its side spans [-1, 1]."""
+    return 2.0 * np.asarray(points) / size - 1.0

@@ -1,0 +1,224 @@
+"""Draw a mesh by casting rays (Intel Embree through embreex): IUV images, shaded pictures, shadows.
+
+One cast answers every question about a picture: `Hits` says for each pixel which triangle it
+sees, where on it, and how far away. A pixel's ray passes through its integer coordinate, which is
+the convention of the OpenDR renderer that made the published IUV images. Coordinates are those of
+utils/camera.py: x right, y down, z away from the viewer.
+"""
+
+import functools
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from embreex.mesh_construction import TriangleMesh
+from embreex.rtcore import EmbreeDevice
+from embreex.rtcore_scene import EmbreeScene
+
+from utils.camera import OrthographicCamera, PerspectiveCamera
+
+NEAR_MARGIN = 1.0  # metres between the start of parallel rays and the mesh
+SHADOW_OFFSET = 2e-3  # metres from the surface to the start of a shadow ray, so that it does not hit itself
+DEFAULT_COLOUR = (0.72, 0.76, 0.82)
+DEFAULT_LIGHT = (-0.35, -0.55, -0.76)  # towards the light: from above, a little from the viewer's left
+
+
+@dataclass(frozen=True)
+class Hits:
+    """What the rays of a picture meet; with supersample S every array has S x S samples per pixel.
+
+    triangle [H, W] int32, -1 where nothing is met; barycentric [H, W, 3] float32, weights of the
+    triangle's three corners; depth [H, W] float32 metres, inf where nothing is met.
+    """
+
+    triangle: np.ndarray
+    barycentric: np.ndarray
+    depth: np.ndarray
+    supersample: int = 1
+
+    @property
+    def mask(self) -> np.ndarray:
+        """[H, W] bool, True where the mesh is seen."""
+        return self.triangle >= 0
+
+    def interpolate(self, corner_values: np.ndarray) -> np.ndarray:
+        """Blend values at triangle corners [F, 3, C] over the seen samples: [n, C], in the order of `mask`."""
+        mask = self.mask
+        corners = corner_values[self.triangle[mask]]
+        return np.einsum("nk,nkc->nc", self.barycentric[mask], corners)
+
+    def face_values(self, values: np.ndarray, background=0) -> np.ndarray:
+        """Picture [H, W, ...] of one value per face [F, ...], for example body part labels."""
+        picture = np.full((*self.triangle.shape, *values.shape[1:]), background, values.dtype)
+        picture[self.mask] = values[self.triangle[self.mask]]
+        return picture
+
+
+@functools.lru_cache(maxsize=1)
+def _device() -> EmbreeDevice:
+    return EmbreeDevice()
+
+
+@functools.lru_cache(maxsize=8)
+def _face_rows(faces: bytes) -> np.ndarray:
+    # embreex copies the faces in a Python-level loop. Rows that are plain lists halve the time of a
+    # whole picture, and all pictures of a body share them.
+    rows = np.frombuffer(faces, np.int64).reshape(-1, 3).tolist()
+    table = np.empty(len(rows), object)
+    table[:] = rows
+    return table
+
+
+class Renderer:
+    """A mesh made ready for rays: vertices [V, 3] metres, faces [F, 3]."""
+
+    def __init__(self, vertices: np.ndarray, faces: np.ndarray):
+        self.vertices = np.ascontiguousarray(vertices, np.float32)
+        self.faces = np.ascontiguousarray(faces, np.int64)
+        self._scene = EmbreeScene(_device(), robust=True)
+        TriangleMesh(self._scene, self.vertices.astype(object), _face_rows(self.faces.tobytes()))
+
+    def cast(
+        self, camera: PerspectiveCamera | OrthographicCamera, height: int, width: int, supersample: int = 1
+    ) -> Hits:
+        """Cast one ray per pixel (S x S per pixel with supersample S) of a height x width picture."""
+        shape = (height * supersample, width * supersample)
+        triangle = np.full(shape, -1, np.int32)
+        barycentric = np.zeros((*shape, 3), np.float32)
+        depth = np.full(shape, np.inf, np.float32)
+        hits = Hits(triangle, barycentric, depth, supersample)
+
+        window = self._window(camera, height, width, supersample)
+        grid_y, grid_x = (axis.ravel() for axis in np.mgrid[window])
+        if not grid_x.size:
+            return hits
+        columns, rows = _sample_position(grid_x, supersample), _sample_position(grid_y, supersample)
+        near = float(self.vertices[:, 2].min()) - NEAR_MARGIN
+        origins, directions, start = camera.rays(columns, rows, height, width, near)
+        answer = self._scene.run(_as_rays(origins), _as_rays(directions), output=True)
+
+        size = triangle[window].shape
+        triangle[window] = answer["primID"].reshape(size)
+        seen = hits.mask[window]
+        u, v = answer["u"].reshape(size), answer["v"].reshape(size)
+        barycentric[window] = np.stack([1 - u - v, u, v], axis=-1) * seen[..., None]
+        depth[window] = np.where(seen, answer["tfar"].reshape(size) + np.float32(start), np.inf)
+        return hits
+
+    def _window(self, camera, height: int, width: int, supersample: int) -> tuple[slice, slice]:
+        """The samples that can see the mesh: rows and columns of its projected bounding box."""
+        projected = camera.project(self.vertices, height, width)
+        if not np.isfinite(projected).all():
+            return slice(0, height * supersample), slice(0, width * supersample)
+        low = np.floor((projected.min(axis=0) - 1) * supersample)
+        high = np.ceil((projected.max(axis=0) + 2) * supersample)
+        limit = np.array([width, height]) * supersample
+        first, last = np.clip(low, 0, limit).astype(int), np.clip(high, 0, limit).astype(int)
+        return slice(first[1], last[1]), slice(first[0], last[0])
+
+    def visible_from(self, points: np.ndarray, direction: np.ndarray) -> np.ndarray:
+        """[N] bool: True where nothing lies between points [N, 3] and infinity along direction [3] or [N, 3]."""
+        directions = np.broadcast_to(np.asarray(direction, np.float32), points.shape)
+        return self._scene.run(_as_rays(points), _as_rays(directions), query="OCCLUDED") < 0
+
+    def shadow(self, hits: Hits, light: np.ndarray = DEFAULT_LIGHT) -> np.ndarray:
+        """[H, W] float32: 1 where a seen sample receives light from direction `light`, 0 in shadow or background."""
+        normals = hits.interpolate(vertex_normals(self.vertices, self.faces)[self.faces])
+        points = hits.interpolate(self.vertices[self.faces]) + SHADOW_OFFSET * normals
+        lit = np.zeros(hits.triangle.shape, np.float32)
+        lit[hits.mask] = self.visible_from(points, light)
+        return lit
+
+
+def _as_rays(vectors: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(vectors, np.float32)
+
+
+def _sample_position(index: np.ndarray, supersample: int) -> np.ndarray:
+    # pixel p covers [p - 0.5, p + 0.5]; without supersampling its one sample is p itself
+    return (index + 0.5) / supersample - 0.5
+
+
+def cast_mesh(vertices, faces, camera, height: int, width: int, supersample: int = 1) -> Hits:
+    """Hits of a mesh (vertices [V, 3], faces [F, 3]) that is looked at once; see Renderer.cast."""
+    return Renderer(vertices, faces).cast(camera, height, width, supersample)
+
+
+def iuv_image(hits: Hits, face_uv: np.ndarray) -> np.ndarray:
+    """IUV picture [H, W, 3] uint8 = (mask 0 or 1, round(255 u), round(255 v)); face_uv [F, 3, 2] texcoords."""
+    iuv = np.zeros((*hits.triangle.shape, 3), np.uint8)
+    iuv[hits.mask, 0] = 1
+    iuv[hits.mask, 1:] = np.rint(255 * np.clip(hits.interpolate(face_uv), 0, 1))
+    return iuv
+
+
+def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Unit normals [V, 3] float32: the area-weighted mean of the faces around each vertex."""
+    corners = vertices[faces]
+    face_normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    owners = faces.ravel()
+    sums = [np.bincount(owners, np.repeat(face_normals[:, axis], 3), len(vertices)) for axis in range(3)]
+    return unit(np.stack(sums, axis=1)).astype(np.float32)
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors [..., 3] scaled to length 1 (zero stays zero)."""
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.maximum(length, 1e-12)
+
+
+def shade(
+    hits: Hits,
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    colours=DEFAULT_COLOUR,
+    light=DEFAULT_LIGHT,
+    ambient: float = 0.42,
+    specular: float = 0.12,
+    shininess: float = 24.0,
+    lit: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Smooth-shaded picture of a cast mesh: ambient + Lambert + Blinn highlight.
+
+    colours in [0, 1]: one colour [3], one per vertex [V, 3], or one per sample [H*S, W*S, 3].
+    light points from the body towards the light; lit [H*S, W*S] is the result of Renderer.shadow.
+    Returns colour [H, W, 3] float32 in [0, 1] and coverage [H, W] float32 in [0, 1]; with
+    supersampling the colour of a pixel is the mean of its covered samples.
+    """
+    mask = hits.mask
+    normals = unit(hits.interpolate(vertex_normals(np.asarray(vertices, np.float32), faces)[faces]))
+    towards_light = unit(np.asarray(light, np.float32))
+    half_way = unit(towards_light + np.array([0, 0, -1], np.float32))
+    direct = np.clip(normals @ towards_light, 0, 1)
+    highlight = specular * np.clip(normals @ half_way, 0, 1) ** shininess
+    if lit is not None:
+        direct, highlight = direct * lit[mask], highlight * lit[mask]
+
+    samples = np.zeros((*mask.shape, 3), np.float32)
+    base = _sample_colours(hits, faces, np.asarray(colours, np.float32))
+    samples[mask] = np.clip(base * (ambient + (1 - ambient) * direct)[:, None] + highlight[:, None], 0, 1)
+    return _average_samples(samples, mask, hits.supersample)
+
+
+def _sample_colours(hits: Hits, faces: np.ndarray, colours: np.ndarray) -> np.ndarray:
+    if colours.ndim == 1:
+        return colours[None]
+    return hits.interpolate(colours[faces]) if colours.ndim == 2 else colours[hits.mask]
+
+
+def _average_samples(samples: np.ndarray, mask: np.ndarray, supersample: int) -> tuple[np.ndarray, np.ndarray]:
+    coverage = mask.astype(np.float32)
+    if supersample > 1:
+        size = (mask.shape[1] // supersample, mask.shape[0] // supersample)
+        samples = cv2.resize(samples, size, interpolation=cv2.INTER_AREA)
+        coverage = cv2.resize(coverage, size, interpolation=cv2.INTER_AREA)
+        samples = samples / np.maximum(coverage, 1e-6)[..., None]
+    return samples, coverage
+
+
+def overlay(image: np.ndarray, shaded: tuple[np.ndarray, np.ndarray], opacity: float = 1.0) -> np.ndarray:
+    """Lay a shaded picture (the pair `shade` returns) over image [H, W, 3] uint8: uint8 [H, W, 3]."""
+    colour, coverage = shaded
+    alpha = (opacity * coverage)[..., None]
+    blended = image.astype(np.float32) * (1 - alpha) + 255 * colour * alpha
+    return np.clip(np.rint(blended), 0, 255).astype(np.uint8)
