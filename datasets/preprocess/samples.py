@@ -1,0 +1,121 @@
+"""Run one function over many samples: in several processes, in order, past broken samples.
+
+Preprocessing meets thousands of files that others made. One that cannot be read must not stop the
+rest: it is reported by name and counted. The result does not depend on the number of processes.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+
+import cv2
+from tqdm import tqdm
+
+from utils.errors import UserError
+
+CHUNK = 4  # samples handed to a process at a time
+
+
+class SkipSample(Exception):
+    """The sample is intact but cannot be used; the message says why."""
+
+
+@dataclass
+class Summary:
+    """What became of the samples of one step; broken and skipped map sample name -> reason."""
+
+    label: str
+    done: int = 0
+    kept: int = 0
+    skipped: dict[str, str] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        parts = [f"{self.done} made", f"{self.kept} kept from before"]
+        parts += [f"{len(self.skipped)} skipped"] if self.skipped else []
+        parts += [f"{len(self.broken)} broken"] if self.broken else []
+        return f"{self.label}: {', '.join(parts)}"
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    value: object = None
+    skipped: str = ""
+    broken: str = ""
+
+
+class _Guarded:
+    """Picklable wrapper of a job that turns what goes wrong with a sample into an _Outcome."""
+
+    def __init__(self, job: Callable):
+        self.job = job
+
+    def __call__(self, sample) -> _Outcome:
+        try:
+            return _Outcome(value=self.job(sample))
+        except SkipSample as reason:
+            return _Outcome(skipped=str(reason))
+        except UserError as error:
+            return _Outcome(broken=str(error))
+        except Exception as error:  # a damaged file can raise any type; it must cost this sample only
+            return _Outcome(broken=f"{type(error).__name__}: {error}")
+
+
+def default_workers() -> int:
+    """The processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_samples(job: Callable, samples: Sequence, names: Sequence[str], summary: Summary, workers: int) -> Iterator:
+    """Yield (position, job(sample)) of the samples that succeed, in order, and keep count in `summary`.
+
+    `job` is called as job(sample) and must be picklable; it is sent once to each process. Problems
+    are printed above the progress bar with the sample's name.
+    """
+    with tqdm(total=len(samples), desc=summary.label, unit="sample", disable=not samples) as progress:
+        for position, outcome in enumerate(_outcomes(_Guarded(job), samples, workers)):
+            name, reason = names[position], outcome.skipped or outcome.broken
+            if reason:
+                tqdm.write(f"{'skipped' if outcome.skipped else 'broken'} {name}: {reason}", file=sys.stderr)
+                (summary.skipped if outcome.skipped else summary.broken)[name] = reason
+            else:
+                summary.done += 1
+                yield position, outcome.value
+            progress.update()
+
+
+def _outcomes(guarded: _Guarded, samples: Sequence, workers: int) -> Iterator[_Outcome]:
+    if workers <= 1 or len(samples) <= CHUNK:
+        yield from map(guarded, samples)
+        return
+    executor = ProcessPoolExecutor(
+        min(workers, len(samples)), multiprocessing.get_context("spawn"), _start_process, (guarded,)
+    )
+    try:
+        yield from executor.map(_run_in_process, samples, chunksize=CHUNK)
+    except BrokenProcessPool as error:
+        raise UserError(
+            "a worker process died, perhaps for lack of memory. Run the same command again with fewer --workers; "
+            "finished work is kept."
+        ) from error
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+_process_job: _Guarded | None = None
+
+
+def _start_process(guarded: _Guarded) -> None:
+    global _process_job
+    _process_job = guarded
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends its workers
+    cv2.setNumThreads(1)
+
+
+def _run_in_process(sample) -> _Outcome:
+    return _process_job(sample)
