@@ -20,7 +20,7 @@ FACE_COUNT = 13776  # as SMPL has; a closed surface without holes then has 6890 
 _GRID_STEP = 0.006
 _COARSE = 4  # grid steps between the samples that tell where the surface is
 _BOX = ((0.0, 0.92), (FLOOR - 0.03, FLOOR + 1.74), (-0.21, 0.21))  # x, y, z of the left half
-_ROUNDS = 6
+_ROUNDS = 4
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,13 @@ def build_mesh() -> MirroredMesh:
     mesh = EditableMesh(*_marching_cubes())
     wished = FACE_COUNT // 2
     collapse_to(mesh, _edge_length, wished)
+    mesh = EditableMesh(*mesh.arrays())
     for _ in range(_ROUNDS):
         _settle(mesh)
         split_longest(mesh, _edge_length, wished // 25)
         collapse_to(mesh, _edge_length, wished)
-    for _ in range(4):
-        _settle(mesh)
+        mesh = EditableMesh(*mesh.arrays())
+    _settle(mesh, sweeps=9)
     return _mirror(*mesh.arrays())
 
 
@@ -79,10 +80,9 @@ def _settle(mesh: EditableMesh, sweeps: int = 3) -> None:
         while flip_to_delaunay(mesh) > 20:
             pass
         faces = np.array([face for face in mesh.faces if face is not None])
-        used = np.unique(faces)
         vertices = np.array(mesh.vertices)
-        moved = _relax(vertices, faces, np.array(sorted(mesh.boundary)))
-        moved[used] = _project(moved[used], np.isin(used, list(mesh.boundary)))
+        boundary = np.array(sorted(mesh.boundary))
+        moved = _project(_relax(vertices, faces, boundary), boundary)
         mesh.vertices = [tuple(vertex) for vertex in moved.tolist()]
 
 
@@ -96,10 +96,9 @@ def _relax(vertices: np.ndarray, faces: np.ndarray, boundary: np.ndarray) -> np.
     weighted = np.repeat(area[:, None] * centres, 3, axis=0)
     centroid = np.stack([np.bincount(faces.ravel(), weighted[:, k], len(vertices)) for k in range(3)], axis=1)
     normal = np.stack([np.bincount(faces.ravel(), np.repeat(cross[:, k], 3), len(vertices)) for k in range(3)], axis=1)
-    normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-30
-    step = centroid / np.maximum(weight, 1e-30)[:, None] - vertices
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    step = centroid / weight[:, None] - vertices
     step -= (step * normal).sum(axis=1, keepdims=True) * normal
-    step[weight == 0] = 0
     edges, counts = np.unique(np.sort(half_edges(faces), axis=1), axis=0, return_counts=True)
     rim = edges[counts == 1]
     along = np.zeros_like(vertices)
@@ -109,11 +108,11 @@ def _relax(vertices: np.ndarray, faces: np.ndarray, boundary: np.ndarray) -> np.
     return vertices + 0.8 * step
 
 
-def _project(points: np.ndarray, on_midline: np.ndarray) -> np.ndarray:
+def _project(points: np.ndarray, midline: np.ndarray) -> np.ndarray:
     """Newton steps onto the surface; midline points stay on the mirror plane."""
     for _ in range(2):
         gradient = field_gradient(body_field, points)
-        gradient[on_midline, 0] = 0.0
+        gradient[midline, 0] = 0.0
         step = body_field(points) / np.maximum((gradient * gradient).sum(axis=1), 0.1)
         points = points - np.clip(step, -0.01, 0.01)[:, None] * gradient
     return points
