@@ -43,7 +43,8 @@ def write_body(root: Path) -> None:
     chosen = rng.permutation(count)[:38]
     regressor[np.arange(24), chosen[:24]] = 1
     extra[np.arange(14), chosen[24:]] = 1
-    weights = rng.uniform(size=(count, 24)) ** 8
+    distance = np.linalg.norm(mesh.vertices[:, None] - mesh.vertices[chosen[:24]], axis=2)
+    weights = np.exp(-((distance / 0.2) ** 2))
     model = {
         "v_template": np.array(mesh.vertices),
         "shapedirs": rng.normal(size=(count, 3, 10)) * 1e-3,
@@ -71,9 +72,8 @@ def write_sample(root: Path, index: int, visible=(1,) * 14) -> None:
     pose = rng.normal(size=72) * 0.05
     pose[:3] = cv2.Rodrigues(cv2.Rodrigues(np.array([0, rng.normal() * 0.5, 0]))[0] @ np.diag([1.0, -1, -1]))[0].ravel()
     betas = rng.normal(size=10)
-    weak = np.array([0.9, rng.uniform(-0.1, 0.1), rng.uniform(-0.1, 0.1)])
-
     vertices = pose_vertices(body, pose, betas)
+    weak = np.array([0.9, *(rng.uniform(-0.1, 0.1, 2) - vertices.mean(axis=0)[:2])])
     camera = perspective_from_weak(weak, height, width)
     joints = from_image_units(project_weak(regressors.joints(vertices)[:14], weak), height, width)
     hits = Renderer(vertices, body.faces).cast(camera, height, width, 2)

@@ -152,8 +152,8 @@ def flip_pose(pose: np.ndarray) -> np.ndarray:
 
 
 def colour_noise(image: np.ndarray, noise) -> np.ndarray:
-    """Image [H, W, 3] uint8 RGB -> float32 in [0, 1], channels multiplied by noise [3] and clipped."""
-    factors = np.asarray(noise, np.float32) / 255
+    """Image [3, H, W] uint8 RGB -> float32 in [0, 1], channels multiplied by noise [3] and clipped."""
+    factors = np.asarray(noise, np.float32)[:, None, None] / 255
     return np.minimum(image * factors, np.float32(1))
 
 
