@@ -1,0 +1,138 @@
+"""Batches of a data set as MindSpore tensors, the same whatever the number of workers and ranks.
+
+The order of an epoch is one permutation drawn from (seed, epoch). It is cut into global batches of
+world_size * batch_size samples, and each rank takes its own part of every global batch; so n ranks
+with batch b see at each step together what one process with batch n * b sees.
+"""
+
+import multiprocessing
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+
+import cv2
+import mindspore.dataset as ms_dataset
+import numpy as np
+from mindspore import Tensor
+
+from datasets.base_dataset import TEXT_COLUMNS
+from utils.errors import UserError
+
+PREFETCH = 4  # batches made ahead of the training step
+SHARED_MEMORY = "/dev/shm"
+SHARED_MEMORY_NEEDED = 512 * 2**20  # bytes that workers may have in flight; containers often grant 64 MiB
+USER_ERROR_LINE = re.compile(r"^(?:[\w.]+\.)?UserError: (.+)$", re.MULTILINE)
+
+
+def epoch_order(length: int, seed: int, epoch: int, shuffle: bool) -> np.ndarray:
+    """Sample indices [length] in the order of an epoch."""
+    # items draw from (seed, epoch, index): `length` is no item's index, so this stream is nobody else's
+    return np.random.default_rng([seed, epoch, length]).permutation(length) if shuffle else np.arange(length)
+
+
+def rank_indices(order: np.ndarray, batch_size: int, rank: int, world_size: int, drop_last: bool) -> np.ndarray:
+    """The samples of one rank, batch after batch: its part of each global batch."""
+    block = batch_size * world_size
+    if drop_last:
+        order = order[: len(order) // block * block]
+    starts = range(rank * batch_size, len(order), block)
+    parts = [order[start : start + batch_size] for start in starts]
+    return np.concatenate(parts) if parts else order[:0]
+
+
+class _Source:
+    """What a MindSpore worker calls: position -> the columns of that sample as a tuple."""
+
+    def __init__(self, dataset, indices: np.ndarray, epoch: int, columns: Sequence[str]):
+        self.dataset, self.indices, self.epoch, self.columns = dataset, indices, epoch, tuple(columns)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, position: int) -> tuple:
+        item = self.dataset.item(int(self.indices[position]), self.epoch, self.columns)
+        return tuple(np.asarray(item[name]) for name in self.columns)
+
+
+class Loader:
+    """Iterable over the batches of one epoch: dicts of Tensors [B, ...], text columns as numpy arrays."""
+
+    def __init__(self, source: _Source, batch_size: int, num_workers: int):
+        self.source, self.batch_size, self.num_workers = source, batch_size, num_workers
+
+    def __len__(self) -> int:
+        return -(-len(self.source) // self.batch_size)
+
+    def __iter__(self) -> Iterator[dict]:
+        if not len(self.source):
+            return
+        # OpenCV's thread pool does not survive a fork, and the workers are the parallelism here
+        cv2.setNumThreads(0)
+        ms_dataset.config.set_prefetch_size(PREFETCH)
+        _choose_transport()
+        pipeline = ms_dataset.GeneratorDataset(
+            self.source,
+            list(self.source.columns),
+            shuffle=False,
+            num_parallel_workers=self._workers(),
+            python_multiprocessing=self._workers() > 1,
+        ).batch(self.batch_size)
+        try:
+            for batch in pipeline.create_dict_iterator(num_epochs=1, output_numpy=True):
+                yield {name: _as_tensor(name, batch[name]) for name in self.source.columns}
+        except RuntimeError as error:
+            raise_user_error(error)
+            raise
+
+    def _workers(self) -> int:
+        # MindSpore refuses more workers than the machine has cores
+        return max(1, min(self.num_workers, multiprocessing.cpu_count(), len(self.source)))
+
+
+def create_loader(
+    dataset,
+    columns: Sequence[str],
+    batch_size: int,
+    *,
+    epoch: int = 0,
+    start_batch: int = 0,
+    shuffle: bool,
+    drop_last: bool,
+    num_workers: int,
+    rank: int = 0,
+    world_size: int = 1,
+    seed: int = 0,
+) -> Loader:
+    """The batches of `epoch` from batch `start_batch` on (to resume within an epoch).
+
+    dataset: has len() and item(index, epoch, columns), as BaseDataset. num_workers: 0 or 1 make the
+    items in a thread of this process, more start that many processes.
+    """
+    order = epoch_order(len(dataset), seed, epoch, shuffle)
+    indices = rank_indices(order, batch_size, rank, world_size, drop_last)
+    if drop_last and not len(indices):
+        raise UserError(
+            f"the data set has {len(dataset)} samples, fewer than one batch of {batch_size} x {world_size}. "
+            "Choose a smaller --batch_size."
+        )
+    return Loader(_Source(dataset, indices[start_batch * batch_size :], epoch, columns), batch_size, num_workers)
+
+
+def _as_tensor(name: str, values: np.ndarray) -> Tensor | np.ndarray:
+    return values if name in TEXT_COLUMNS else Tensor(values)
+
+
+def _choose_transport() -> None:
+    """Workers hand their items over in shared memory where there is enough of it, else through pipes."""
+    try:
+        roomy = shutil.disk_usage(SHARED_MEMORY).free >= SHARED_MEMORY_NEEDED
+    except OSError:
+        roomy = False
+    ms_dataset.config.set_enable_shared_mem(roomy)
+
+
+def raise_user_error(error: RuntimeError) -> None:
+    """Raise the UserError that lies inside MindSpore's report of a failed worker, if there is one."""
+    lines = USER_ERROR_LINE.findall(str(error))
+    if lines:
+        raise UserError(lines[-1]) from error
