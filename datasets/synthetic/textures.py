@@ -1,0 +1,104 @@
+"""Procedural textures: smooth noise, lines, grids and planks as functions of a place on a surface, and tasteful colours.
+
+Every texture takes coordinates u, v in metres (arrays of one shape) and returns values of that shape, so the same
+functions paint floors, walls and cloth. Colours are linear-light RGB in [0, 1].
+"""
+import colorsys
+
+import cv2
+import numpy as np
+
+_TILE = 256  # side of the random tile behind the noise, cells
+
+
+def to_linear(srgb) -> np.ndarray:
+    """Display RGB in [0, 1] -> linear light (the plain gamma of 2.2)."""
+    return np.clip(np.asarray(srgb, np.float32), 0, 1) ** 2.2
+
+
+def to_display(linear: np.ndarray) -> np.ndarray:
+    return np.clip(linear, 0, 1) ** (1 / 2.2)
+
+
+class Noise:
+    """Multi-octave value noise: `noise(u, v)` lies in about [-1, 1], with features of about `size` metres."""
+
+    def __init__(self, rng: np.random.Generator, size: float, octaves: int = 3, stretch: float = 1.0):
+        self._tile = rng.uniform(-1, 1, (_TILE, _TILE)).astype(np.float32)
+        self._offset = rng.uniform(0, _TILE, 2)
+        self._size, self._octaves, self._stretch = size, octaves, stretch
+
+    def __call__(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        shape = np.shape(u)
+        total, weight = np.zeros(shape, np.float32), 0.0
+        for octave in range(self._octaves):
+            frequency, share = 2.0**octave / self._size, 0.55**octave
+            total += share * self._lookup(u * frequency, v * frequency / self._stretch, octave)
+            weight += share**2
+        return total / np.sqrt(weight)
+
+    def _lookup(self, column: np.ndarray, row: np.ndarray, octave: int) -> np.ndarray:
+        column = np.asarray(column + self._offset[0] + 37.0 * octave, np.float32)
+        row = np.asarray(row + self._offset[1] + 91.0 * octave, np.float32)
+        left, top = np.floor(column), np.floor(row)
+        x, y = column - left, row - top
+        x, y = x * x * (3 - 2 * x), y * y * (3 - 2 * y)
+        i0, j0 = left.astype(np.int64) % _TILE, top.astype(np.int64) % _TILE
+        i1, j1 = (i0 + 1) % _TILE, (j0 + 1) % _TILE
+        upper = self._tile[j0, i0] * (1 - x) + self._tile[j0, i1] * x
+        lower = self._tile[j1, i0] * (1 - x) + self._tile[j1, i1] * x
+        return upper * (1 - y) + lower * y
+
+
+def smooth_step(value: np.ndarray, low: float, high: float) -> np.ndarray:
+    """0 below `low`, 1 above `high`, smooth between."""
+    share = np.clip((value - low) / (high - low), 0, 1)
+    return share * share * (3 - 2 * share)
+
+
+def lines(coordinate: np.ndarray, period: float, width: float, footprint=0.0) -> np.ndarray:
+    """How much of a pixel of size `footprint` (metres) a line of `width`, one every `period`, covers: [0, 1]."""
+    distance = np.abs((coordinate / period + 0.5) % 1.0 - 0.5) * period
+    blur = np.maximum(footprint, 1e-4)
+    covered = np.clip((width / 2 + blur / 2 - distance) / blur, 0, 1) * np.minimum(1.0, width / blur)
+    # far away every pixel holds many lines: their mean remains
+    fade = np.clip(2 - 2 * blur / period, 0, 1)
+    return covered * fade + (width / period) * (1 - fade)
+
+
+def checkers(u: np.ndarray, v: np.ndarray, size: float) -> np.ndarray:
+    """Chess board of squares of `size` metres: 0 or 1."""
+    return ((np.floor(u / size) + np.floor(v / size)) % 2).astype(np.float32)
+
+
+def cell_shade(u: np.ndarray, v: np.ndarray, width: float, length: float, shift: float = 0.37) -> np.ndarray:
+    """A constant random-looking value in [-1, 1] for each plank or brick; every row is shifted against the last."""
+    row = np.floor(u / width)
+    column = np.floor(v / length + shift * row)
+    return np.mod(np.sin(row * 127.1 + column * 311.7) * 43758.5453, 1.0) * 2 - 1
+
+
+def bricks(u: np.ndarray, v: np.ndarray, width: float, length: float, joint: float, footprint=0.0, shift=0.5):
+    """Joints (coverage in [0, 1]) and shade ([-1, 1]) of planks or bricks: rows of `width` along v, bricks of `length`.
+
+    u runs across the rows, v along them; all in metres.
+    """
+    row = np.floor(u / width)
+    seams = np.maximum(lines(u, width, joint, footprint), lines(v + shift * row * length, length, joint, footprint))
+    return seams, cell_shade(u, v, width, length, shift)
+
+
+def random_colour(rng: np.random.Generator, value=(0.25, 0.95), saturation=(0.05, 0.75)) -> np.ndarray:
+    """A linear RGB colour of random hue with display brightness and saturation in the given ranges: [3]."""
+    return to_linear(colorsys.hsv_to_rgb(rng.random(), rng.uniform(*saturation), rng.uniform(*value)))
+
+
+def pick(rng: np.random.Generator, options: list):
+    """One of `options`; each is (share, thing)."""
+    shares = np.array([share for share, _ in options], dtype=float)
+    return options[rng.choice(len(options), p=shares / shares.sum())][1]
+
+
+def blur(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian blur of an image [H, W] or [H, W, C], sigma in pixels."""
+    return cv2.GaussianBlur(image, (0, 0), sigma) if sigma > 0.05 else image
