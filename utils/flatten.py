@@ -1,0 +1,246 @@
+"""Lay a disc flat inside a convex outline with as little distortion as possible and no flipped triangle.
+
+Start: the barycentric map onto the outline (Tutte 1963), which is injective for a convex outline.
+Then projected Newton steps reduce the symmetric Dirichlet energy ||J||^2 + ||J^-1||^2 (Smith and
+Schaefer 2015; Hessian eigenvalues after Smith, de Goes and Kim 2019), which is infinite where a
+triangle collapses: a line search that keeps it finite keeps every triangle upright, and with the
+border on a convex curve the whole map injective. Border points slide along their curve.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+import scipy.sparse.linalg
+
+from utils.errors import UserError
+
+AXIS = 0.5  # u of the mirror axis
+MARGIN = 0.02  # the atlas keeps this distance from the border of the unit square
+SHARPNESS = 14.0  # how square the corners of the outline are: exponent of its gauge
+BULGE = 0.006  # how far a side of the outline bends outward over half its length
+CROTCH_V = 0.60  # v at which the legs part, on the axis
+LEG_GAP = 0.06  # distance from the axis to the legs' seam at the lower margin
+GRADIENT_STEP = 1e-4  # relative drop of the energy below which the descent stops
+
+
+@dataclass(frozen=True)
+class Outline:
+    """The left border of the atlas: a smooth strictly convex curve from the axis below to the axis above.
+
+    It is the unit line of a gauge: the p-norm of the gauges of four large discs that touch the lower
+    margin, the left margin, the upper margin and the line of the legs' seam.
+    """
+
+    centre: np.ndarray  # [2], on the axis
+    disc_centres: np.ndarray  # [4, 2], relative to the centre
+    disc_radii: np.ndarray  # [4]
+
+    def point(self, angle: np.ndarray) -> np.ndarray:
+        """Points [N, 2] at angles [N] from 0 (straight down, the crotch) over left to pi (up, the crown)."""
+        direction = np.stack([-np.sin(angle), np.cos(angle)], axis=-1)
+        along = direction @ self.disc_centres.T
+        reach = along + np.sqrt(along**2 + self.disc_radii**2 - (self.disc_centres**2).sum(axis=1))
+        radius = (reach**-SHARPNESS).sum(axis=-1) ** (-1 / SHARPNESS)
+        return self.centre + radius[:, None] * direction
+
+    def tangent(self, angle: np.ndarray) -> np.ndarray:
+        """Derivative [N, 2] of the point by the angle (central differences of a smooth curve)."""
+        step = 1e-6
+        return (self.point(angle + step) - self.point(angle - step)) / (2 * step)
+
+
+def body_outline(crotch_v: float = CROTCH_V, leg_gap: float = LEG_GAP) -> Outline:
+    """The outline of the left half of a body atlas; the legs part at v = crotch_v."""
+    centre = np.array([AXIS, crotch_v / 2 + MARGIN / 2])
+    half_width, low, high = AXIS - MARGIN, 1 - MARGIN, MARGIN
+    slope = np.array([low - crotch_v, leg_gap]) / np.hypot(low - crotch_v, leg_gap)  # normal of the seam's line
+    # touching point, outward normal and half length of each side
+    sides = [
+        ((AXIS, high), (0, -1), half_width),
+        ((MARGIN, 0.5), (-1, 0), 0.5 - MARGIN),
+        ((AXIS - half_width / 2, low), (0, 1), half_width / 2),
+        ((AXIS - leg_gap / 2, (low + crotch_v) / 2), tuple(slope), (low - crotch_v) / 2),
+    ]
+    radii = np.array([length**2 / (2 * BULGE) for _, _, length in sides])
+    touching = np.array([point for point, _, _ in sides]) - centre
+    normals = np.array([normal for _, normal, _ in sides], dtype=np.float64)
+    return Outline(centre, touching - radii[:, None] * normals, radii)
+
+
+class _Places:
+    """The unknowns of the map and the points they stand for.
+
+    Inner points move freely, points of the axis up and down, points of the outline along it; the two
+    ends of the axis stay.
+    """
+
+    def __init__(self, count: int, border: np.ndarray, crotch: int, outline: Outline):
+        self.outline = outline
+        self.count = count
+        self.axis, self.curve, self.ends = border[1:crotch], border[crotch + 1 :], border[[0, crotch]]
+        self.inner = np.setdiff1d(np.arange(count), border)
+        self.sizes = np.cumsum([2 * len(self.inner), len(self.axis)])
+        self.end_points = outline.point(np.array([np.pi, 0.0]))
+        self.end_points[:, 0] = AXIS
+
+    def points(self, unknowns: np.ndarray) -> np.ndarray:
+        inner, axis, curve = np.split(unknowns, self.sizes)
+        points = np.zeros((self.count, 2))
+        points[self.inner] = inner.reshape(-1, 2)
+        points[self.axis] = np.stack([np.full(len(axis), AXIS), axis], axis=1)
+        points[self.curve] = self.outline.point(curve)
+        points[self.ends] = self.end_points
+        return points
+
+    def unknowns(self, points: np.ndarray, angles: np.ndarray) -> np.ndarray:
+        return np.concatenate([points[self.inner].ravel(), points[self.axis, 1], angles])
+
+    def jacobian(self, unknowns: np.ndarray) -> scipy.sparse.csr_matrix:
+        """Derivative [2 * count, unknowns] of the points."""
+        angles = np.split(unknowns, self.sizes)[2]
+        rows = [
+            (2 * self.inner[:, None] + [0, 1]).ravel(),
+            2 * self.axis + 1,
+            (2 * self.curve[:, None] + [0, 1]).ravel(),
+        ]
+        first_curve = self.sizes[1] + np.arange(len(self.curve))
+        columns = [np.arange(self.sizes[1]), np.repeat(first_curve, 2)]
+        values = [np.ones(self.sizes[1]), self.outline.tangent(angles).ravel()]
+        entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
+        return scipy.sparse.csr_matrix(entries, (2 * self.count, len(unknowns)))
+
+
+class _Energy:
+    """Weighted symmetric Dirichlet energy of a planar map of a triangle mesh with given rest shapes."""
+
+    def __init__(self, positions: np.ndarray, faces: np.ndarray, weights: np.ndarray, scale: float):
+        self.faces, self.weights = faces, weights
+        a, b, c = (positions[faces[:, k]] for k in range(3))
+        along = np.linalg.norm(b - a, axis=1)
+        height = np.linalg.norm(np.cross(b - a, c - a), axis=1) / along
+        foot = ((c - a) * (b - a)).sum(axis=1) / along
+        # columns of the rest shape are b - a and c - a in the triangle's plane
+        zero = np.zeros_like(along)
+        rest = scale * np.stack([np.stack([along, foot], -1), np.stack([zero, height], -1)], axis=1)
+        inverse = np.linalg.inv(rest)
+        self.gradients = np.stack([-inverse.sum(axis=1), inverse[:, 0], inverse[:, 1]], axis=1)  # [F, corner, 2]
+
+    def _jacobians(self, points: np.ndarray) -> np.ndarray:
+        return np.einsum("fki,fkj->fij", points[self.faces], self.gradients)
+
+    def value(self, points: np.ndarray) -> float:
+        jacobian = self._jacobians(points)
+        area = np.linalg.det(jacobian)
+        if area.min() <= 0:
+            return np.inf
+        squares = (jacobian**2).sum(axis=(1, 2))
+        return float((self.weights * squares * (1 + area**-2)).sum())
+
+    def derivatives(self, points: np.ndarray) -> tuple[np.ndarray, scipy.sparse.csr_matrix]:
+        """Gradient [2 * N] and positive semi-definite Hessian [2 * N, 2 * N] of the energy."""
+        left, sigma, right = np.linalg.svd(self._jacobians(points))
+        one, two = sigma[:, 0], sigma[:, 1]
+        product = one * two
+        eigenvalues = np.stack(
+            [
+                2 + 6 * one**-4,
+                2 + 6 * two**-4,
+                2 + 2 * (one**2 + product + two**2) / product**3,  # flip
+                np.maximum(2 - 2 * (one**2 - product + two**2) / product**3, 0),  # twist
+            ],
+            axis=1,
+        )
+        root = np.sqrt(0.5)
+        modes = np.array([[[1, 0], [0, 0]], [[0, 0], [0, 1]], [[0, root], [root, 0]], [[0, -root], [root, 0]]])
+        modes = np.einsum("fij,mjk,fkl->fmil", left, modes, right, optimize=True)
+        # a change of corner k by (dx, dy) changes J by (dx, dy) (x) gradient_k
+        corner_modes = np.einsum("fmij,fkj->fmki", modes, self.gradients).reshape(len(sigma), 4, 6)
+        hessians = np.einsum(
+            "fma,fm,fmb->fab", corner_modes, eigenvalues * self.weights[:, None], corner_modes, optimize=True
+        )
+        slope = (2 * sigma - 2 * sigma**-3) * self.weights[:, None]
+        gradients = np.einsum("fma,fm->fa", corner_modes[:, :2], slope)
+        index = (2 * self.faces[:, :, None] + [0, 1]).reshape(-1, 6)
+        size = 2 * len(points)
+        rows, columns = np.repeat(index, 6, axis=1).ravel(), np.tile(index, (1, 6)).ravel()
+        hessian = scipy.sparse.csr_matrix((hessians.ravel(), (rows, columns)), (size, size))
+        return np.bincount(index.ravel(), gradients.ravel(), minlength=size), hessian
+
+
+def flatten(positions, faces, border, crotch, outline=None, density=None, iterations=150) -> np.ndarray:
+    """Map a disc into the outline of a half body.
+
+    Args:
+        positions: [N, 3], metres. faces: [F, 3]. border: [L] loop of border points, the first `crotch`
+            steps of it along the axis. outline: the curve for the rest of the border.
+        density: [F] area wanted in the atlas relative to the area of the body, or None for equal.
+        iterations: at most so many Newton steps.
+    Returns:
+        [N, 2] texcoords, every triangle with positive area.
+    """
+    outline = outline or body_outline()
+    places = _Places(len(positions), border, crotch, outline)
+    unknowns = _tutte(positions, faces, border, crotch, places)
+    area = _areas(positions, faces)
+    density = np.ones(len(faces)) if density is None else density
+    wanted = area * density
+    room = _outline_area(outline)
+    energy = _Energy(positions, faces, wanted / wanted.sum(), np.sqrt(room * density / wanted.sum())[:, None, None])
+    return places.points(_descend(energy, places, unknowns, iterations))
+
+
+def _areas(positions: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    a, b, c = (positions[faces[:, k]] for k in range(3))
+    return np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
+
+
+def _outline_area(outline: Outline) -> float:
+    x, y = outline.point(np.linspace(0, np.pi, 2001)).T
+    return float(np.abs((x * np.roll(y, -1) - y * np.roll(x, -1)).sum()) / 2)
+
+
+def _tutte(positions, faces, border, crotch, places) -> np.ndarray:
+    """Unknowns of the barycentric map: border points by length along the outline, the rest by averages."""
+    steps = np.linalg.norm(positions[border] - positions[np.roll(border, -1)], axis=1)
+    axis = np.cumsum(steps[:crotch]) / steps[:crotch].sum()
+    curve = np.cumsum(steps[crotch:]) / steps[crotch:].sum()
+    angles = np.linspace(0, np.pi, 4001)
+    lengths = np.linalg.norm(np.diff(places.outline.point(angles), axis=0), axis=1).cumsum()
+    angles = np.interp(curve[:-1], np.append(0, lengths / lengths[-1]), angles)
+    points = np.zeros((len(positions), 2))
+    top, bottom = places.end_points
+    points[places.ends] = places.end_points
+    points[places.axis] = top + axis[:-1, None] * (bottom - top)
+    points[places.curve] = places.outline.point(angles)
+
+    start, end = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
+    links = scipy.sparse.csr_matrix((np.ones(faces.size), (start, end)), (len(positions),) * 2)
+    links = ((links + links.T) > 0).astype(np.float64)
+    laplacian = scipy.sparse.diags(np.asarray(links.sum(axis=1)).ravel()) - links
+    inner = laplacian[places.inner].tocsc()
+    fixed = inner @ points  # the rows of inner points are still zero, so this is the border's share
+    points[places.inner] = scipy.sparse.linalg.splu(inner[:, places.inner].tocsc()).solve(-fixed)
+    return places.unknowns(points, angles)
+
+
+def _descend(energy: _Energy, places: _Places, unknowns: np.ndarray, iterations: int) -> np.ndarray:
+    value = energy.value(places.points(unknowns))
+    if not np.isfinite(value):
+        raise UserError("The half of the body cannot be laid flat: its starting map has a flipped triangle.")
+    for _ in range(iterations):
+        gradient, hessian = energy.derivatives(places.points(unknowns))
+        jacobian = places.jacobian(unknowns)
+        gradient, hessian = jacobian.T @ gradient, (jacobian.T @ hessian @ jacobian).tocsc()
+        hessian += scipy.sparse.diags(1e-9 * hessian.diagonal() + 1e-12)
+        step = scipy.sparse.linalg.splu(hessian, "MMD_AT_PLUS_A", 0.0, options={"SymmetricMode": True}).solve(-gradient)
+        length, slope = 1.0, gradient @ step
+        while (reached := energy.value(places.points(unknowns + length * step))) > value + 1e-4 * length * slope:
+            length /= 2
+            if length < 1e-9:
+                return unknowns
+        unknowns = unknowns + length * step
+        if value - reached < GRADIENT_STEP * reached:
+            return unknowns
+        value = reached
+    return unknowns
