@@ -9,7 +9,6 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from utils import config, imutils
@@ -136,7 +135,7 @@ class BaseDataset:
 
     def read_image(self, index: int) -> np.ndarray:
         """Image [H, W, 3] uint8, BGR. Video data sets override this."""
-        return read_picture(self.root / self.images[index], "Download it again or take it out of the data set.")
+        return imutils.read_image(self.root / self.images[index], "Download it again or take it out of the data set.")
 
     def _image(self, index: int, matrix: np.ndarray, augmentation: imutils.Augmentation) -> dict:
         image = self.read_image(index)
@@ -149,7 +148,9 @@ class BaseDataset:
         size = self.options.img_res
         if not self.iuv_names[index]:
             return np.zeros((3, size, size), np.float32)
-        iuv = read_picture(self.root / self.iuv_names[index], f"Run: {self.prepare} --uv_type {self.options.uv_type}")
+        iuv = imutils.read_image(
+            self.root / self.iuv_names[index], f"Run: {self.prepare} --uv_type {self.options.uv_type}"
+        )
         crop = imutils.warp_iuv(iuv, matrix, size, flip).transpose(2, 0, 1).astype(np.float32)
         crop[0] = crop[0] > 0
         crop[1:] /= 255
@@ -221,15 +222,6 @@ def read_table(npz_file: Path, prepare: str) -> dict[str, np.ndarray]:
     if uneven or not count:
         raise UserError(f"{npz_file} has {count} images, but another number of {', '.join(uneven) or 'rows'}.")
     return table
-
-
-def read_picture(path: Path, advice: str) -> np.ndarray:
-    """Picture [H, W, 3] uint8 in OpenCV's channel order; UserError names a file that cannot be read."""
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        problem = "cannot be decoded as an image" if path.is_file() else "does not exist"
-        raise UserError(f"{path} {problem}. {advice}")
-    return picture
 
 
 def crop_keypoints(keypoints: np.ndarray, size: int) -> np.ndarray:

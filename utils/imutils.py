@@ -7,11 +7,13 @@ index = coordinate, and the centre of a crop is size / 2. Nothing is rounded to 
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from utils.camera import BOX_UNIT
+from utils.errors import UserError
 
 IMAGE_MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet, RGB
 IMAGE_STD = np.array([0.229, 0.224, 0.225], np.float32)
@@ -65,6 +67,19 @@ def plane_transform(augmentation: Augmentation) -> np.ndarray:
     """[2, 2] map of the image plane about the crop's centre: rotate, then flip."""
     mirror = np.diag([-1.0, 1.0]) if augmentation.flip else np.eye(2)
     return mirror @ rotation_2d(augmentation.rotation)
+
+
+def read_image(path: Path, advice: str) -> np.ndarray:
+    """Image [H, W, 3] uint8 in OpenCV's channel order (BGR); grey and RGBA files become three channels.
+
+    UserError names a file that is missing or cannot be decoded, and gives the advice.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} does not exist. {advice}")
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise UserError(f"{path} cannot be decoded as an image. {advice}")
+    return image
 
 
 def crop_matrix(centre: np.ndarray, scale: float, size: int, augmentation: Augmentation) -> np.ndarray:

@@ -19,6 +19,7 @@ from utils.body_model import BodyModel, JointRegressors, pose_vertices
 from utils.camera import CameraFitError, fit_camera
 from utils.errors import UserError
 from utils.files import write_npz, write_png, write_text
+from utils.imutils import read_image
 from utils.objfile import read_obj
 from utils.renderer import cast_mesh, iuv_image
 
@@ -58,7 +59,7 @@ def image_size(path: Path) -> tuple[int, int]:
         if header[:8] == PNG_SIGNATURE and len(header) == 24:
             width, height = struct.unpack(">II", header[16:24])
             return height, width
-    return up_3d.read_image(path).shape[:2]
+    return read_image(path, up_3d.RENEW_ADVICE).shape[:2]
 
 
 def draw_iuv(vertices, joints, keypoints, height: int, width: int, atlas: AtlasFaces) -> np.ndarray:

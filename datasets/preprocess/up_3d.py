@@ -9,7 +9,6 @@ Where that picture is missing the mesh is projected with the camera that fits th
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from datasets.preprocess.samples import SkipSample, Summary, run_samples
@@ -18,6 +17,7 @@ from utils.body_model import BodyModel, JointRegressors, pose_vertices
 from utils.camera import BOX_UNIT, CameraFitError, fit_camera
 from utils.errors import UserError
 from utils.files import require_file, write_npz
+from utils.imutils import read_image
 from utils.pickles import load_pickle
 
 IMAGE_ENDING = "_image.png"
@@ -25,6 +25,7 @@ BOX_MARGIN = 1.2  # the crop's side over the larger side of the bounding box, UP
 NUM_KEYPOINTS = 14
 MIN_VISIBLE = 2  # joints that determine a weak-perspective camera
 SAVE_EVERY = 500  # samples between savings of unfinished work
+RENEW_ADVICE = "Delete the sample from its list or download it again."
 ROW_KEYS = ("imgname", "center", "scale", "part", "pose", "shape")
 
 
@@ -75,15 +76,6 @@ def newest_change(root: Path, image_name: str) -> float:
     return max(path.stat().st_mtime for path in files.values() if path.is_file())
 
 
-def read_image(path: Path) -> np.ndarray:
-    """Image [H, W, 3] uint8 in OpenCV's channel order; grey and RGBA files become three channels."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        state = "cannot be decoded as an image" if path.is_file() else "does not exist"
-        raise UserError(f"{path} {state}. Delete the sample from its list or download it again.")
-    return image
-
-
 def read_body(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """SMPL pose [72] and betas [10] of a `_body.pkl`, float64."""
     content = load_pickle(path)
@@ -92,7 +84,7 @@ def read_body(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def _numbers(path: Path, content: dict, key: str, count: int) -> np.ndarray:
     if key not in content:
-        raise UserError(f"{path} has no {key!r}, expected {count} numbers. Delete the sample or download it again.")
+        raise UserError(f"{path} has no {key!r}, expected {count} numbers. {RENEW_ADVICE}")
     values = np.asarray(content[key])
     if values.size != count:
         raise UserError(f"{path} has {key} of shape {values.shape}, expected ({count},).")
@@ -104,7 +96,7 @@ def _numbers(path: Path, content: dict, key: str, count: int) -> np.ndarray:
 
 def read_keypoints(path: Path) -> np.ndarray:
     """Keypoints [14, 3] = (x px, y px, visible 0 or 1) of a `_joints.npy`, float64."""
-    require_file(path, "Delete the sample from its list or download it again.")
+    require_file(path, RENEW_ADVICE)
     joints = np.load(path, allow_pickle=False)
     if joints.shape != (3, NUM_KEYPOINTS):
         raise UserError(f"{path} has shape {joints.shape}, expected (3, {NUM_KEYPOINTS}).")
@@ -119,7 +111,7 @@ def read_keypoints(path: Path) -> np.ndarray:
 
 def render_box(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Corners (low, high) [2] px of the drawn pixels of a `_render_light.png`: those not white."""
-    drawn = read_image(path).min(axis=2) < 255
+    drawn = read_image(path, RENEW_ADVICE).min(axis=2) < 255
     rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
     if not len(rows):
         raise UserError(f"{path} shows no body. Delete it to take the box from the mesh.")
@@ -155,7 +147,7 @@ class RowMaker:
 
     def __call__(self, image_name: str) -> dict:
         files = sample_files(self.root, image_name)
-        height, width = read_image(files["image"]).shape[:2]
+        height, width = read_image(files["image"], RENEW_ADVICE).shape[:2]
         pose, betas = read_body(files["body"])
         keypoints = read_keypoints(files["joints"])
         if files["render"].is_file():
