@@ -52,7 +52,7 @@ def bone_regions(vertices: np.ndarray) -> np.ndarray:
     for name in ("left_shoulder", "left_elbow", "left_wrist", "left_hand"):
         assign(name, (x > point(name)[0]) & (y > shoulder[1] - 0.12))
     # the groin runs upwards and outwards
-    assign("left_hip", y - hip[1] < 0.9 * (x - hip[0]) - 0.005)
+    assign("left_hip", (y - hip[1] < 0.9 * (x - hip[0]) - 0.005) & (y < hip[1] + 0.2))
     for name in ("left_knee", "left_ankle"):
         assign(name, y < point(name)[1])
     foot = point("left_foot")
