@@ -1,0 +1,118 @@
+"""Stage `end`: the whole model and every loss."""
+
+from mindspore import Tensor, nn, ops
+
+from models import losses
+from models.smpl import SMPL
+from models.uv_generator import Index_UV_Generator
+from utils.atlas_maps import load_or_build_part_weights
+
+FIT_ERROR_SLOPE = 10  # --adaptive_weight: a fit error of 0.1 and more takes a sample out
+
+
+class WithLossCellEnd(nn.Cell):
+    """The columns of `input_names` -> (total, *weighted terms in the order of `loss_names`).
+
+    Column shapes are those of datasets.base_dataset.COLUMNS with a leading batch axis;
+    gt_vertices [B, V, 3] and gt_uv_map [B, R, R, 3] come from models.ground_truth.
+    """
+
+    input_names = (
+        "img",
+        "gt_iuv",
+        "has_dp",
+        "has_smpl",
+        "keypoints",
+        "pose_3d",
+        "has_pose_3d",
+        "keypoints_smpl",
+        "pose_3d_smpl",
+        "has_pose_3d_smpl",
+        "fit_joint_error",
+        "gt_vertices",
+        "gt_uv_map",
+    )
+
+    def __init__(self, DMR: nn.Cell, options):  # noqa: N803  names that users know
+        super().__init__()
+        self.DMR = DMR
+        self.lam = {name: getattr(options, f"lam_{name}") for name in self._names(options)}
+        self.loss_names = tuple(self.lam)
+        self.use_smpl_joints = options.use_smpl_joints
+        self.adaptive_weight = options.adaptive_weight
+        self.gtkey3d_from_mesh = options.gtkey3d_from_mesh
+        self.smpl = SMPL()
+        self.sampler = Index_UV_Generator(options.uv_res, uv_type=options.uv_type)
+        part_weights = load_or_build_part_weights(options.uv_type, options.uv_res, options.uv_res)
+        self.uv_weight = Tensor(losses.training_uv_weight(part_weights, self.sampler.mask.asnumpy()))
+        self.consistency = losses.ConsistencyLoss(options.img_res)
+        self.world_size = losses.current_world_size()
+        self.annotated_mean = losses.AnnotatedMean(self.world_size)
+
+    @staticmethod
+    def _names(options) -> tuple:
+        names = ("dp_mask", "dp_uv", "uv", "tv", "mesh", "key3D", "key2D", "con")
+        return names + ("key3D_smpl", "key2D_smpl") if options.use_smpl_joints else names
+
+    def construct(
+        self,
+        img,
+        gt_iuv,
+        has_dp,
+        has_smpl,
+        keypoints,
+        pose_3d,
+        has_pose_3d,
+        keypoints_smpl,
+        pose_3d_smpl,
+        has_pose_3d_smpl,
+        fit_joint_error,
+        gt_vertices,
+        gt_uv_map,
+    ):
+        dp_out, location_map, camera = self.DMR(img)
+        vertices = self.sampler.resample(location_map)
+        trust = ops.ones_like(fit_joint_error)
+        if self.adaptive_weight:
+            trust = ops.relu(1 - FIT_ERROR_SLOPE * fit_joint_error)
+        everyone = ops.ones_like(has_smpl)
+
+        joints = self.smpl.get_train_joints(vertices)
+        gt_joints, confidence, has_joints = pose_3d[..., :3], pose_3d[..., 3:], has_pose_3d
+        if self.gtkey3d_from_mesh:
+            gt_joints = self.smpl.get_train_joints(gt_vertices)
+            confidence = ops.ones_like(confidence)
+            has_joints = has_smpl
+
+        terms = (
+            self._term("dp_mask", losses.mask_loss(dp_out, gt_iuv) * trust, has_dp),
+            self._term("dp_uv", losses.uv_image_loss(dp_out, gt_iuv) * trust, has_dp),
+            self._term("uv", losses.location_map_loss(location_map, gt_uv_map, self.uv_weight) * trust, has_smpl),
+            # a sum over the batch: the mean of gradients over ranks must give the whole sum
+            self.lam["tv"] * self.world_size * losses.total_variation(location_map),
+            self._term("mesh", losses.mesh_loss(vertices, gt_vertices) * trust, has_smpl),
+            self._term(
+                "key3D", losses.joints_3d_loss(joints, gt_joints, confidence, losses.pelvis_of_hips) * trust, has_joints
+            ),
+            self._term("key2D", losses.joints_2d_loss(joints, camera, keypoints), everyone),
+            self._term("con", self.consistency(location_map, camera, gt_iuv) * trust, has_dp),
+        )
+        if self.use_smpl_joints:
+            terms += self._smpl_joint_terms(
+                vertices, camera, keypoints_smpl, pose_3d_smpl, has_pose_3d_smpl, trust, everyone
+            )
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
+        return (total, *terms)
+
+    def _term(self, name, values, flags):
+        return self.lam[name] * self.annotated_mean(values, flags)
+
+    def _smpl_joint_terms(self, vertices, camera, keypoints, pose_3d, has_pose_3d, trust, everyone):
+        joints = self.smpl.get_smpl_joints(vertices)
+        difference = losses.joints_3d_loss(joints, pose_3d[..., :3], pose_3d[..., 3:], losses.root_joint)
+        return (
+            self._term("key3D_smpl", difference * trust, has_pose_3d),
+            self._term("key2D_smpl", losses.joints_2d_loss(joints, camera, keypoints), everyone),
+        )

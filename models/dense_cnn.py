@@ -1,0 +1,186 @@
+"""The two networks of DecoMR and the warp between them (Zeng et al., CVPR 2020).
+
+DPNet (the CNet): image -> IUV image, features, global codes.
+warp_feature: features move from the image to the places on the body surface that (u, v) name.
+UVNet (the LNet): surface features -> location map and weak-perspective camera.
+"""
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn, ops
+
+from models.layer import ConvBottleNeck, HourGlass, conv1x1
+from models.resnet import FEATURE_CHANNELS, ResNet50
+from models.upsample import BilinearUpsample2, NearestUpsample2
+from utils.atlas_maps import load_or_build_reference_map
+
+COARSEST_LEVEL = 5  # the encoder ends at stride 2**5
+CODE_CHANNELS = FEATURE_CHANNELS[COARSEST_LEVEL]
+ATLAS_LEVEL_SIZE = 256  # an atlas of level l has 256 / 2**l pixels a side
+FOREGROUND = 0.5  # a pixel belongs to the body where its mask is above
+COUNT_EPSILON = 1e-8
+POSITION_CHANNELS = 3  # pixel x, pixel y, "cell was hit"
+REFERENCE_CHANNELS = 3
+
+
+class DPNet(nn.Cell):
+    """Image [B, 3, H, W] -> dp_out [B, 3, H/4, W/4] = (mask, u, v), features [B, 256, H/4, W/4], codes [B, 2048].
+
+    Sizes hold for warp_lv = 2; in general the outputs have stride 2**warp_lv.
+    """
+
+    def __init__(self, warp_lv: int = 2, norm_type: str = "GN"):
+        super().__init__()
+        self.warp_lv = warp_lv
+        self.resnet = ResNet50()
+        # dp_layers[i] brings the features of level warp_lv + i + 1 to level warp_lv + i
+        self.dp_layers = nn.CellList(
+            [
+                nn.SequentialCell(
+                    NearestUpsample2(),
+                    ConvBottleNeck(FEATURE_CHANNELS[level + 1], FEATURE_CHANNELS[level], norm_type),
+                )
+                for level in range(warp_lv, COARSEST_LEVEL)
+            ]
+        )
+        channels = FEATURE_CHANNELS[warp_lv]
+        self.dp_uv_end = nn.SequentialCell(ConvBottleNeck(channels, 32, norm_type), conv1x1(32, 2), nn.Sigmoid())
+        self.dp_mask_end = nn.SequentialCell(ConvBottleNeck(channels, 32, norm_type), conv1x1(32, 1), nn.Sigmoid())
+
+    def construct(self, image: Tensor):
+        codes, encoder_features = self.resnet(image)
+        features = encoder_features[-1]
+        for level in range(COARSEST_LEVEL - 1, self.warp_lv - 1, -1):
+            features = self.dp_layers[level - self.warp_lv](features) + encoder_features[level - 1]
+        dp_out = ops.concat([self.dp_mask_end(features), self.dp_uv_end(features)], 1)
+        return dp_out, features, codes
+
+
+def pixel_positions(height: int, width: int) -> np.ndarray:
+    """[2, height, width] float32: normalised x and y of every pixel, 2 * i / (n - 1) - 1."""
+    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+    return np.stack([x, y]).astype(np.float32)
+
+
+def warp_feature(dp_out: Tensor, feature_map: Tensor, uv_res: int) -> Tensor:
+    """Carry image features to the body surface.
+
+    Each foreground pixel (mask > 0.5) adds its features and its normalised position to the
+    surface cell that its (u, v) names; a cell holds the mean of what it received. Gradients reach
+    the features, not (u, v); background pixels contribute nothing.
+
+    Args:
+        dp_out: [B, 3, h, w] = (mask, u, v), u and v in [0, 1].
+        feature_map: [B, C, h, w].
+        uv_res: R, cells a side.
+    Returns:
+        [B, C + 3, R, R]: features, pixel x, pixel y, 1 where any pixel landed.
+    """
+    batch, channels, height, width = feature_map.shape
+    cells = uv_res * uv_res
+    mask, u, v = ops.stop_gradient(dp_out).reshape(batch, 3, height * width).swapaxes(0, 1)
+    column = ops.round(u * (uv_res - 1)).clip(0, uv_res - 1)
+    row = ops.round(v * (uv_res - 1)).clip(0, uv_res - 1)
+    first_cell = Tensor(np.arange(batch)[:, None] * cells, ms.int32)
+    cell = (row * uv_res + column).astype(ms.int32) + first_cell
+    # background pixels go to one spare cell behind the last, which is cut off
+    spare = batch * cells
+    cell = ops.select(mask > FOREGROUND, cell, ops.full_like(cell, spare)).reshape(-1)
+
+    positions = Tensor(pixel_positions(height, width).reshape(2, -1).T)
+    positions = ops.tile(positions, (batch, 1))
+    pixels = feature_map.transpose(0, 2, 3, 1).reshape(-1, channels)
+    ones = ops.ones((batch * height * width, 1), feature_map.dtype)
+    pixels = ops.concat([pixels, positions.astype(feature_map.dtype), ones], 1)
+    sums = ops.index_add(ops.zeros((spare + 1, channels + POSITION_CHANNELS), pixels.dtype), cell, pixels, 0)[:spare]
+
+    count = ops.stop_gradient(sums[:, -1:])
+    mean = sums[:, :-1] / (count + COUNT_EPSILON)
+    surface = ops.concat([mean, (count > 0).astype(mean.dtype)], 1)
+    return surface.reshape(batch, uv_res, uv_res, channels + POSITION_CHANNELS).transpose(0, 3, 1, 2)
+
+
+def make_fc_head(code_channels: int, out_channels: int) -> nn.SequentialCell:
+    return nn.SequentialCell(nn.Dense(code_channels, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Dense(512, out_channels))
+
+
+def make_camera_head(code_channels: int) -> nn.SequentialCell:
+    return nn.SequentialCell(
+        nn.Dense(code_channels, 512),
+        nn.BatchNorm1d(512),
+        nn.ReLU(),
+        nn.Dense(512, 256),
+        nn.BatchNorm1d(256),
+        nn.LeakyReLU(0.2),
+        nn.Dense(256, 3),
+    )
+
+
+class UVNet(nn.Cell):
+    """(dp_out, dp_feature, codes) -> location map [B, uv_res, uv_res, 3] in metres, camera [B, 3] = (s, tx, ty).
+
+    Args:
+        reference_map: [1, R, R, 3], location map of the rest pose at the warp resolution R.
+        uv_res: 128 or 256, resolution of the location map.
+        uv_channels: channels of the decoder at the output resolution.
+        warp_lv: level of the CNet's outputs; R = 256 / 2**warp_lv.
+        width: scales all channel counts; 1 is the paper's network.
+    """
+
+    def __init__(
+        self,
+        reference_map: np.ndarray,
+        uv_res: int = 128,
+        uv_channels: int = 128,
+        warp_lv: int = 2,
+        norm_type: str = "GN",
+        width: float = 1.0,
+    ):
+        super().__init__()
+        self.warp_res = ATLAS_LEVEL_SIZE >> warp_lv
+        uv_level = {ATLAS_LEVEL_SIZE >> level: level for level in range(2)}[uv_res]
+        base = int(256 * width)
+        final = int(uv_channels * width)
+        self.reference_map = Tensor(np.transpose(reference_map, (0, 3, 1, 2)), ms.float32)
+
+        self.fc_head = make_fc_head(CODE_CHANNELS, base)
+        self.camera = make_camera_head(CODE_CHANNELS)
+        inputs = FEATURE_CHANNELS[warp_lv] + POSITION_CHANNELS + base + REFERENCE_CHANNELS
+        self.uv_conv1 = nn.SequentialCell(
+            conv1x1(inputs, 2 * base), nn.ReLU(), conv1x1(2 * base, 2 * base), nn.ReLU(), conv1x1(2 * base, base)
+        )
+        self.hg = HourGlass(base, 3, norm_type)
+
+        # channels in units of `final`; they halve towards the output where they are above 1
+        current = min(8, 2 ** (warp_lv - uv_level))
+        self.uv_conv2 = ConvBottleNeck(base, final * current, norm_type)
+        decoder = []
+        for level in range(warp_lv, uv_level, -1):
+            previous, current = current, min(current, 2 ** (level - uv_level - 1))
+            decoder.append(
+                nn.SequentialCell(BilinearUpsample2(), ConvBottleNeck(final * previous, final * current, norm_type))
+            )
+        self.decoder = nn.SequentialCell(decoder)
+        self.uv_end = nn.SequentialCell(ConvBottleNeck(final, 32, norm_type), conv1x1(32, 3))
+
+    def construct(self, dp_out: Tensor, dp_feature: Tensor, codes: Tensor):
+        batch = codes.shape[0]
+        surface = warp_feature(dp_out, dp_feature, self.warp_res)
+        code_map = ops.broadcast_to(self.fc_head(codes)[:, :, None, None], (batch, -1, self.warp_res, self.warp_res))
+        reference_map = ops.tile(self.reference_map, (batch, 1, 1, 1))
+        features = self.uv_conv1(ops.concat([surface, code_map, reference_map], 1))
+        features = self.decoder(self.uv_conv2(self.hg(features)))
+        return self.uv_end(features).transpose(0, 2, 3, 1), self.camera(codes)
+
+
+def get_LNet(options) -> UVNet:  # noqa: N802  name that users import
+    """The LNet that `options` describe; its reference map is built from reference_mesh.obj when missing."""
+    reference_map = load_or_build_reference_map(options.uv_type, ATLAS_LEVEL_SIZE >> options.warp_level)
+    return UVNet(
+        reference_map,
+        uv_res=options.uv_res,
+        uv_channels=options.uv_channels,
+        warp_lv=options.warp_level,
+        norm_type=options.norm_type,
+        width=options.lnet_width,
+    )

@@ -1,0 +1,47 @@
+"""Rotations and camera projection on tensors."""
+
+from mindspore import Tensor, ops
+
+SMALL_ANGLE = 1e-8  # squared radians below which the Taylor series is used
+
+
+def rodrigues(axis_angles: Tensor) -> Tensor:
+    """Axis-angle vectors [N, 3], radians -> rotation matrices [N, 3, 3].
+
+    Finite, with finite gradients, at zero: below 1e-4 rad the series of sin(a)/a and
+    (1 - cos(a))/a^2 replace the quotients, and the square root never sees zero.
+    """
+    squared = (axis_angles * axis_angles).sum(-1)
+    small = squared < SMALL_ANGLE
+    safe = ops.select(small, ops.ones_like(squared), squared)
+    angle = ops.sqrt(safe)
+    sine = ops.select(small, 1 - squared / 6, ops.sin(angle) / angle)
+    cosine = ops.select(small, 0.5 - squared / 24, (1 - ops.cos(angle)) / safe)
+    x, y, z = axis_angles[:, 0], axis_angles[:, 1], axis_angles[:, 2]
+    # R = I + sin(a)/a K + (1 - cos(a))/a^2 (v v^T - a^2 I), with K the cross-product matrix of v
+    diagonal = 1 - cosine * squared
+    rows = [
+        diagonal + cosine * x * x,
+        cosine * x * y - sine * z,
+        cosine * x * z + sine * y,
+        cosine * x * y + sine * z,
+        diagonal + cosine * y * y,
+        cosine * y * z - sine * x,
+        cosine * x * z - sine * y,
+        cosine * y * z + sine * x,
+        diagonal + cosine * z * z,
+    ]
+    return ops.stack(rows, -1).reshape(-1, 3, 3)
+
+
+def orthographic_projection(points: Tensor, camera: Tensor) -> Tensor:
+    """Project 3-D points with a weak-perspective camera.
+
+    Args:
+        points: [B, N, 3], metres, camera axes (x right, y down).
+        camera: [B, 3] = (s, tx, ty).
+    Returns:
+        [B, N, 2] = s * (x + tx, y + ty), crop units, x and y in [-1, 1].
+    """
+    scale, shift = camera[:, None, :1], camera[:, None, 1:]
+    return scale * (points[..., :2] + shift)

@@ -1,0 +1,82 @@
+"""The building blocks of both networks: normalisation, bottleneck, hourglass.
+
+Parameter names (conv1..3, norm1..3, skip_conv, down_layers, up_layers) are those of the PyTorch
+release, so that its checkpoints map by name.
+"""
+
+from mindspore import Tensor, nn
+
+from models.upsample import NearestUpsample2
+
+GROUP_SIZE = 8  # channels per group of GroupNorm
+
+
+def make_norm(norm_type: str, channels: int) -> nn.Cell:
+    """GroupNorm with groups of 8 channels ('GN') or BatchNorm ('BN') for [B, channels, H, W]."""
+    if norm_type == "GN":
+        return nn.GroupNorm(channels // GROUP_SIZE, channels)
+    if norm_type == "BN":
+        return nn.BatchNorm2d(channels)
+    raise ValueError(f"norm_type is {norm_type!r}, expected 'GN' or 'BN'")
+
+
+def conv1x1(in_channels: int, out_channels: int) -> nn.Conv2d:
+    return nn.Conv2d(in_channels, out_channels, 1, has_bias=True)
+
+
+def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
+    return nn.Conv2d(in_channels, out_channels, 3, pad_mode="pad", padding=1, has_bias=True)
+
+
+class ConvBottleNeck(nn.Cell):
+    """[B, in, H, W] -> [B, out, H, W]: 1x1 to out/2, 3x3, 1x1 to out, each normalised, plus a skip."""
+
+    def __init__(self, in_channels: int, out_channels: int, norm_type: str = "GN"):
+        super().__init__()
+        middle = out_channels // 2
+        self.conv1 = conv1x1(in_channels, middle)
+        self.norm1 = make_norm(norm_type, middle)
+        self.conv2 = conv3x3(middle, middle)
+        self.norm2 = make_norm(norm_type, middle)
+        self.conv3 = conv1x1(middle, out_channels)
+        self.norm3 = make_norm(norm_type, out_channels)
+        self.relu = nn.ReLU()
+        self.projects_skip = in_channels != out_channels
+        if self.projects_skip:
+            self.skip_conv = conv1x1(in_channels, out_channels)
+
+    def construct(self, features: Tensor) -> Tensor:
+        skip = self.skip_conv(features) if self.projects_skip else features
+        out = self.relu(self.norm1(self.conv1(features)))
+        out = self.relu(self.norm2(self.conv2(out)))
+        return self.relu(self.norm3(self.conv3(out)) + skip)
+
+
+class HourGlass(nn.Cell):
+    """[B, C, H, W] -> [B, C, H, W] through `levels` halvings that double the channels, and back."""
+
+    def __init__(self, channels: int, levels: int = 3, norm_type: str = "GN"):
+        super().__init__()
+        widths = [channels * 2**level for level in range(levels + 1)]
+        self.down_layers = nn.CellList(
+            [
+                nn.SequentialCell(ConvBottleNeck(fine, coarse, norm_type), nn.MaxPool2d(2, 2))
+                for fine, coarse in zip(widths, widths[1:], strict=False)
+            ]
+        )
+        self.up_layers = nn.CellList(
+            [
+                nn.SequentialCell(NearestUpsample2(), ConvBottleNeck(coarse, fine, norm_type))
+                for fine, coarse in zip(widths, widths[1:], strict=False)
+            ]
+        )
+        self.norm = make_norm(norm_type, channels)
+
+    def construct(self, features: Tensor) -> Tensor:
+        stored = []
+        for down in self.down_layers:
+            stored.append(features)
+            features = down(features)
+        for level in range(len(stored) - 1, -1, -1):
+            features = self.up_layers[level](features) + stored[level]
+        return self.norm(features)

@@ -1,0 +1,102 @@
+"""The SMPL body model and its joint sets as a MindSpore cell.
+
+Source: Loper et al., "SMPL: A Skinned Multi-Person Linear Model", 2015. The arrays come from
+utils.body_model; V is the number of vertices of the model file.
+"""
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn, ops
+
+from models.geometric_layers import rodrigues
+from utils import config
+from utils.body_model import (
+    NUM_BETAS,
+    NUM_JOINTS,
+    load_body_model,
+    load_joint_regressors,
+)
+
+
+class SMPL(nn.Cell):
+    """(pose, betas) -> vertices [B, V, 3] in metres.
+
+    pose: [B, 72] axis-angle or rotation matrices [B, 24, 3, 3]; betas: [B, 10].
+    """
+
+    def __init__(self, model_file=None):
+        super().__init__()
+        model = load_body_model(model_file or config.SMPL_FILE)
+        regressors = load_joint_regressors(model=model)
+        self.faces = model.faces
+        self.parents = tuple(int(parent) for parent in model.parents)
+        self.num_vertices = len(model.v_template)
+
+        def constant(array: np.ndarray) -> Tensor:
+            return Tensor(np.ascontiguousarray(array), ms.float32)
+
+        self.v_template = constant(model.v_template.reshape(1, -1))
+        self.shapedirs = constant(model.shapedirs.reshape(-1, NUM_BETAS).T)
+        self.posedirs = constant(model.posedirs.reshape(-1, 9 * (NUM_JOINTS - 1)).T)
+        # joints are linear in betas: J = regressor (template + shapedirs beta)
+        self.rest_joints = constant((model.joint_regressor @ model.v_template).reshape(1, -1))
+        joint_shapedirs = np.tensordot(model.joint_regressor, model.shapedirs, 1)
+        self.joint_shapedirs = constant(joint_shapedirs.reshape(-1, NUM_BETAS).T)
+        self.weights = constant(model.weights)
+
+        self.smpl_rows = constant(regressors.smpl_rows)
+        self.joint_rows = constant(regressors.joint_rows)
+        self.lsp_rows = constant(regressors.lsp_rows)
+        self.train_rows = constant(regressors.train_rows)
+
+    def construct(self, pose: Tensor, betas: Tensor) -> Tensor:
+        batch = betas.shape[0]
+        rotations = pose if pose.ndim == 4 else rodrigues(pose.reshape(-1, 3)).reshape(batch, NUM_JOINTS, 3, 3)
+        shaped = self.v_template + ops.matmul(betas, self.shapedirs)
+        joints = (self.rest_joints + ops.matmul(betas, self.joint_shapedirs)).reshape(batch, NUM_JOINTS, 3)
+        pose_feature = (rotations[:, 1:] - ops.eye(3, 3, ms.float32)).reshape(batch, -1)
+        posed = (shaped + ops.matmul(pose_feature, self.posedirs)).reshape(batch, -1, 3)
+        world_rotations, shifts = self._world_transforms(rotations, joints)
+        return self._blend(posed, world_rotations, shifts)
+
+    def _world_transforms(self, rotations: Tensor, joints: Tensor):
+        """Rotations [B, 24, 3, 3] and rest joints [B, 24, 3] -> the joints' world rotations and shifts [B, 24, 3]."""
+        world_rotations, world_joints = [rotations[:, 0]], [joints[:, 0]]
+        for joint in range(1, NUM_JOINTS):
+            parent = self.parents[joint]
+            bone = (joints[:, joint] - joints[:, parent])[:, :, None]
+            world_rotations.append(ops.bmm(world_rotations[parent], rotations[:, joint]))
+            world_joints.append(world_joints[parent] + ops.bmm(world_rotations[parent], bone)[:, :, 0])
+        world_rotations = ops.stack(world_rotations, 1)
+        rotated = ops.matmul(world_rotations, joints[..., None])[..., 0]
+        return world_rotations, ops.stack(world_joints, 1) - rotated
+
+    def _blend(self, posed: Tensor, world_rotations: Tensor, shifts: Tensor) -> Tensor:
+        batch = posed.shape[0]
+        transforms = ops.concat([world_rotations, shifts[..., None]], -1).reshape(batch, NUM_JOINTS, 12)
+        blended = ops.matmul(self.weights, transforms).reshape(batch, -1, 3, 4)
+        return (blended[..., :3] * posed[:, :, None, :]).sum(-1) + blended[..., 3]
+
+    def get_smpl_joints(self, vertices: Tensor) -> Tensor:
+        """[B, V, 3] -> [B, 24, 3]: the joints of the kinematic tree."""
+        return ops.matmul(self.smpl_rows, vertices)
+
+    def get_joints(self, vertices: Tensor) -> Tensor:
+        """[B, V, 3] -> [B, 24, 3]: the training joint set, regressed from SMPL's own rows and the extra rows."""
+        return ops.matmul(self.joint_rows, vertices)
+
+    def get_train_joints(self, vertices: Tensor) -> Tensor:
+        """[B, V, 3] -> [B, 24, 3]: get_joints with joints 0-12 and 18 from the LSP regressor."""
+        return ops.matmul(self.train_rows, vertices)
+
+    def get_lsp_joints(self, vertices: Tensor) -> Tensor:
+        """[B, V, 3] -> [B, 14, 3]: LSP joints."""
+        return ops.matmul(self.lsp_rows, vertices)
+
+    def get_eval_joints(self, vertices: Tensor) -> Tensor:
+        """[B, V, 3] -> [B, 14, 3]: the joints of the evaluation, the LSP set."""
+        return self.get_lsp_joints(vertices)
+
+    def get_full_joints(self, vertices: Tensor) -> Tensor:
+        """[B, V, 3] -> [B, 38, 3]: the 24 SMPL joints followed by the 14 LSP joints."""
+        return ops.concat([self.get_smpl_joints(vertices), self.get_lsp_joints(vertices)], 1)

@@ -1,0 +1,13 @@
+"""Process settings that must stand before MindSpore is imported.
+
+Import this module first wherever MindSpore is imported; `models/__init__.py` does it for every
+module that computes.
+"""
+
+import os
+
+# oneDNN 3.10 inside MindSpore 2.10 has no plain-layout float32 3x3 convolution for AVX-512
+# processors with AMX and falls back to its reference loop, over 100 times slower than the AVX2 code.
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
+# 3: errors only. MindSpore's warnings speak of its own internals.
+os.environ.setdefault("GLOG_v", "3")

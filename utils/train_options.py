@@ -1,0 +1,166 @@
+"""Command-line options of training and evaluation: names and defaults of the original, in one table."""
+
+import argparse
+import json
+from pathlib import Path
+
+from utils import config
+from utils.errors import UserError
+
+TRUE_WORDS, FALSE_WORDS = ("true", "1", "yes"), ("false", "0", "no")
+
+
+def boolean(text: str) -> bool:
+    """'True', 'true', '1' or 'False', ...; a leading '=' is dropped (old scripts write `--flag==True`)."""
+    word = text.lstrip("=").lower()
+    if word in TRUE_WORDS:
+        return True
+    if word in FALSE_WORDS:
+        return False
+    raise argparse.ArgumentTypeError(f"expected True or False, found {text!r}")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise UserError(f"{message} (see --help)")
+
+
+class TrainOptions:
+    """Parser of the options that train.py and eval.py share."""
+
+    def __init__(self, description: str = "Train DecoMR."):
+        self.parser = _Parser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        self._add_run()
+        self._add_model()
+        self._add_data()
+        self._add_training()
+        self._add_losses()
+
+    def _flag(self, group, name: str, help_text: str):
+        """A switch that may carry a value: --name, --name True, --name False."""
+        group.add_argument(name, nargs="?", const=True, default=False, type=boolean, metavar="BOOL", help=help_text)
+
+    def _add_run(self):
+        run = self.parser.add_argument_group("run")
+        run.add_argument("--name", default="sample_dp", help="name of the run; its logs go to log_dir/name")
+        run.add_argument("--data_dir", help="data root instead of data/ or $DECOMR_DATA")
+        run.add_argument(
+            "--device_target",
+            default="auto",
+            choices=["auto", "CPU", "GPU", "Ascend"],
+            help="auto: GPU when usable, else CPU",
+        )
+        run.add_argument("--device_id", type=int, default=0, help="which GPU or NPU")
+        run.add_argument("--mode", default="auto", choices=["auto", "pynative", "graph"], help="MindSpore's mode")
+        self._flag(run, "--run_distribute", "data-parallel training, started by mpirun or msrun")
+        run.add_argument("--ngpu", "--ngpus", dest="ngpu", type=int, default=1, help="number of devices")
+        run.add_argument("--num_workers", type=int, default=8, help="loader workers per rank")
+        run.add_argument("--seed", type=int, default=0, help="of initial weights, shuffling and augmentation")
+        run.add_argument("--ckpt_dir", default="./ckpt", help="checkpoints go to ckpt_dir/rank{r}")
+        run.add_argument("--eval_dir", default="./ckpt/rank0", help="where eval.py looks for the newest checkpoint")
+        run.add_argument("--save_root", default="./results", help="where eval.py writes")
+        run.add_argument("--log_dir", default="./logs")
+        run.add_argument("--log_freq", type=int, default=20, help="steps between lines of metrics.jsonl")
+        run.add_argument("--checkpoint", help="weights to start from (train.py) or to evaluate (eval.py)")
+        run.add_argument("--pretrained_checkpoint", help="weights of an earlier stage to start from")
+        run.add_argument("--from_json", help="read options from this file; options given here win")
+
+    def _add_model(self):
+        model = self.parser.add_argument_group("model")
+        model.add_argument("--model", default="DecoMR", choices=["DecoMR"])
+        model.add_argument("--img_res", type=int, default=224, help="side of the input crop in pixels")
+        model.add_argument("--uv_res", type=int, default=128, choices=[128, 256], help="side of the location map")
+        model.add_argument("--uv_type", default="BF", choices=["SMPL", "BF"], help="atlas")
+        model.add_argument("--uv_channels", type=int, default=128, help="channels of the LNet's decoder")
+        model.add_argument("--warp_level", type=int, default=2, help="features of stride 2**level are warped")
+        model.add_argument("--norm_type", default="GN", choices=["GN", "BN"])
+        model.add_argument(
+            "--lnet_width", type=float, default=1.0, help="factor on the LNet's channels; 1 is the paper's network"
+        )
+
+    def _add_data(self):
+        data = self.parser.add_argument_group("data and augmentation")
+        data.add_argument("--dataset", default="up-3d")
+        data.add_argument("--rot_factor", type=float, default=30, help="sigma of the rotation, degrees")
+        data.add_argument("--noise_factor", type=float, default=0.4, help="range of the channel factors, 1 +- this")
+        data.add_argument("--scale_factor", type=float, default=0.25, help="sigma of the scale")
+        self._flag(data, "--no_augmentation", "no flip, rotation, scale or colour noise")
+        self._flag(data, "--no_augmentation_rgb", "no colour noise")
+        self._flag(data, "--no_flip", "no mirroring")
+        self._flag(data, "--use_spin_fit", "take SPIN's fits where the data has them")
+        self._flag(data, "--adaptive_weight", "weigh samples by the quality of their fit")
+        self._flag(data, "--gtkey3d_from_mesh", "3-D joints from the ground-truth mesh")
+        self._flag(data, "--use_smpl_joints", "losses on the 24 SMPL joints too")
+        data.add_argument("--shuffle_train", nargs="?", const=True, default=True, type=boolean, metavar="BOOL")
+        data.add_argument("--no_shuffle_train", dest="shuffle_train", action="store_false")
+
+    def _add_training(self):
+        training = self.parser.add_argument_group("training")
+        training.add_argument("--stage", choices=["dp", "end"], help="train this stage only; default: dp, then end")
+        training.add_argument("--num_epochs_dp", type=int, default=5)
+        training.add_argument("--num_epochs_end", type=int, default=30)
+        training.add_argument("--batch_size", type=int, default=16, help="per device")
+        training.add_argument("--lr", type=float, default=2.5e-4)
+        training.add_argument("--adam_beta1", type=float, default=0.9)
+        training.add_argument("--wd", type=float, default=0, help="weight decay")
+
+    def _add_losses(self):
+        losses = self.parser.add_argument_group("loss weights")
+        defaults = {
+            "dp_mask": 0.2,
+            "dp_uv": 1,
+            "uv": 1,
+            "tv": 1e-4,
+            "mesh": 0,
+            "key3D": 1,
+            "key2D": 1,
+            "key3D_smpl": 1,
+            "key2D_smpl": 1,
+            "con": 1,
+        }
+        for name, default in defaults.items():
+            losses.add_argument(f"--lam_{name}", type=float, default=default)
+
+    def parse_args(self, arguments=None) -> argparse.Namespace:
+        """Parse the command line (or a list), take --from_json into account and set the data root."""
+        options = self.parser.parse_args(arguments)
+        if options.from_json:
+            self.parser.set_defaults(**self._read_json(options.from_json))
+            options = self.parser.parse_args(arguments)
+        self._check(options)
+        if options.data_dir:
+            config.set_data_root(options.data_dir)
+        return options
+
+    def _read_json(self, path: str) -> dict:
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"--from_json {path} cannot be read: {error}.") from error
+        known = vars(self.parser.parse_args([]))
+        unknown = sorted(set(content) - set(known)) if isinstance(content, dict) else ["(not an object)"]
+        if unknown:
+            raise UserError(f"--from_json {path} holds unknown options: {', '.join(unknown)}.")
+        return content
+
+    @staticmethod
+    def _check(options) -> None:
+        for name in ("batch_size", "img_res", "log_freq", "ngpu"):
+            if getattr(options, name) < 1:
+                raise UserError(f"--{name} is {getattr(options, name)}, expected at least 1.")
+        for name in ("num_epochs_dp", "num_epochs_end", "num_workers"):
+            if getattr(options, name) < 0:
+                raise UserError(f"--{name} is {getattr(options, name)}, expected at least 0.")
+        if options.img_res % 32:
+            raise UserError(f"--img_res is {options.img_res}, expected a multiple of 32, the encoder's last stride.")
+        uv_level = {256: 0, 128: 1}[options.uv_res]
+        if not uv_level <= options.warp_level <= 4:
+            raise UserError(
+                f"--warp_level is {options.warp_level}, expected {uv_level} to 4 with --uv_res {options.uv_res}."
+            )
+        channels = (256 * options.lnet_width, options.uv_channels * options.lnet_width)
+        if any(count < 16 or count % 16 for count in channels):
+            raise UserError(
+                f"--lnet_width {options.lnet_width} gives {channels[0]:g} and {channels[1]:g} channels, "
+                "expected multiples of 16."
+            )
