@@ -21,6 +21,8 @@ _GRID_STEP = 0.006
 _COARSE = 4  # grid steps between the samples that tell where the surface is
 _BOX = ((0.0, 0.92), (FLOOR - 0.03, FLOOR + 1.74), (-0.21, 0.21))  # x, y, z of the left half
 _ROUNDS = 4
+# around which place, how far (metres), by which share edges are shorter
+_FINE = (("left_hand", 0.09, 0.56), ("left_fingers", 0.06, 0.70), ("left_foot", 0.10, 0.30), ("nose", 0.09, 0.42))
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,11 @@ def build_mesh() -> MirroredMesh:
 
 def _edge_length(points: np.ndarray) -> np.ndarray:
     """[N] metres, up to a factor: finer where the body has small forms (hands, feet, face)."""
-    hand = np.linalg.norm(points - point("left_hand"), axis=-1)
-    foot = np.linalg.norm(points - point("left_foot"), axis=-1)
-    face = np.linalg.norm(points - point("nose"), axis=-1)
-    near = sum(share / (1 + np.exp((distance - reach) / 0.03))
-               for distance, reach, share in ((hand, 0.09, 0.55), (foot, 0.10, 0.3), (face, 0.09, 0.4)))  # fmt: skip
-    return 0.018 * (1 - near)
+    nearness = [
+        share / (1 + np.exp((np.linalg.norm(points - point(name), axis=-1) - reach) / 0.02))
+        for name, reach, share in _FINE
+    ]
+    return 0.018 * (1 - np.max(nearness, axis=0))
 
 
 def _marching_cubes() -> tuple[np.ndarray, np.ndarray]:

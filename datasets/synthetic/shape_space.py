@@ -59,8 +59,8 @@ DIRECTIONS = (
 # strength of each direction in the three template bodies
 GENDERS = {
     "neutral": {},
-    "male": {"height": 0.9, "shoulder width": 1.1, "hip width": -0.5, "limb thickness": 0.5, "chest": -0.3,
-             "head size": -0.2},
+    "male": {"height": 0.9, "shoulder width": 1.3, "hip width": -1.0, "limb thickness": 0.5, "chest": -0.3,
+             "head size": -0.2, "belly": 0.3},
     "female": {"height": -0.9, "shoulder width": -0.8, "hip width": 1.0, "limb thickness": -0.4, "chest": 1.8,
                "belly": -0.4, "arm length": -0.3},
 }  # fmt: skip
