@@ -31,12 +31,16 @@ class PerspectiveCamera:
         return self.focal * moved[:, :2] / moved[:, 2:] + self.centre
 
     def rays(self, columns: np.ndarray, rows: np.ndarray, height: int, width: int, near: float):
-        """Rays through pixels: origins [N, 3], directions [N, 3] with z = 1, and the depth of the origins."""
-        x = (columns - self.centre[0]) / self.focal
-        y = (rows - self.centre[1]) / self.focal
-        directions = np.stack([x, y, np.ones_like(x)], axis=1)
-        origins = np.broadcast_to(-np.asarray(self.translation, np.float64), directions.shape)
-        return origins, directions, 0.0
+        """Rays through the pixels of a grid, columns [w] and rows [h] px.
+
+        Returns float32 origins [h * w, 3], directions [h * w, 3] with z = 1, and the origins' depth.
+        """
+        directions = np.ones((len(rows), len(columns), 3), np.float32)
+        directions[..., 0] = (columns - self.centre[0]) / self.focal
+        directions[..., 1] = ((rows - self.centre[1]) / self.focal)[:, None]
+        origins = np.empty((len(rows) * len(columns), 3), np.float32)
+        origins[:] = -np.asarray(self.translation)
+        return origins, directions.reshape(-1, 3), 0.0
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,13 @@ class OrthographicCamera:
         return from_image_units(project_weak(points, np.array([self.scale, *self.shift])), height, width)
 
     def rays(self, columns: np.ndarray, rows: np.ndarray, height: int, width: int, near: float):
-        """Parallel rays through pixels, starting at depth `near`; see PerspectiveCamera.rays."""
-        plane = to_image_units(np.stack([columns, rows], axis=1), height, width) / self.scale - self.shift
-        origins = np.concatenate([plane, np.full((len(plane), 1), near)], axis=1)
-        directions = np.zeros_like(origins)
+        """Parallel rays through the pixels of a grid, starting at depth `near`; see PerspectiveCamera.rays."""
+        origins = np.full((len(rows), len(columns), 3), near, np.float32)
+        origins[..., 0] = (2 * columns - width) / (width * self.scale) - self.shift[0]
+        origins[..., 1] = ((2 * rows - height) / (width * self.scale) - self.shift[1])[:, None]
+        directions = np.zeros((len(rows) * len(columns), 3), np.float32)
         directions[:, 2] = 1
-        return origins, directions, near
+        return origins.reshape(-1, 3), directions, near
 
 
 def to_image_units(pixels: np.ndarray, height: int, width: int) -> np.ndarray:

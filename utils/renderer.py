@@ -89,20 +89,20 @@ class Renderer:
         hits = Hits(triangle, barycentric, depth, supersample)
 
         window = self._window(camera, height, width, supersample)
-        grid_y, grid_x = (axis.ravel() for axis in np.mgrid[window])
-        if not grid_x.size:
+        rows, columns = (_sample_position(np.arange(axis.start, axis.stop), supersample) for axis in window)
+        if not (len(rows) and len(columns)):
             return hits
-        columns, rows = _sample_position(grid_x, supersample), _sample_position(grid_y, supersample)
         near = float(self.vertices[:, 2].min()) - NEAR_MARGIN
         origins, directions, start = camera.rays(columns, rows, height, width, near)
-        answer = self._scene.run(_as_rays(origins), _as_rays(directions), output=True)
+        answer = self._scene.run(origins, directions, output=True)
 
-        size = triangle[window].shape
-        triangle[window] = answer["primID"].reshape(size)
-        seen = hits.mask[window]
-        u, v = answer["u"].reshape(size), answer["v"].reshape(size)
-        barycentric[window] = np.stack([1 - u - v, u, v], axis=-1) * seen[..., None]
-        depth[window] = np.where(seen, answer["tfar"].reshape(size) + np.float32(start), np.inf)
+        seen = np.flatnonzero(answer["primID"] >= 0)
+        inner_row, inner_column = np.divmod(seen, len(columns))
+        where = (inner_row + window[0].start, inner_column + window[1].start)
+        u, v = answer["u"][seen], answer["v"][seen]
+        triangle[where] = answer["primID"][seen]
+        barycentric[where] = np.stack([1 - u - v, u, v], axis=1)
+        depth[where] = answer["tfar"][seen] + np.float32(start)
         return hits
 
     def _window(self, camera, height: int, width: int, supersample: int) -> tuple[slice, slice]:
