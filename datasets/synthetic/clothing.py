@@ -4,6 +4,7 @@ Every border (sleeve, hem, neckline, hairline) is a condition on the rest positi
 point, which the renderer interpolates for each pixel, so borders are crisp at any resolution and
 follow the body however it moves.
 """
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,11 +92,9 @@ _PATTERNS = {
     "thin stripes": lambda along, across, period: lines(along, period, 0.25 * period),
     "pin stripes": lambda along, across, period: 0.8 * lines(across, 0.6 * period, 0.12 * period),
     "checks": lambda along, across, period: checkers(along, across, 0.6 * period),
-    "plaid": lambda along, across, period: 0.5 * lines(along, period, 0.45 * period)
-    + 0.5 * lines(across, period, 0.45 * period),
-    "dots": lambda along, across, period: (
-        np.hypot((along / period) % 1 - 0.5, (across / period) % 1 - 0.5) < 0.25
-    ).astype(float),
+    "plaid": lambda along, across, period: (
+        0.5 * lines(along, period, 0.45 * period) + 0.5 * lines(across, period, 0.45 * period)
+    ),
     "block": lambda along, across, period: (np.sin(along * 9 + 14.0 * period) > 0.2).astype(float),
 }
 
@@ -126,7 +125,7 @@ class Outfit:
 
 
 def sample_outfit(rng: np.random.Generator) -> Outfit:
-    skin_place = rng.uniform(0, len(MONK_SCALE) - 1.5)
+    skin_place = rng.uniform(0, len(MONK_SCALE) - 2.4)
     low = int(skin_place)
     skin = _hex(MONK_SCALE[low]) + (skin_place - low) * (_hex(MONK_SCALE[low + 1]) - _hex(MONK_SCALE[low]))
     skin = skin * [1.0, 0.86, 0.80]  # a little blood under the skin
@@ -157,8 +156,10 @@ def sample_outfit(rng: np.random.Generator) -> Outfit:
         side_stripe=_hex(NEUTRAL_CLOTH[rng.integers(2)]) if rng.random() < 0.15 else None,
         belt=_hex(("2a1a10", "17120f", "4a2f1d")[rng.integers(3)]) if rng.random() < 0.35 else None,
         socks=_hex(NEUTRAL_CLOTH[rng.integers(len(NEUTRAL_CLOTH))]),
-        shoe=pick(rng, [(2, _hex(NEUTRAL_CLOTH[rng.integers(len(NEUTRAL_CLOTH))])), (1, random_colour(rng)),
-                        (1, _hex("4a2f1d"))]),
+        shoe=pick(
+            rng,
+            [(2, _hex(NEUTRAL_CLOTH[rng.integers(len(NEUTRAL_CLOTH))])), (1, random_colour(rng)), (1, _hex("4a2f1d"))],
+        ),
         sole=_hex(("f4f2ee", "222326", "c7b08a")[rng.integers(3)]),
         shoe_height=pick(rng, [(4, 2.05), (1.5, 1.8), (0.5, 1.5)]),
         seed=int(rng.integers(2**31)),
@@ -169,7 +170,7 @@ def _sample_cloth(rng: np.random.Generator, kind: str, patterned: float) -> Clot
     if kind == "denim":
         return Cloth(_hex(DENIM[rng.integers(len(DENIM))]), _hex("d8e0ea"), "plain", grain=0.22)
     neutral = _hex(NEUTRAL_CLOTH[rng.integers(len(NEUTRAL_CLOTH))])
-    colour = neutral if kind == "neutral" else random_colour(rng, (0.35, 0.92), (0.35, 0.85))
+    colour = neutral if kind == "neutral" else random_colour(rng, (0.35, 0.9), (0.3, 0.75))
     second = _hex(NEUTRAL_CLOTH[rng.integers(len(NEUTRAL_CLOTH))])
     if np.abs(np.sqrt(second) - np.sqrt(colour)).max() < 0.3:
         second = _hex("f4f2ee") if colour.mean() < 0.3 else _hex("1c2740")
@@ -262,8 +263,11 @@ def _hair_region(style: str, rest: np.ndarray, marks: Landmarks) -> np.ndarray:
         "long": (0.58, -0.45, -1.6),
         "cap": (0.36, 0.14, 0.05),
     }[style]
-    line = np.where(facing > 0, side + (front - side) * np.clip(facing, 0, 1) ** 2,
-                    side + (back - side) * np.clip(-facing, 0, 1) ** 0.7)
+    line = np.where(
+        facing > 0,
+        side + (front - side) * np.clip(facing, 0, 1) ** 2,
+        side + (back - side) * np.clip(-facing, 0, 1) ** 0.7,
+    )
     return on_head & (offset[:, 1] > line)
 
 
@@ -276,7 +280,7 @@ def _paint_face(put, outfit: Outfit, rest: np.ndarray, marks: Landmarks) -> None
     def ellipse(x, y, width, height):
         return front & ((x / width) ** 2 + (y / height) ** 2 < 1)
 
-    put(ellipse(across, above, 0.016, 0.0085), np.array([0.80, 0.79, 0.77]), 0.3, 0.0)
+    put(ellipse(across, above, 0.016, 0.0085), np.array([0.52, 0.50, 0.48]), 0.2, 0.0)
     put(ellipse(across, above, 0.0072, 0.0078), outfit.iris, 0.4, 0.0)
     put(ellipse(across, above - 0.0085, 0.017, 0.0022), outfit.hair * 0.4, 0.0, 0.0)
     put(ellipse(across - 0.002, above - 0.020 + 12 * across**2, 0.019, 0.0035), outfit.hair * 0.7, 0.0, 0.0)

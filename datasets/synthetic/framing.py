@@ -3,6 +3,7 @@
 The camera is the one with which UP-3D meshes are drawn (focal length 1000 px, principal point at
 the image centre, no rotation), so turning and tilting are done by the body's root orientation.
 """
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,14 +16,15 @@ from utils.body_model import BodyModel, pose_vertices
 from utils.camera import FOCAL_LENGTH, PerspectiveCamera
 
 MAX_BETA = 2.0
+MAX_LEAN = np.radians(24)
 # height of the feet above the floor in mid-air, metres: (lowest, highest) by family of poses
 AIRBORNE = {"jump": (0.05, 0.25), "run": (0.0, 0.07)}
-_UPRIGHT_FIRST = 400.0  # weight of the lowest flesh when the support of the body is found, 1/m
+_SUPPORT_FALLOFF = 14.0  # 1/m; flesh this much above the lowest carries less of the body
 
 
 @dataclass(frozen=True)
 class Sitter:
-    """A placed person: pose [72] and betas [10] of the body model, vertices [V, 3] metres, the view, its yaw (degrees)."""
+    """A placed person: pose [72] and betas [10] of the body model, vertices [V, 3] metres, view, yaw in degrees."""
 
     pose: np.ndarray
     betas: np.ndarray
@@ -61,17 +63,17 @@ def _sample_orientation(rng: np.random.Generator) -> tuple[float, float, float]:
 
 
 def balance(vertices: np.ndarray, share: float) -> Rotation:
-    """A turn of an upright body (y up, vertices [V, 3]) that brings its centre above its feet, by `share` of the way."""
+    """A turn of an upright body (y up, vertices [V, 3]) that brings its centre above its feet, `share` of the way."""
     lean = Rotation.identity()
     for _ in range(3):
         placed = lean.apply(vertices)
-        weight = np.exp(-_UPRIGHT_FIRST / 10 * (placed[:, 1] - placed[:, 1].min()))
+        weight = np.exp(-_SUPPORT_FALLOFF * (placed[:, 1] - placed[:, 1].min()))
         support = weight @ placed / weight.sum()
         offset = placed.mean(axis=0) - support
         forward, sideways = np.arctan2(offset[2], offset[1]), np.arctan2(offset[0], offset[1])
-        step = Rotation.from_euler("zx", np.clip([share * sideways, -share * forward], -0.5, 0.5))
-        lean = step * lean
-    return lean
+        lean = Rotation.from_euler("zx", [share * sideways, -share * forward]) * lean
+    vector = lean.as_rotvec()
+    return Rotation.from_rotvec(vector * min(1.0, MAX_LEAN / max(np.linalg.norm(vector), 1e-9)))
 
 
 def _frame(rng: np.random.Generator, vertices: np.ndarray, width: int, height: int) -> PerspectiveCamera:

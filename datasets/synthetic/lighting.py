@@ -2,6 +2,7 @@
 
 Shadows and ambient occlusion are found by rays against the scene of the person and the things around.
 """
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,12 +54,25 @@ def sample_light(rng: np.random.Generator, view: View, outdoors: bool) -> Light:
     return Light(direction, direct * tint, sky, ground, view.up, softness)
 
 
-def lit_share(scene: Renderer, light: Light, points: np.ndarray, normals: np.ndarray, rng, rays: int = 1) -> np.ndarray:
-    """[N] share of the lamp that points [N, 3] with normals [N, 3] see; a wide lamp makes soft, noisy borders."""
+# places on a disc, for the four samples of a pixel: together they see a lamp of some width without noise
+_DISC = np.array([[0.35, 0.85], [0.85, -0.35], [-0.35, -0.85], [-0.85, 0.35]])
+
+
+def lit_samples(scene: Renderer, light: Light, points: np.ndarray, normals: np.ndarray, corner: np.ndarray):
+    """[N] 1 where a point sees the lamp; corner [N] in 0..3 says which of a pixel's four samples the point is."""
+    across = unit(np.cross(light.direction, light.up + np.array([1e-3, 0, 0])))
+    upwards = np.cross(across, light.direction)
+    spread = min(light.softness, 0.06) * _DISC
+    directions = light.direction + spread[:, :1] * across + spread[:, 1:] * upwards
+    return scene.visible_from(points + OFFSET * normals, directions[corner]).astype(np.float32)
+
+
+def lit_share(scene: Renderer, light: Light, points: np.ndarray, normals: np.ndarray, rng, rays: int):
+    """[N] share of the lamp that points [N, 3] with normals [N, 3] see, by `rays` random rays each: noisy."""
     seen = np.zeros(len(points), np.float32)
     starts = points + OFFSET * normals
     for _ in range(rays):
-        directions = light.direction + light.softness * rng.normal(size=points.shape)
+        directions = light.direction + light.softness * rng.standard_normal(points.shape, np.float32)
         seen += scene.visible_from(starts, directions)
     return seen / rays
 
@@ -67,7 +81,7 @@ def openness(scene: Renderer, points: np.ndarray, normals: np.ndarray, rng, rays
     """[N] share of the half-space above each point that nothing blocks, weighted by the cosine."""
     starts = points + OFFSET * normals
     # a point on the unit sphere added to the normal is cosine-distributed
-    turned = unit(rng.normal(size=(rays, *points.shape)))
+    turned = unit(rng.standard_normal((rays, *points.shape), np.float32))
     directions = unit(normals + 0.98 * turned).reshape(-1, 3)
     seen = scene.visible_from(np.tile(starts, (rays, 1)), directions)
     return seen.reshape(rays, -1).mean(axis=0)

@@ -4,6 +4,7 @@
 a foreground (the person, furniture, obstacles), cast with 2 x 2 rays per pixel, over a backdrop;
 both receive the same light and throw shadows; lens blur and sensor noise come last.
 """
+
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,11 +12,12 @@ import cv2
 import numpy as np
 
 from datasets.synthetic import props
-from datasets.synthetic.backgrounds import Backdrop, make_backdrop
+from datasets.synthetic.backgrounds import make_backdrop
 from datasets.synthetic.clothing import Landmarks, Outfit, dress, find_landmarks, sample_outfit
 from datasets.synthetic.framing import Sitter, sample_sitter
-from datasets.synthetic.lighting import Light, lit_share, openness, sample_light
+from datasets.synthetic.lighting import Light, lit_samples, lit_share, openness, sample_light
 from datasets.synthetic.textures import blur, to_display
+from datasets.synthetic.view import Backdrop
 from utils.body_model import BodyModel, JointRegressors
 from utils.renderer import Hits, Renderer, unit, vertex_normals
 
@@ -125,7 +127,7 @@ def light_backdrop(backdrop: Backdrop, sitter: Sitter, scene: Scene, light: Ligh
     view = sitter.view
     near = np.isfinite(backdrop.distance)
     reach = np.where(near, backdrop.distance, 0.0)
-    points = view.origin + view.directions() * reach[..., None]
+    points = view.origin + view.directions * reach[..., None]
     close = near & (np.linalg.norm(points - sitter.vertices.mean(axis=0), axis=-1) < SHADOW_REACH)
     lit, open_share = np.ones(near.shape, np.float32), np.ones(near.shape, np.float32)
     lit[close] = lit_share(scene.renderer, light, points[close], backdrop.normal[close], rng, 2)
@@ -158,7 +160,8 @@ def light_foreground(
     open_share[person] = (body_open[corners][..., None] * weights).sum(axis=(1, 2))
     colour[~person] = scene.thing_colours[seen[~person] - scene.num_body_faces]
 
-    lit = lit_share(scene.renderer, light, points, normals, rng)
+    rows, columns = np.nonzero(mask)
+    lit = lit_samples(scene.renderer, light, points, normals, 2 * (rows % 2) + columns % 2)
     shone = colour * light.on(normals, lit, open_share)
     shone = shone + (gloss * light.highlight(normals, lit))[:, None] * light.direct
 

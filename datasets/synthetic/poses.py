@@ -5,6 +5,7 @@ A pose is first a short vector of angles with an everyday meaning (PARAMETERS: "
 the 24 joint rotations of SMPL. The rest pose that the angles build on is SMPL's: arms horizontal,
 y up, facing +z, left = +x. Poses in which an arm or leg would sink into the body are drawn again.
 """
+
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,14 +21,20 @@ _NEUTRAL = {"arm_out": 12.0, "elbow": 12.0, "leg_out": 3.0, "leg_turn": 6.0, "kn
 
 # standard deviation of the noise on each angle, as a share of the joint's range
 NOISE_SHARE = 0.05
+# legs that stand on the floor are shaken less, by this factor, and so is the trunk
+STEADY_FAMILIES = {"stand", "hips", "arms", "bend", "sit"}
+STEADY = 0.35
 # overlap between a limb and the rest of the body that soft flesh would hide, metres
 TOLERANCE = 0.02
 ATTEMPTS = 40
 
 _LEFT_TO_RIGHT = {name: name.replace("left_", "right_") for name in PARAMETERS if name.startswith("left_")}
 # the sideways angles of the trunk change their sign in the mirror
-_SIGN_IN_MIRROR = np.array([-1.0 if name.endswith(("_side", "_twist", "_tilt")) and "arm" not in name else 1.0
-                            for name in PARAMETERS])
+_SIGN_IN_MIRROR = np.array(
+    [-1.0 if name.endswith(("_side", "_twist", "_tilt")) and "arm" not in name else 1.0 for name in PARAMETERS]
+)
+
+_STANDS = np.array([name in TRUNK or name.partition("_")[2] in LEG for name in PARAMETERS])
 
 
 def _mirror_order() -> np.ndarray:
@@ -86,7 +93,9 @@ def _draw(rng: np.random.Generator, keys: list) -> np.ndarray:
     first, second = (parameters_of(keys[rng.choice(len(keys), p=shares / shares.sum())]) for _ in range(2))
     # mostly close to one key pose, sometimes half way between two
     parameters = first + (second - first) * rng.beta(0.6, 1.8)
-    parameters = parameters + rng.normal(size=len(PARAMETERS)) * NOISE_SHARE * (_HIGH - _LOW)
+    parameters = parameters + rng.normal(size=len(PARAMETERS)) * NOISE_SHARE * (_HIGH - _LOW) * (
+        np.where(_STANDS, STEADY, 1.0) if keys[0].family in STEADY_FAMILIES else 1.0
+    )
     if rng.random() < 0.5:
         parameters = mirror(parameters)
     return np.clip(parameters, _LOW, _HIGH)

@@ -2,12 +2,13 @@
 
 A thing is a triangle mesh in the frame of `view.View` with one colour per triangle.
 """
+
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from datasets.synthetic.textures import pick, random_colour
+from datasets.synthetic.textures import muted_colour, pick, random_colour
 from datasets.synthetic.view import View
 
 
@@ -22,8 +23,22 @@ class Thing:
 
 
 _BOX_CORNERS = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (0.0, 1.0) for z in (-0.5, 0.5)])
-_BOX_FACES = np.array([[0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1],
-                       [2, 3, 7], [2, 7, 6], [0, 2, 6], [0, 6, 4], [1, 5, 7], [1, 7, 3]])
+_BOX_FACES = np.array(
+    [
+        [0, 1, 3],
+        [0, 3, 2],
+        [4, 6, 7],
+        [4, 7, 5],
+        [0, 4, 5],
+        [0, 5, 1],
+        [2, 3, 7],
+        [2, 7, 6],
+        [0, 2, 6],
+        [0, 6, 4],
+        [1, 5, 7],
+        [1, 7, 3],
+    ]
+)
 
 
 def box(view: View, place, size, turn: float, colour: np.ndarray, hides: bool = False) -> Thing:
@@ -45,8 +60,10 @@ def ball(view: View, place, radius: float, colour: np.ndarray, hides: bool = Fal
 def _turned(view: View, place, profile: list, colour: np.ndarray, hides: bool, sides: int = 28) -> Thing:
     """The solid that a profile of (radius, height) points makes when it turns about the upright axis."""
     angles = np.arange(sides) * 2 * np.pi / sides
-    rings = [np.stack([radius * np.cos(angles), np.full(sides, height), radius * np.sin(angles)], 1)
-             for radius, height in profile]
+    rings = [
+        np.stack([radius * np.cos(angles), np.full(sides, height), radius * np.sin(angles)], 1)
+        for radius, height in profile
+    ]
     faces = []
     for ring in range(len(profile) - 1):
         here, there = np.arange(sides) + ring * sides, np.roll(np.arange(sides), -1) + ring * sides
@@ -73,7 +90,7 @@ def seat(rng: np.random.Generator, view: View, vertices: np.ndarray, body_yaw: f
     turn = Rotation.from_euler("y", body_yaw, degrees=True)
     backwards = turn.apply([0, 0, -0.05])
     place = (hip[0] + backwards[0], 0.0, hip[2] + backwards[2])
-    colour = random_colour(rng, (0.3, 0.9), (0.05, 0.5))
+    colour = muted_colour(rng)
     if rng.random() < 0.4:
         return cylinder(view, place, 0.21, height, colour)
     return box(view, place, (rng.uniform(0.40, 0.6), height, 0.40), body_yaw, colour)
@@ -85,7 +102,7 @@ def obstacle(rng: np.random.Generator, view: View, vertices: np.ndarray) -> Thin
     low, high = located.min(0), located.max(0)
     towards = high[2] + rng.uniform(0.35, 0.9)
     aside = rng.uniform(low[0], high[0])
-    colour = random_colour(rng, (0.25, 0.9), (0.1, 0.7))
+    colour = random_colour(rng, (0.25, 0.85), (0.1, 0.55))
     kind = pick(rng, [(3, "crate"), (3, "pole"), (2, "ball"), (1.5, "table")])
     if kind == "pole":
         return cylinder(view, (aside, 0, towards), rng.uniform(0.02, 0.06), 3.5, colour, True)
@@ -106,7 +123,7 @@ def furniture(rng: np.random.Generator, view: View, vertices: np.ndarray, depth:
         size = (rng.uniform(0.3, 1.2), rng.uniform(0.3, 1.5), rng.uniform(0.3, 0.6))
         behind = located[:, 2].min() - 0.25 - size[0] / 2 - rng.uniform(0, max(depth - 1.2, 0.1))
         place = (rng.uniform(-1.8, 1.8), 0.0, behind)
-        colour = random_colour(rng, (0.2, 0.9), (0.05, 0.55))
+        colour = muted_colour(rng, (0.2, 0.9))
         kind = pick(rng, [(5, "box"), (1, "column"), (1, "ball")])
         if kind == "box":
             things.append(box(view, place, size, rng.uniform(-40, 40), colour))

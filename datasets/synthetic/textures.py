@@ -1,14 +1,16 @@
-"""Procedural textures: smooth noise, lines, grids and planks as functions of a place on a surface, and tasteful colours.
+"""Procedural textures: noise, lines, grids and planks as functions of a place on a surface; tasteful colours.
 
 Every texture takes coordinates u, v in metres (arrays of one shape) and returns values of that shape, so the same
 functions paint floors, walls and cloth. Colours are linear-light RGB in [0, 1].
 """
+
 import colorsys
 
 import cv2
 import numpy as np
 
 _TILE = 256  # side of the random tile behind the noise, cells
+_ROW = 256  # samples that are looked up side by side
 
 
 def to_linear(srgb) -> np.ndarray:
@@ -29,8 +31,8 @@ class Noise:
         self._size, self._octaves, self._stretch = size, octaves, stretch
 
     def __call__(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        shape = np.shape(u)
-        total, weight = np.zeros(shape, np.float32), 0.0
+        u, v = np.asarray(u, np.float32), np.asarray(v, np.float32)
+        total, weight = np.zeros(u.shape, np.float32), 0.0
         for octave in range(self._octaves):
             frequency, share = 2.0**octave / self._size, 0.55**octave
             total += share * self._lookup(u * frequency, v * frequency / self._stretch, octave)
@@ -38,16 +40,14 @@ class Noise:
         return total / np.sqrt(weight)
 
     def _lookup(self, column: np.ndarray, row: np.ndarray, octave: int) -> np.ndarray:
-        column = np.asarray(column + self._offset[0] + 37.0 * octave, np.float32)
-        row = np.asarray(row + self._offset[1] + 91.0 * octave, np.float32)
-        left, top = np.floor(column), np.floor(row)
-        x, y = column - left, row - top
-        x, y = x * x * (3 - 2 * x), y * y * (3 - 2 * y)
-        i0, j0 = left.astype(np.int64) % _TILE, top.astype(np.int64) % _TILE
-        i1, j1 = (i0 + 1) % _TILE, (j0 + 1) % _TILE
-        upper = self._tile[j0, i0] * (1 - x) + self._tile[j0, i1] * x
-        lower = self._tile[j1, i0] * (1 - x) + self._tile[j1, i1] * x
-        return upper * (1 - y) + lower * y
+        count = column.size
+        # cv2.remap wants a picture, and none of its sides above 32767
+        places = np.zeros((2, -(-count // _ROW) * _ROW), np.float32)
+        places[0, :count] = np.mod(column.ravel() + (self._offset[0] + 37.0 * octave), _TILE)
+        places[1, :count] = np.mod(row.ravel() + (self._offset[1] + 91.0 * octave), _TILE)
+        columns, rows = places.reshape(2, -1, _ROW)
+        found = cv2.remap(self._tile, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP)
+        return found.ravel()[:count].reshape(column.shape)
 
 
 def smooth_step(value: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -91,6 +91,12 @@ def bricks(u: np.ndarray, v: np.ndarray, width: float, length: float, joint: flo
 def random_colour(rng: np.random.Generator, value=(0.25, 0.95), saturation=(0.05, 0.75)) -> np.ndarray:
     """A linear RGB colour of random hue with display brightness and saturation in the given ranges: [3]."""
     return to_linear(colorsys.hsv_to_rgb(rng.random(), rng.uniform(*saturation), rng.uniform(*value)))
+
+
+def muted_colour(rng: np.random.Generator, value=(0.35, 0.9)) -> np.ndarray:
+    """A linear RGB colour as rooms and furniture have: mostly warm or blue-grey, never loud: [3]."""
+    hue = rng.normal(0.085, 0.035) if rng.random() < 0.6 else rng.uniform(0.3, 0.68)
+    return to_linear(colorsys.hsv_to_rgb(hue % 1.0, rng.beta(1.6, 4.0) * 0.85, rng.uniform(*value)))
 
 
 def pick(rng: np.random.Generator, options: list):

@@ -4,7 +4,9 @@ Everything lies in the frame of the posed body before the camera's translation (
 z away from the viewer), which is the frame the renderer casts rays in. A body upright in front of
 a level camera has root orientation (pi, 0, 0); pitch, roll and yaw turn it from there.
 """
+
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -39,19 +41,42 @@ class View:
     def origin(self) -> np.ndarray:
         return -self.camera.translation
 
+    @cached_property
     def directions(self) -> np.ndarray:
         """[H, W, 3] rays through the pixels, z = 1."""
-        rows, columns = np.mgrid[: self.height, : self.width]
-        _, rays, _ = self.camera.rays(columns.ravel(), rows.ravel(), self.height, self.width, 0.0)
-        return rays.reshape(self.height, self.width, 3)
+        (column, row), focal = self.camera.centre, self.camera.focal
+        rays = np.ones((self.height, self.width, 3), np.float32)
+        rays[..., 0] = (np.arange(self.width) - column) / focal
+        rays[..., 1] = ((np.arange(self.height) - row) / focal)[:, None]
+        return rays
+
+    def facing(self, degrees: float) -> np.ndarray:
+        """The unit vector towards the viewer, turned about the upright axis: [3]."""
+        return Rotation.from_rotvec(np.radians(degrees) * self.up).apply(self.axes[:, 2])
 
     def meet_plane(self, normal: np.ndarray, level: float, directions: np.ndarray) -> np.ndarray:
         """Ray parameter [H, W] where rays meet the plane normal . point = level; inf where they do not."""
-        slope = directions @ normal
+        slope = directions @ np.float32(normal)
         with np.errstate(divide="ignore", invalid="ignore"):
             distance = (level - self.origin @ normal) / slope
-        return np.where(np.isfinite(distance) & (distance > 0), distance, np.inf)
+        return np.where(np.isfinite(distance) & (distance > 0), distance, np.inf).astype(np.float32)
 
     def place(self, right: float, up: float, towards: float) -> np.ndarray:
         """The point [3] that lies `right`, `up` (above the floor) and `towards` the viewer from the body's origin."""
         return self.axes @ np.array([right, up + self.floor, towards])
+
+
+@dataclass(frozen=True)
+class Backdrop:
+    """What lies behind everything. Surfaces receive light and shadow; sky and skyline are too far away for that.
+
+    Per pixel: colour [H, W, 3] linear, distance [H, W] along the ray (inf: unlit), normal [H, W, 3].
+
+    `depth` is the free space behind the person in metres, `outdoors` chooses the light.
+    """
+
+    colour: np.ndarray
+    distance: np.ndarray
+    normal: np.ndarray
+    depth: float
+    outdoors: bool

@@ -1,0 +1,98 @@
+"""Make the whole stand-in data root: body model, atlases and a synthetic UP-3D in the raw format.
+
+    python -m datasets.synthetic.generate --data_dir D --num_train 300 --num_test 40 --workers 2
+
+Photograph i depends on (seed, i) only. What is finished is not made again, so an interrupted run
+continues, and a complete one changes nothing. A folder that holds data of another origin is refused.
+"""
+
+import argparse
+from pathlib import Path
+
+from datasets.synthetic.body import write_body
+from datasets.synthetic.up_3d import write_lists, write_photos
+from utils import config
+from utils.errors import UserError, run_command
+from utils.files import write_text
+from utils.unwrap import write_atlases
+
+MARKER = "SYNTHETIC.txt"
+FORMAT_VERSION = 1
+# test photographs have their own numbers, so more training ones never turn a test image into one of them
+FIRST_TEST = 50000
+# these may lie in a data root that is still to be filled
+_HARMLESS = ("README*", ".*", "*.ckpt")
+
+
+def main():
+    options = parse_args()
+    if options.data_dir:
+        config.set_data_root(options.data_dir)
+    generate(options.num_train, options.num_test, options.seed, options.workers)
+
+
+def parse_args(args=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data_dir", help="data root to fill (default: DECOMR_DATA or data/)")
+    parser.add_argument("--num_train", type=int, default=300, help="training photographs (default 300)")
+    parser.add_argument("--num_test", type=int, default=40, help="test photographs (default 40)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed makes other photographs (default 0)")
+    parser.add_argument(
+        "--workers", type=int, default=2, help="processes (default 2); the result does not depend on it"
+    )
+    return parser.parse_args(args)
+
+
+def generate(num_train: int, num_test: int, seed: int = 0, workers: int = 2) -> None:
+    """Fill the data root of utils.config."""
+    if not 1 <= num_train <= FIRST_TEST or num_test < 1 or seed < 0 or workers < 1:
+        raise UserError(
+            f"--num_train must be 1 to {FIRST_TEST}, --num_test and --workers at least 1, --seed at least 0."
+        )
+    root = config.data_root()
+    claim_root(root, seed)
+    if not all(path.is_file() for path in body_files()):
+        write_body(root)
+    if not all(config.atlas_template(name).is_file() for name in config.ATLAS_TEMPLATES):
+        write_atlases(root)
+    train, test = range(num_train), range(FIRST_TEST, FIRST_TEST + num_test)
+    write_photos(config.UP_3D_ROOT, [*train, *test], seed, workers)
+    write_lists(train, test)
+
+
+def claim_root(root: Path, seed: int) -> None:
+    """Mark `root` as synthetic; UserError where it holds other data or photographs of another seed."""
+    marker = root / MARKER
+    text = f"Stand-in data made by python -m datasets.synthetic.generate\nversion {FORMAT_VERSION}\nseed {seed}\n"
+    if marker.is_file():
+        if marker.read_text(encoding="utf-8") != text:
+            raise UserError(
+                f"{marker} says that this data was made with another seed or version. "
+                "Delete the folder to make it anew, or choose another with --data_dir."
+            )
+        return
+    foreign = [entry.name for entry in sorted(root.glob("*")) if not any(entry.match(name) for name in _HARMLESS)]
+    if foreign:
+        raise UserError(
+            f"{root} holds data that was not made here ({', '.join(foreign[:3])}{', ...' if foreign[3:] else ''}) "
+            "and is left as it is. Choose an empty folder with --data_dir."
+        )
+    write_text(marker, text)
+
+
+def body_files() -> list[Path]:
+    return [
+        config.SMPL_FILE,
+        config.MALE_SMPL_FILE,
+        config.FEMALE_SMPL_FILE,
+        config.JOINT_REGRESSOR_TRAIN_EXTRA,
+        config.LSP_REGRESSOR_EVAL,
+        config.JOINT_REGRESSOR_H36M,
+        config.REFERENCE_MESH,
+        config.SEGMENTATION_FILE,
+        config.VERTEX_TEXTURE_FILE,
+    ]
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,105 @@
+"""The raw files of the synthetic UP-3D: photographs taken by several processes, and the lists that name them."""
+
+import contextlib
+import os
+import pickle
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+from tqdm import tqdm
+
+from datasets.synthetic.photos import Photo, Stage, take_photo
+from utils import config
+from utils.body_model import load_body_model, load_joint_regressors
+from utils.files import atomic_path, write_npy, write_png, write_text
+
+VALIDATION_EVERY = 5
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def sample_files(folder: Path, index: int) -> dict[str, Path]:
+    """The three files of sample `index`, in the order in which they are written."""
+    suffixes = {"image": "image.png", "joints": "joints.npy", "body": "body.pkl"}
+    return {name: Path(folder) / f"{index:05d}_{suffix}" for name, suffix in suffixes.items()}
+
+
+def write_photos(folder: Path, indices: list[int], seed: int, workers: int) -> None:
+    """Take the photographs that are still missing in `folder`, in `workers` processes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [index for index in indices if not all(path.is_file() for path in sample_files(folder, index).values())]
+    if not missing:
+        return
+    # spawned processes with one thread each: the same arithmetic, and so the same bytes, for any number of them
+    with (
+        _single_threaded_children(),
+        ProcessPoolExecutor(workers, get_context("spawn"), _open_stage, (str(config.data_root()),)) as pool,
+        tqdm(total=len(missing), desc="photographs", unit="img") as progress,
+    ):
+        jobs = [pool.submit(_write_sample, folder, seed, index) for index in missing]
+        try:
+            for job in as_completed(jobs):
+                job.result()
+                progress.update()
+        finally:
+            for job in jobs:
+                job.cancel()
+
+
+@contextlib.contextmanager
+def _single_threaded_children():
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+_stage: Stage | None = None  # of this worker process
+
+
+def _open_stage(data_root: str) -> None:
+    global _stage
+    cv2.setNumThreads(1)
+    config.set_data_root(data_root)
+    _stage = open_stage()
+
+
+def open_stage() -> Stage:
+    """The neutral body model of the data root, ready for photographs (UP-3D knows no gender)."""
+    model = load_body_model(config.SMPL_FILE)
+    return Stage(model, load_joint_regressors(config.DATA_ROOT, model))
+
+
+def _write_sample(folder: Path, seed: int, index: int) -> None:
+    write_sample(folder, index, take_photo(_stage, seed, index))
+
+
+def write_sample(folder: Path, index: int, photo: Photo) -> None:
+    files = sample_files(folder, index)
+    write_png(files["image"], photo.image)
+    write_npy(files["joints"], photo.joints)
+    with atomic_path(files["body"]) as temporary, open(temporary, "wb") as stream:
+        pickle.dump(photo.body, stream, protocol=2)  # 2: what the Python 2 tools of UP-3D wrote
+
+
+def write_lists(train: range, test: range) -> None:
+    """trainval.txt, train.txt, val.txt and test.txt of UP-3D, and namesUPlsp.txt with the test images."""
+    folder = config.UP_3D_ROOT
+    _write_list(folder / "trainval.txt", train)
+    _write_list(folder / "train.txt", [index for index in train if (index + 1) % VALIDATION_EVERY])
+    _write_list(folder / "val.txt", [index for index in train if not (index + 1) % VALIDATION_EVERY])
+    _write_list(folder / "test.txt", test)
+    _write_list(config.UP_3D_TEST_NAMES, test)
+
+
+def _write_list(path: Path, indices) -> None:
+    text = "".join(f"/{index:05d}_image.png\n" for index in indices)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)

@@ -1,0 +1,310 @@
+"""The synthetic UP-3D: reproducible, in the raw format, never over other data, annotations that fit the pixels."""
+
+import pickle
+import warnings
+
+import cv2
+import numpy as np
+import pytest
+import scipy.sparse
+import trimesh
+from scipy.spatial.transform import Rotation
+
+from datasets.synthetic import generate, photos, poses, up_3d
+from datasets.synthetic.framing import sample_sitter
+from datasets.synthetic.key_poses import KEY_POSES
+from utils import config
+from utils.body_model import pose_vertices
+from utils.errors import UserError
+from utils.pickles import load_pickle
+
+JOINTS = {
+    0: (0, -0.22, 0.03), 1: (0.06, -0.31, 0.02), 3: (0, -0.11, 0), 4: (0.11, -0.69, 0.02), 6: (0, 0.03, 0),
+    7: (0.1, -1.09, -0.02), 9: (0, 0.08, 0.02), 10: (0.12, -1.15, 0.1), 12: (0, 0.29, -0.01), 13: (0.08, 0.19, 0),
+    15: (0, 0.38, 0.03), 16: (0.17, 0.22, 0), 18: (0.43, 0.21, -0.03), 20: (0.69, 0.21, -0.03), 22: (0.77, 0.2, -0.04),
+}  # fmt: skip
+PAIRS = ((1, 2), (4, 5), (7, 8), (10, 11), (13, 14), (16, 17), (18, 19), (20, 21), (22, 23))
+PARENTS = [-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21]
+NUM_TRAIN, NUM_TEST = 4, 2
+
+
+def jointed_doll() -> dict:
+    """A doll of 24 balls and rods, each rigid with its joint, as the content of an SMPL pickle."""
+    places = dict(JOINTS)
+    for left, right in PAIRS:
+        places[right] = (-places[left][0], *places[left][1:])
+    joints = np.array([places[joint] for joint in range(24)])
+    vertices, faces, owners = [], [], []
+    for joint in range(24):
+        children = [child for child in range(24) if PARENTS[child] == joint]
+        end = joints[children[0]] if children else joints[joint] + 0.8 * (joints[joint] - joints[PARENTS[joint]])
+        rod = trimesh.creation.capsule(1.0, 1.0, count=(8, 8))
+        radius = 0.11 if joint in (0, 3, 6, 9, 15) else 0.045
+        along = end - joints[joint]
+        tip = np.clip(rod.vertices[:, 2:], 0, 1)
+        flesh = radius * (rod.vertices - tip * [0, 0, 1])
+        turn = trimesh.geometry.align_vectors([0, 0, 1], along / np.linalg.norm(along))[:3, :3]
+        faces.append(rod.faces + sum(map(len, vertices)))
+        vertices.append(joints[joint] + flesh @ turn.T + tip * along)
+        owners += [joint] * len(rod.vertices)
+    vertices, owners = np.concatenate(vertices), np.array(owners)
+    shapedirs = np.zeros((len(vertices), 3, 10))
+    shapedirs[..., 0], shapedirs[:, 0, 1] = 0.03 * vertices, 0.03 * vertices[:, 0]
+    return {
+        "v_template": vertices,
+        "shapedirs": shapedirs,
+        "posedirs": np.zeros((len(vertices), 3, 207)),
+        "J_regressor": scipy.sparse.csc_matrix(rows_through(vertices, owners, joints, range(24))),
+        "weights": np.eye(24)[owners],
+        "f": np.concatenate(faces).astype(np.uint32),
+        "kintree_table": np.array([[4294967295, *PARENTS[1:]], range(24)], np.uint32),
+        "owners": owners,
+        "joints": joints,
+    }
+
+
+def rows_through(vertices, owners, points, joints) -> np.ndarray:
+    """Regressor rows [n, V] that give `points` and use the vertices of one joint each."""
+    rows = np.zeros((len(points), len(vertices)))
+    for row, (point, joint) in enumerate(zip(points, joints, strict=True)):
+        chosen = np.flatnonzero(owners == joint)
+        system = np.concatenate([vertices[chosen], np.ones((len(chosen), 1))], 1).T
+        rows[row, chosen] = np.linalg.lstsq(system, np.append(point, 1), rcond=None)[0]
+    return rows
+
+
+def write_doll(root) -> None:
+    doll = jointed_doll()
+    owners, joints = doll.pop("owners"), doll.pop("joints")
+    for path in (config.SMPL_FILE, config.MALE_SMPL_FILE, config.FEMALE_SMPL_FILE):
+        path.write_bytes(pickle.dumps(doll, 2))
+    face = joints[15] + [0, 0.05, 0]
+    points = [face + [0, 0, 0.1], face + [-0.03, 0.03, 0.09], face + [0.03, 0.03, 0.09], face + [-0.09, 0, 0],
+              face + [0.09, 0, 0], joints[2], joints[1], joints[12], face + [0, 0.16, 0], joints[0], joints[12],
+              joints[6], face - [0, 0.1, 0], face]  # fmt: skip
+    extra = rows_through(doll["v_template"], owners, points, [15] * 5 + [2, 1, 12, 15, 0, 9, 6, 15, 15])
+    np.save(config.JOINT_REGRESSOR_TRAIN_EXTRA, extra)
+    stacked = np.concatenate([doll["J_regressor"].toarray(), extra])
+    np.save(
+        config.LSP_REGRESSOR_EVAL, stacked[[8, 5, 29, 30, 4, 7, 21, 19, 17, 16, 18, 20, 31, 32]].T.astype(np.float32)
+    )
+    for path in (
+        config.JOINT_REGRESSOR_H36M,
+        config.REFERENCE_MESH,
+        config.SEGMENTATION_FILE,
+        config.VERTEX_TEXTURE_FILE,
+    ):
+        path.write_bytes(b"not read here")
+
+
+def write_empty_atlases(root) -> None:
+    for name in config.ATLAS_TEMPLATES:
+        path = config.atlas_template(name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"not read here")
+
+
+@pytest.fixture(autouse=True)
+def stand_ins(monkeypatch):
+    monkeypatch.setattr(generate, "write_body", write_doll)
+    monkeypatch.setattr(generate, "write_atlases", write_empty_atlases)
+    before = config.data_root()
+    yield
+    config.set_data_root(before)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A data root made once by one worker."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(generate, "write_body", write_doll)
+        patch.setattr(generate, "write_atlases", write_empty_atlases)
+        config.set_data_root(tmp_path_factory.mktemp("one") / "root")
+        generate.generate(NUM_TRAIN, NUM_TEST, seed=3, workers=1)
+        return config.data_root()
+
+
+@pytest.fixture
+def stage(root):
+    config.set_data_root(root)
+    return up_3d.open_stage()
+
+
+def content_of(root) -> dict:
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def test_the_number_of_workers_does_not_change_a_byte(root, tmp_path):
+    config.set_data_root(tmp_path / "two")
+    generate.generate(NUM_TRAIN, NUM_TEST, seed=3, workers=2)
+    assert content_of(tmp_path / "two") == content_of(root)
+
+
+def test_a_second_run_writes_nothing_and_a_damaged_set_is_completed(root):
+    config.set_data_root(root)
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
+    generate.generate(NUM_TRAIN, NUM_TEST, seed=3, workers=2)
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
+    expected = content_of(root)
+    (root / "up-3d" / "00002_joints.npy").unlink()
+    generate.generate(NUM_TRAIN, NUM_TEST, seed=3, workers=1)
+    assert content_of(root) == expected
+
+
+def test_another_seed_is_refused_in_the_same_root_and_gives_other_images(root, stage):
+    with pytest.raises(UserError, match="another seed"):
+        generate.generate(NUM_TRAIN, NUM_TEST, seed=4, workers=1)
+    images = [photos.take_photo(stage, seed, 0).image for seed in (3, 4)]
+    assert images[0].shape != images[1].shape or not np.array_equal(*images)
+
+
+def test_data_of_another_origin_is_left_alone(tmp_path):
+    (tmp_path / "up-3d").mkdir()
+    (tmp_path / "up-3d" / "00000_image.png").write_bytes(b"a real photograph")
+    config.set_data_root(tmp_path)
+    with pytest.raises(UserError, match="up-3d"):
+        generate.generate(NUM_TRAIN, NUM_TEST)
+    assert content_of(tmp_path) == {"up-3d/00000_image.png": b"a real photograph"}
+
+
+def test_lists_name_the_images_and_keep_test_apart_from_training(root):
+    def names(path):
+        return path.read_text().splitlines()
+
+    folder = root / "up-3d"
+    trainval, test = names(folder / "trainval.txt"), names(folder / "test.txt")
+    assert trainval == [f"/{index:05d}_image.png" for index in range(NUM_TRAIN)]
+    assert sorted(names(folder / "train.txt") + names(folder / "val.txt")) == trainval
+    assert names(root / "namesUPlsp.txt") == test and len(test) == NUM_TEST
+    assert not set(test) & set(trainval)
+    assert all((folder / name[1:]).is_file() for name in trainval + test)
+
+
+def test_samples_have_the_types_and_shapes_of_up_3d(root):
+    for path in (root / "up-3d").glob("*_image.png"):
+        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
+        body = load_pickle(str(path).replace("image.png", "body.pkl"))
+        shapes = {"pose": (72,), "betas": (10,), "t": (3,), "rt": (3,), "f": (), "trans": (3,)}
+        assert {name: np.shape(value) for name, value in body.items()} == shapes
+        assert body["f"] == 1000 and not body["rt"].any() and not body["trans"].any()
+        assert np.abs(body["betas"]).max() <= 2
+        joints = np.load(str(path).replace("image.png", "joints.npy"))
+        assert joints.shape == (3, 14) and set(np.unique(joints[2])) <= {0, 1} and joints[2].sum() >= 2
+
+
+def test_joints_are_the_lsp_joints_of_the_posed_body_seen_by_its_camera(root, stage):
+    lsp = np.load(root / "smpl2lsp_j_regressor_nt_v2.npy").T.astype(float)
+    for index in range(NUM_TRAIN):
+        body = load_pickle(root / "up-3d" / f"{index:05d}_body.pkl")
+        height, width = cv2.imread(str(root / "up-3d" / f"{index:05d}_image.png")).shape[:2]
+        x, y, z = (lsp @ pose_vertices(stage.model, body["pose"], body["betas"]) + body["t"]).T
+        expected = np.stack([1000 * x / z + width / 2, 1000 * y / z + height / 2])
+        joints = np.load(root / "up-3d" / f"{index:05d}_joints.npy")
+        np.testing.assert_allclose(joints[:2], expected, atol=1e-6)
+        outside = (expected < 0).any(0) | (expected[0] > width - 1) | (expected[1] > height - 1)
+        assert not joints[2][outside].any()
+
+
+def test_the_person_is_where_the_written_camera_puts_the_mesh(stage, monkeypatch):
+    """Paint the person white in a black world: the bright pixels are the projected triangles."""
+    monkeypatch.setattr(photos, "OBSTACLE_SHARE", 0.0)
+    monkeypatch.setattr(photos, "sample_things", lambda *args: [])
+    monkeypatch.setattr(photos, "light_backdrop", lambda backdrop, *args: np.zeros_like(backdrop.colour))
+    monkeypatch.setattr(photos, "develop", lambda linear, rng: linear)
+    shine = photos.light_foreground
+
+    def white(*args):
+        coverage = shine(*args)[1]
+        return np.repeat(coverage, 3, 2), coverage
+
+    monkeypatch.setattr(photos, "light_foreground", white)
+    for index in range(3):
+        photo = photos.take_photo(stage, 11, index)
+        height, width = photo.image.shape[:2]
+        vertices = pose_vertices(stage.model, photo.body["pose"], photo.body["betas"]) + photo.body["t"]
+        pixels = 1000 * vertices[:, :2] / vertices[:, 2:] + [width / 2, height / 2]
+        # drawn eight times finer; pixel p covers [p - 0.5, p + 0.5]
+        drawn = np.zeros((8 * height, 8 * width), np.uint8)
+        for triangle in np.rint(8 * (pixels + 0.5) - 0.5).astype(np.int32)[stage.model.faces]:
+            cv2.fillConvexPoly(drawn, triangle, 255)
+        drawn = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_AREA) > 127
+        seen = photo.image[..., 0] > 0.5
+        assert (seen & drawn).sum() > 0.96 * (seen | drawn).sum()
+
+
+def test_key_poses_lie_within_the_joint_limits():
+    for key in KEY_POSES:
+        for name, angle in zip(poses.PARAMETERS, poses.parameters_of(key), strict=True):
+            low, high = poses.LIMITS[name]
+            assert low <= angle <= high, (key.name, name, angle)
+
+
+def test_sampled_poses_respect_the_joint_limits(stage):
+    """Knees and elbows are read back from the rotations: hinges that bend one way only."""
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        sampled = poses.sample_pose(rng, stage.model, np.zeros(10))
+        for name, angle in zip(poses.PARAMETERS, sampled.parameters, strict=True):
+            assert poses.LIMITS[name][0] <= angle <= poses.LIMITS[name][1], name
+        turns = np.degrees(sampled.pose.reshape(24, 3))
+        assert not sampled.pose[:3].any()
+        assert (turns[[4, 5], 0] >= -1e-6).all() and (turns[[4, 5], 0] <= 132 + 1e-6).all()
+        np.testing.assert_allclose(turns[[4, 5], 1:], 0, atol=1e-6)
+        for elbow, inwards in ((18, -1), (19, 1)):
+            # where the forearm, straight out at rest, points after the elbow has turned
+            forearm = Rotation.from_rotvec(np.radians(turns[elbow])).apply([-inwards, 0, 0])
+            assert forearm[2] >= -1e-9 and -inwards * forearm[0] >= np.cos(np.radians(138)) - 1e-9
+        spine = Rotation.from_rotvec(np.radians(turns[[3, 6, 9]]))
+        assert np.degrees((spine[0] * spine[1] * spine[2]).magnitude()) < 78
+
+
+def test_a_mirrored_pose_is_the_mirror_image_of_the_body(stage):
+    joints, _ = poses.rest_skeleton(stage.model, np.zeros(10))
+    swap = np.arange(24)
+    for left, right in PAIRS:
+        swap[[left, right]] = right, left
+    for key in KEY_POSES:
+        parameters = poses.parameters_of(key)
+        placed, mirrored = (
+            poses.forward_kinematics(poses.axis_angles(angles), joints, stage.model.parents)
+            for angles in (parameters, poses.mirror(parameters))
+        )
+        np.testing.assert_allclose(mirrored, placed[swap] * [-1, 1, 1], atol=1e-9, err_msg=key.name)
+
+
+def test_hands_stay_out_of_the_trunk(stage):
+    """A hand pushed into the belly is noticed, and drawn poses are free of it."""
+    joints, radii = poses.rest_skeleton(stage.model, np.zeros(10))
+    inside = joints.copy()
+    inside[[20, 22]] = joints[3]
+    assert poses.self_overlap(joints, radii) < 0.01 < 0.05 < poses.self_overlap(inside, radii)
+    rng = np.random.default_rng(1)
+    overlaps = []
+    for _ in range(30):
+        sampled = poses.sample_pose(rng, stage.model, np.zeros(10))
+        placed = poses.forward_kinematics(sampled.pose, joints, stage.model.parents)
+        overlaps.append(poses.self_overlap(placed, radii))
+    assert np.mean(np.array(overlaps) <= poses.TOLERANCE) > 0.9
+
+
+def test_people_fill_the_image_and_mostly_face_the_camera(stage):
+    rng = np.random.default_rng(2)
+    facing, fills = [], []
+    for _ in range(60):
+        sitter = sample_sitter(rng, stage.model)
+        facing.append(Rotation.from_rotvec(sitter.pose[:3]).apply([0, 0, 1])[2] < 0)
+        view = sitter.view
+        pixels = view.camera.project(sitter.vertices, view.height, view.width)
+        fills.append(max(np.ptp(pixels, axis=0) / [view.width, view.height]))
+        middle = (pixels.min(0) + pixels.max(0)) / 2 / [view.width, view.height]
+        assert (np.abs(middle - 0.5) < 0.2).all()
+    assert np.mean(facing) > 0.7
+    assert np.mean((np.array(fills) > 0.54) & (np.array(fills) < 0.92)) > 0.85
+
+
+def test_impossible_settings_are_explained(tmp_path):
+    config.set_data_root(tmp_path / "none")
+    with warnings.catch_warnings(), pytest.raises(UserError, match="--num_train"):
+        generate.generate(0, 5)
+    assert not (tmp_path / "none").exists()
