@@ -19,6 +19,7 @@ from datasets.base_dataset import TEXT_COLUMNS
 from utils.errors import UserError
 
 PREFETCH = 4  # batches made ahead of the training step
+MAX_WORKERS = multiprocessing.cpu_count()  # MindSpore refuses more
 SHARED_MEMORY = "/dev/shm"
 SHARED_MEMORY_NEEDED = 512 * 2**20  # bytes that workers may have in flight; containers often grant 64 MiB
 USER_ERROR_LINE = re.compile(r"^(?:[\w.]+\.)?UserError: (.+)$", re.MULTILINE)
@@ -69,13 +70,13 @@ class Loader:
         # OpenCV's thread pool does not survive a fork, and the workers are the parallelism here
         cv2.setNumThreads(0)
         ms_dataset.config.set_prefetch_size(PREFETCH)
-        _choose_transport()
+        workers = max(1, min(self.num_workers, MAX_WORKERS, len(self.source)))
         pipeline = ms_dataset.GeneratorDataset(
             self.source,
             list(self.source.columns),
             shuffle=False,
-            num_parallel_workers=self._workers(),
-            python_multiprocessing=self._workers() > 1,
+            num_parallel_workers=workers,
+            python_multiprocessing=workers > 1 and _shared_memory_suffices(),
         ).batch(self.batch_size)
         try:
             for batch in pipeline.create_dict_iterator(num_epochs=1, output_numpy=True):
@@ -83,10 +84,6 @@ class Loader:
         except RuntimeError as error:
             raise_user_error(error)
             raise
-
-    def _workers(self) -> int:
-        # MindSpore refuses more workers than the machine has cores
-        return max(1, min(self.num_workers, multiprocessing.cpu_count(), len(self.source)))
 
 
 def create_loader(
@@ -106,7 +103,7 @@ def create_loader(
     """The batches of `epoch` from batch `start_batch` on (to resume within an epoch).
 
     dataset: has len() and item(index, epoch, columns), as BaseDataset. num_workers: 0 or 1 make the
-    items in a thread of this process, more start that many processes.
+    items in a thread of this process, more start that many processes (at most one per core).
     """
     order = epoch_order(len(dataset), seed, epoch, shuffle)
     indices = rank_indices(order, batch_size, rank, world_size, drop_last)
@@ -122,13 +119,12 @@ def _as_tensor(name: str, values: np.ndarray) -> Tensor | np.ndarray:
     return values if name in TEXT_COLUMNS else Tensor(values)
 
 
-def _choose_transport() -> None:
-    """Workers hand their items over in shared memory where there is enough of it, else through pipes."""
+def _shared_memory_suffices() -> bool:
+    """Processes hand their items over in shared memory; where it is small, threads do the work."""
     try:
-        roomy = shutil.disk_usage(SHARED_MEMORY).free >= SHARED_MEMORY_NEEDED
+        return shutil.disk_usage(SHARED_MEMORY).free >= SHARED_MEMORY_NEEDED
     except OSError:
-        roomy = False
-    ms_dataset.config.set_enable_shared_mem(roomy)
+        return False
 
 
 def raise_user_error(error: RuntimeError) -> None:
