@@ -1,71 +1,35 @@
 """Lay a disc flat inside a convex outline with as little distortion as possible and no flipped triangle.
 
 Start: the barycentric map onto the outline (Tutte 1963), which is injective for a convex outline.
-Then projected Newton steps reduce the symmetric Dirichlet energy ||J||^2 + ||J^-1||^2 (Smith and
-Schaefer 2015; Hessian eigenvalues after Smith, de Goes and Kim 2019), which is infinite where a
-triangle collapses: a line search that keeps it finite keeps every triangle upright, and with the
-border on a convex curve the whole map injective. Border points slide along their curve.
+Then steps of Newton's kind reduce the symmetric Dirichlet energy ||J||^2 + ||J^-1||^2 (Smith and
+Schaefer 2015), which is infinite where a triangle collapses: a line search that keeps it finite
+keeps every triangle upright, and with the border on a convex curve the whole map stays injective.
+The first, bold steps use the quadratic model of SLIM (Rabinovich et al. 2017), which frees badly
+crushed triangles at once; the careful ones the projected Hessian (Smith, de Goes and Kim 2019).
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
 import scipy.sparse.linalg
 
 from utils.errors import UserError
+from utils.unwrap_outline import AXIS, Outline
 
-AXIS = 0.5  # u of the mirror axis
-MARGIN = 0.02  # the atlas keeps this distance from the border of the unit square
-SHARPNESS = 14.0  # how square the corners of the outline are: exponent of its gauge
-BULGE = 0.006  # how far a side of the outline bends outward over half its length
-CROTCH_V = 0.60  # v at which the legs part, on the axis
-LEG_GAP = 0.06  # distance from the axis to the legs' seam at the lower margin
-GRADIENT_STEP = 1e-4  # relative drop of the energy below which the descent stops
+"""Lay a disc flat inside a convex outline with as little distortion as possible and no flipped triangle.
 
+Start: the barycentric map onto the outline (Tutte 1963), which is injective for a convex outline.
+Then projected Newton steps reduce the symmetric Dirichlet energy ||J||^2 + ||J^-1||^2 (Smith and
+Schaefer 2015; Hessian eigenvalues after Smith, de Goes and Kim 2019), which is infinite where a
+triangle collapses: a line search that keeps it finite keeps every triangle upright, and with the
+border on a convex curve the whole map injective. Border points slide along their curve.
+"""
 
-@dataclass(frozen=True)
-class Outline:
-    """The left border of the atlas: a smooth strictly convex curve from the axis below to the axis above.
-
-    It is the unit line of a gauge: the p-norm of the gauges of four large discs that touch the lower
-    margin, the left margin, the upper margin and the line of the legs' seam.
-    """
-
-    centre: np.ndarray  # [2], on the axis
-    disc_centres: np.ndarray  # [4, 2], relative to the centre
-    disc_radii: np.ndarray  # [4]
-
-    def point(self, angle: np.ndarray) -> np.ndarray:
-        """Points [N, 2] at angles [N] from 0 (straight down, the crotch) over left to pi (up, the crown)."""
-        direction = np.stack([-np.sin(angle), np.cos(angle)], axis=-1)
-        along = direction @ self.disc_centres.T
-        reach = along + np.sqrt(along**2 + self.disc_radii**2 - (self.disc_centres**2).sum(axis=1))
-        radius = (reach**-SHARPNESS).sum(axis=-1) ** (-1 / SHARPNESS)
-        return self.centre + radius[:, None] * direction
-
-    def tangent(self, angle: np.ndarray) -> np.ndarray:
-        """Derivative [N, 2] of the point by the angle (central differences of a smooth curve)."""
-        step = 1e-6
-        return (self.point(angle + step) - self.point(angle - step)) / (2 * step)
-
-
-def body_outline(crotch_v: float = CROTCH_V, leg_gap: float = LEG_GAP) -> Outline:
-    """The outline of the left half of a body atlas; the legs part at v = crotch_v."""
-    centre = np.array([AXIS, crotch_v / 2 + MARGIN / 2])
-    half_width, low, high = AXIS - MARGIN, 1 - MARGIN, MARGIN
-    slope = np.array([low - crotch_v, leg_gap]) / np.hypot(low - crotch_v, leg_gap)  # normal of the seam's line
-    # touching point, outward normal and half length of each side
-    sides = [
-        ((AXIS, high), (0, -1), half_width),
-        ((MARGIN, 0.5), (-1, 0), 0.5 - MARGIN),
-        ((AXIS - half_width / 2, low), (0, 1), half_width / 2),
-        ((AXIS - leg_gap / 2, (low + crotch_v) / 2), tuple(slope), (low - crotch_v) / 2),
-    ]
-    radii = np.array([length**2 / (2 * BULGE) for _, _, length in sides])
-    touching = np.array([point for point, _, _ in sides]) - centre
-    normals = np.array([normal for _, normal, _ in sides], dtype=np.float64)
-    return Outline(centre, touching - radii[:, None] * normals, radii)
+BOLD_DROP = 0.01  # relative drop of the energy by one step at which the bold steps end
+FINAL_DROP = 1e-5  # and the careful ones
+MOST_STEPS = 200  # Newton steps of one descent
+ROUNDS = 3  # of asking for more room where the map shrank the body
+ROUND_GAIN = 0.4  # exponent of the measured shrinkage in that request
+SHRINKAGE_LIMIT = 5.0  # a triangle counts as shrunk or grown by at most this factor
 
 
 class _Places:
@@ -114,7 +78,7 @@ class _Places:
 class _Energy:
     """Weighted symmetric Dirichlet energy of a planar map of a triangle mesh with given rest shapes."""
 
-    def __init__(self, positions: np.ndarray, faces: np.ndarray, weights: np.ndarray, scale: float):
+    def __init__(self, positions: np.ndarray, faces: np.ndarray, weights: np.ndarray, scale: np.ndarray):
         self.faces, self.weights = faces, weights
         a, b, c = (positions[faces[:, k]] for k in range(3))
         along = np.linalg.norm(b - a, axis=1)
@@ -122,7 +86,7 @@ class _Energy:
         foot = ((c - a) * (b - a)).sum(axis=1) / along
         # columns of the rest shape are b - a and c - a in the triangle's plane
         zero = np.zeros_like(along)
-        rest = scale * np.stack([np.stack([along, foot], -1), np.stack([zero, height], -1)], axis=1)
+        rest = scale[:, None, None] * np.stack([np.stack([along, foot], -1), np.stack([zero, height], -1)], axis=1)
         inverse = np.linalg.inv(rest)
         self.gradients = np.stack([-inverse.sum(axis=1), inverse[:, 0], inverse[:, 1]], axis=1)  # [F, corner, 2]
 
@@ -137,20 +101,24 @@ class _Energy:
         squares = (jacobian**2).sum(axis=(1, 2))
         return float((self.weights * squares * (1 + area**-2)).sum())
 
-    def derivatives(self, points: np.ndarray) -> tuple[np.ndarray, scipy.sparse.csr_matrix]:
+    def derivatives(self, points: np.ndarray, bold: bool) -> tuple[np.ndarray, scipy.sparse.csr_matrix]:
         """Gradient [2 * N] and positive semi-definite Hessian [2 * N, 2 * N] of the energy."""
         left, sigma, right = np.linalg.svd(self._jacobians(points))
         one, two = sigma[:, 0], sigma[:, 1]
-        product = one * two
-        eigenvalues = np.stack(
-            [
-                2 + 6 * one**-4,
-                2 + 6 * two**-4,
-                2 + 2 * (one**2 + product + two**2) / product**3,  # flip
-                np.maximum(2 - 2 * (one**2 - product + two**2) / product**3, 0),  # twist
-            ],
-            axis=1,
-        )
+        if bold:
+            pull = 2 * (sigma + 1) * (sigma**2 + 1) / sigma**3  # energy slope / distance to a stretch of 1
+            eigenvalues = np.concatenate([pull, np.repeat(pull.mean(axis=1, keepdims=True), 2, axis=1)], axis=1)
+        else:
+            product = one * two
+            eigenvalues = np.stack(
+                [
+                    2 + 6 * one**-4,
+                    2 + 6 * two**-4,
+                    2 + 2 * (one**2 + product + two**2) / product**3,  # flip
+                    np.maximum(2 - 2 * (one**2 - product + two**2) / product**3, 0),  # twist
+                ],
+                axis=1,
+            )
         root = np.sqrt(0.5)
         modes = np.array([[[1, 0], [0, 0]], [[0, 0], [0, 1]], [[0, root], [root, 0]], [[0, -root], [root, 0]]])
         modes = np.einsum("fij,mjk,fkl->fmil", left, modes, right, optimize=True)
@@ -168,36 +136,35 @@ class _Energy:
         return np.bincount(index.ravel(), gradients.ravel(), minlength=size), hessian
 
 
-def flatten(positions, faces, border, crotch, outline=None, density=None, iterations=150) -> np.ndarray:
-    """Map a disc into the outline of a half body.
+def flatten(positions, faces, border, crotch: int, outline: Outline) -> np.ndarray:
+    """Map a disc into the outline of a half body, with nearly the same scale everywhere.
 
     Args:
         positions: [N, 3], metres. faces: [F, 3]. border: [L] loop of border points, the first `crotch`
-            steps of it along the axis. outline: the curve for the rest of the border.
-        density: [F] area wanted in the atlas relative to the area of the body, or None for equal.
-        iterations: at most so many Newton steps.
+            steps of it along the axis from above, the rest along the outline from below.
     Returns:
         [N, 2] texcoords, every triangle with positive area.
     """
-    outline = outline or body_outline()
     places = _Places(len(positions), border, crotch, outline)
     unknowns = _tutte(positions, faces, border, crotch, places)
-    area = _areas(positions, faces)
-    density = np.ones(len(faces)) if density is None else density
-    wanted = area * density
-    room = _outline_area(outline)
-    energy = _Energy(positions, faces, wanted / wanted.sum(), np.sqrt(room * density / wanted.sum())[:, None, None])
-    return places.points(_descend(energy, places, unknowns, iterations))
+    area = triangle_areas(positions[faces])
+    density = np.ones(len(faces))  # room wanted in the atlas per area of the body
+    for _ in range(1 + ROUNDS):
+        wanted = area * density / (area * density).sum()
+        scale = np.sqrt(outline.area() * wanted / area)
+        unknowns = _descend(_Energy(positions, faces, wanted, scale), places, unknowns)
+        growth = triangle_areas(places.points(unknowns)[faces]) / area
+        growth /= np.average(growth, weights=area)
+        density *= np.clip(growth, 1 / SHRINKAGE_LIMIT, SHRINKAGE_LIMIT) ** -ROUND_GAIN
+    return places.points(unknowns)
 
 
-def _areas(positions: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    a, b, c = (positions[faces[:, k]] for k in range(3))
-    return np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
-
-
-def _outline_area(outline: Outline) -> float:
-    x, y = outline.point(np.linspace(0, np.pi, 2001)).T
-    return float(np.abs((x * np.roll(y, -1) - y * np.roll(x, -1)).sum()) / 2)
+def triangle_areas(corners: np.ndarray) -> np.ndarray:
+    """Areas [F] of triangles [F, 3, 3], or signed areas of planar triangles [F, 3, 2]."""
+    one, two = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    if corners.shape[2] == 2:
+        return (one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]) / 2
+    return np.linalg.norm(np.cross(one, two), axis=1) / 2
 
 
 def _tutte(positions, faces, border, crotch, places) -> np.ndarray:
@@ -224,12 +191,13 @@ def _tutte(positions, faces, border, crotch, places) -> np.ndarray:
     return places.unknowns(points, angles)
 
 
-def _descend(energy: _Energy, places: _Places, unknowns: np.ndarray, iterations: int) -> np.ndarray:
+def _descend(energy: _Energy, places: _Places, unknowns: np.ndarray) -> np.ndarray:
     value = energy.value(places.points(unknowns))
     if not np.isfinite(value):
         raise UserError("The half of the body cannot be laid flat: its starting map has a flipped triangle.")
-    for _ in range(iterations):
-        gradient, hessian = energy.derivatives(places.points(unknowns))
+    bold = True
+    for _ in range(MOST_STEPS):
+        gradient, hessian = energy.derivatives(places.points(unknowns), bold)
         jacobian = places.jacobian(unknowns)
         gradient, hessian = jacobian.T @ gradient, (jacobian.T @ hessian @ jacobian).tocsc()
         hessian += scipy.sparse.diags(1e-9 * hessian.diagonal() + 1e-12)
@@ -240,7 +208,9 @@ def _descend(energy: _Energy, places: _Places, unknowns: np.ndarray, iterations:
             if length < 1e-9:
                 return unknowns
         unknowns = unknowns + length * step
-        if value - reached < GRADIENT_STEP * reached:
-            return unknowns
+        if value - reached < (BOLD_DROP if bold else FINAL_DROP) * reached:
+            if not bold:
+                return unknowns
+            bold = False
         value = reached
     return unknowns

@@ -19,6 +19,8 @@ from utils.mesh_symmetry import MIRROR, check_closed_genus_zero, mirror_partners
 LIMB_SHARE = 0.2  # a bump is a limb when it stands out by this share of the longest distance from the midline
 SEEN_FROM = np.array([0.45, 0.35, 1.0])  # where a viewer looks from: in front, outside, a little above
 SEEN_COST = 6.0  # a path step on a fully visible place costs this many times its length more
+CROWDED_COST = 4.0  # and so many times more for each further vertex of the midline that it touches
+CROTCH_REACH = 0.03  # of the body's height: how far behind the lowest point of the midline a leg's slit may start
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def cut_half(vertices: np.ndarray, faces: np.ndarray) -> CutHalf:
     split = int(np.flatnonzero(loop == crotch)[0])
     if positions[loop[: split + 1], 2].mean() < positions[loop[split:], 2].mean():
         raise UserError("The body does not face +z with y up: the border of its half x >= 0 runs the wrong way.")
-    cut_edges = _slits(positions, left, right, loop, split)
+    cut_edges, split = _slits(positions, left, right, loop, split)
 
     corners = split_corners(left, cut_edges, len(vertices))
     source = np.zeros(corners.max() + 1, np.int64)
@@ -120,25 +122,34 @@ def _midline(left: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return used[_border(compact.reshape(-1, 3))]
 
 
-def _slits(positions, left, right, loop, split) -> np.ndarray:
-    """Edges [N, 2] along which the half is opened, from the crotch and the back midline to the limb tips."""
+def _slits(positions, left, right, loop, split) -> tuple[np.ndarray, int]:
+    """Edges [N, 2] along which the half is opened, and the place in the midline loop where a leg's slit starts.
+
+    A leg's slit starts at the crotch or a little behind it, the others at the back midline.
+    """
     count = len(positions)
     edges = np.intersect1d(_edge_keys(left, count), _edge_keys(right, count))  # a slit must exist on both sides
     edges = np.stack([edges // count, edges % count], axis=1)
     length = np.linalg.norm(positions[edges[:, 0]] - positions[edges[:, 1]], axis=1)
     tips = _limb_tips(_graph(edges, length, count), positions, loop)
-    cost = length * (1 + SEEN_COST * _visibility(positions, left)[edges].mean(axis=1))
+    on_loop = np.zeros(count)
+    on_loop[loop] = 1
+    crowd = np.maximum(_graph(edges, np.ones(len(edges)), count) @ on_loop - 1, 0) * (1 - on_loop)
+    effort = 1 + SEEN_COST * _visibility(positions, left) + CROWDED_COST * crowd
+    cost = length * effort[edges].mean(axis=1)
 
-    blocked = np.zeros(count, bool)
-    blocked[loop] = True
-    path_edges = []
-    for tip in tips:
-        is_leg = len(tips) > 1 and tip == min(tips, key=lambda t: positions[t, 1])
-        roots = loop[split : split + 1] if is_leg else loop[split + 1 :]
-        path = _cheapest_path(edges, cost, blocked, tip, roots)
+    blocked = on_loop > 0
+    behind = np.linalg.norm(positions[loop[split:]] - positions[loop[split]], axis=1)
+    crotch_roots = loop[split:][np.cumsum(behind > CROTCH_REACH * np.ptp(positions[:, 1])) == 0]
+    path_edges = [np.zeros((0, 2), np.int64)]
+    for number, tip in enumerate(tips):
+        is_leg = number == 0 and len(tips) > 1
+        path = _cheapest_path(edges, cost, blocked, tip, crotch_roots if is_leg else loop[split + 1 :])
+        if is_leg:
+            split = int(np.flatnonzero(loop == path[0])[0])
         path_edges.append(np.stack([path[:-1], path[1:]], axis=1))
         blocked[path] = True
-    return np.concatenate(path_edges) if path_edges else np.zeros((0, 2), np.int64)
+    return np.concatenate(path_edges), split
 
 
 def _edge_keys(faces: np.ndarray, count: int) -> np.ndarray:

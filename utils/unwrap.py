@@ -1,0 +1,105 @@
+"""Make an atlas for any closed, left-right symmetric body mesh: one island without inner borders.
+
+    python -m utils.unwrap MESH.obj --out template.obj [--picture atlas.png]
+
+The body (y up, facing +z) is cut open along hidden lines, its half x >= 0 is laid flat into the left
+half of the unit square, and the other half is the mirror image: the mirror partner of a vertex at
+(u, v) lies at (1 - u, v). The idea of a boundary-free atlas is DecoMR's (Zeng et al., CVPR 2020).
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from utils import config
+from utils.errors import UserError, run_command
+from utils.files import write_png
+from utils.flatten import flatten, triangle_areas
+from utils.objfile import ObjMesh, read_obj, write_obj
+from utils.unwrap_cut import CutHalf, cut_half
+from utils.unwrap_outline import body_outline
+from utils.unwrap_report import atlas_picture, distortion_report
+
+DECIMALS = 9  # of texcoords in an .obj file; rounding first makes 1 - u exact there
+PICTURE_SIZE = 1200  # pixels
+# the ordinary atlas: how willingly islands grow, and their packing, at least a pixel apart at R = 128
+ISLAND_COST, ISLAND_PIXELS, ISLAND_PADDING = 8.0, 256, 4
+
+
+def unwrap(mesh: ObjMesh) -> ObjMesh:
+    """The boundary-free atlas of a body mesh: the same vertices and faces with texcoords in [0.02, 0.98]^2.
+
+    UserError says what and where when the mesh is open, not manifold, of higher genus or asymmetric.
+    """
+    half = cut_half(mesh.vertices, mesh.faces)
+    points = flatten(half.positions, half.faces, half.border, half.crotch, body_outline())
+    textured = _mirror(mesh, half, np.round(points, DECIMALS))
+    if triangle_areas(textured.texcoords[textured.face_texcoords]).min() <= 0:
+        raise UserError("The body cannot be laid flat at the precision of an .obj file: some triangles are too thin.")
+    return textured
+
+
+def _mirror(mesh: ObjMesh, half: CutHalf, points: np.ndarray) -> ObjMesh:
+    """Put the flat half and its mirror image together; they share the points of the axis."""
+    off_axis = np.ones(len(points), bool)
+    off_axis[half.border[: half.crotch + 1]] = False
+    image = np.arange(len(points))
+    image[off_axis] = len(points) + np.arange(off_axis.sum())
+    mirrored = np.stack([1 - points[off_axis, 0], points[off_axis, 1]], axis=1)
+    face_texcoords = np.zeros_like(mesh.faces)
+    face_texcoords[half.left_index] = half.left_faces
+    face_texcoords[half.right_index] = image[half.right_faces]
+    return ObjMesh(mesh.vertices, mesh.faces, np.concatenate([points, mirrored]).round(DECIMALS), face_texcoords)
+
+
+def unwrap_islands(mesh: ObjMesh) -> ObjMesh:
+    """An ordinary atlas of several islands (by the xatlas library), texcoords in [0, 1]."""
+    import xatlas  # only the generated body needs it
+
+    atlas = xatlas.Atlas()
+    atlas.add_mesh(mesh.vertices.astype(np.float32), mesh.faces.astype(np.uint32))
+    charts, packing = xatlas.ChartOptions(), xatlas.PackOptions()
+    charts.max_cost = ISLAND_COST
+    packing.resolution, packing.padding = ISLAND_PIXELS, ISLAND_PADDING
+    atlas.generate(charts, packing)
+    source, face_texcoords, texcoords = atlas[0]
+    if not np.array_equal(source[face_texcoords], mesh.faces):
+        raise RuntimeError("xatlas returned the triangles in another order")
+    return ObjMesh(mesh.vertices, mesh.faces, texcoords.astype(np.float64).clip(0, 1), face_texcoords.astype(np.int64))
+
+
+def write_atlases(data_root) -> None:
+    """Write both atlas templates of the body in `data_root`/reference_mesh.obj into its uv_sampler folder.
+
+    Tables that were built from other templates are removed; they are built again when needed.
+    """
+    mesh = read_obj(Path(data_root) / config.REFERENCE_MESH.name)
+    for uv_type, make in (("BF", unwrap), ("SMPL", unwrap_islands)):
+        template = config.atlas_template(uv_type, data_root)
+        for pattern in (
+            f"uv_sampler/paras_h*_{uv_type}.npz",
+            f"{uv_type}_ref_map_*.npy",
+            f"weight_p24_*_{uv_type}.npy",
+        ):
+            for stale in template.parent.parent.glob(pattern):
+                stale.unlink()
+        write_obj(template, make(ObjMesh(mesh.vertices, mesh.faces)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("mesh", help="closed symmetric body mesh (.obj), y up, facing +z")
+    parser.add_argument("--out", required=True, help="the atlas template to write (.obj)")
+    parser.add_argument("--picture", help="a picture of the atlas to write (.png)")
+    options = parser.parse_args()
+    mesh = unwrap(read_obj(options.mesh))
+    write_obj(options.out, mesh)
+    for name, value in distortion_report(mesh).items():
+        print(f"{name:>18}  {value:.4g}" if isinstance(value, float) else f"{name:>18}  {value}")
+    if options.picture:
+        write_png(options.picture, atlas_picture(mesh, PICTURE_SIZE))
+
+
+if __name__ == "__main__":
+    run_command(main)
