@@ -31,6 +31,7 @@ class Landmarks:
 
     arm: tuple  # |x| of shoulder, elbow, wrist, finger tip
     leg: tuple  # y of hip, knee, ankle, sole (falling)
+    shoulder: np.ndarray
     neck: np.ndarray
     waist: float  # y
     chest: float  # y
@@ -57,6 +58,7 @@ def find_landmarks(model: BodyModel, regressors: JointRegressors) -> Landmarks:
     return Landmarks(
         arm=(*(abs(joints[joint, 0]) for joint in (16, 18, 20)), np.abs(vertices[:, 0]).max()),
         leg=(*(joints[joint, 1] for joint in (1, 4, 7)), vertices[:, 1].min()),
+        shoulder=joints[16],
         neck=joints[12],
         waist=0.5 * (joints[3, 1] + joints[0, 1]) + 0.02,
         chest=joints[9, 1],
@@ -77,13 +79,11 @@ class Cloth:
     period: float = 0.06
     grain: float = 0.06
 
-    def paint(self, rest: np.ndarray, on_arm: np.ndarray, noise: Noise) -> np.ndarray:
-        """Colours [N, 3] at rest positions [N, 3]; on_arm [N] bool turns the pattern with the sleeve."""
-        along = np.where(on_arm, np.abs(rest[:, 0]), rest[:, 1])
-        across = np.where(on_arm, rest[:, 1] + 0.5 * rest[:, 2], rest[:, 0] + 0.3 * np.abs(rest[:, 2]))
+    def paint(self, along: np.ndarray, across: np.ndarray, noise: Noise) -> np.ndarray:
+        """Colours [N, 3] at places [N] of the cloth, metres along and across the limb or trunk."""
         mix = _PATTERNS[self.pattern](along, across, self.period)[:, None]
         colour = self.colour * (1 - mix) + self.second * mix
-        return colour * (1 + self.grain * noise(across * 1.0, along + rest[:, 2])[:, None])
+        return colour * (1 + self.grain * noise(across, along)[:, None])
 
 
 _PATTERNS = {
@@ -128,7 +128,8 @@ def sample_outfit(rng: np.random.Generator) -> Outfit:
     skin_place = rng.uniform(0, len(MONK_SCALE) - 2.4)
     low = int(skin_place)
     skin = _hex(MONK_SCALE[low]) + (skin_place - low) * (_hex(MONK_SCALE[low + 1]) - _hex(MONK_SCALE[low]))
-    skin = skin * [1.0, 0.86, 0.80]  # a little blood under the skin
+    # the scale is meant for screens with text on them; under a light, skin is redder and pale skin less bright
+    skin = skin * (np.array([0.86, 0.66, 0.55]) + np.clip(skin_place / 6, 0, 1) * np.array([0.24, 0.28, 0.32]))
     dark = low >= 5
     hair = _hex(HAIR_COLOURS[rng.integers(0, 3)] if dark else HAIR_COLOURS[rng.integers(len(HAIR_COLOURS))])
     top = _sample_cloth(rng, pick(rng, [(3, "colour"), (2, "neutral")]), 0.55)
@@ -209,7 +210,7 @@ def dress(outfit: Outfit, rest: np.ndarray, marks: Landmarks) -> Dressed:
 
     below_waist = rest[:, 1] < marks.waist
     put(below_waist & (leg > 1.72), outfit.socks, 0.02, 0.3)
-    trousers = outfit.bottom.paint(rest, np.zeros(len(rest), bool), noise)
+    trousers = outfit.bottom.paint(rest[:, 1], rest[:, 0], noise)
     legs = below_waist & (leg < outfit.leg_length) & (arm <= 0)
     put(legs, trousers, 0.03, 1.0)
     if outfit.side_stripe is not None:
@@ -220,18 +221,21 @@ def dress(outfit: Outfit, rest: np.ndarray, marks: Landmarks) -> Dressed:
 
     worn = _top_region(outfit, rest, arm, marks)
     sleeved = arm > -0.1
-    shirt = outfit.top.paint(rest, sleeved, noise)
+    # the way round an arm of about 4.5 cm radius, or round the trunk of about 14 cm
+    round_arm = 0.045 * np.arctan2(rest[:, 1] - marks.shoulder[1], rest[:, 2] - marks.shoulder[2])
+    round_trunk = 0.14 * np.arctan2(rest[:, 0], rest[:, 2] - marks.neck[2])
+    place = np.where(sleeved, np.abs(rest[:, 0]), rest[:, 1]), np.where(sleeved, round_arm, round_trunk)
+    shirt = outfit.top.paint(*place, noise)
     if outfit.belt is not None:
         put(~worn & (np.abs(rest[:, 1] - marks.waist + 0.018) < 0.018) & (arm < 0), outfit.belt, 0.2, 0.0)
     put(worn, shirt, 0.03, 1.0)
     chest = worn & (rest[:, 2] > marks.neck[2]) & ~sleeved
     if outfit.open_front is not None:
         gap = 0.028 + 0.06 * np.clip(marks.chest - rest[:, 1], 0, 0.4)
-        put(chest & (np.abs(rest[:, 0]) < gap), outfit.open_front.paint(rest, sleeved, noise), 0.03, 1.0)
+        put(chest & (np.abs(rest[:, 0]) < gap), outfit.open_front.paint(*place, noise), 0.03, 1.0)
     elif outfit.print_colour is not None:
-        inside = (np.abs(rest[:, 0]) < 0.075) & (np.abs(rest[:, 1] - marks.chest + 0.01) < 0.045)
-        ragged = noise(rest[:, 0] * 0.25, rest[:, 1] * 0.25) > -0.35
-        put(chest & inside & ragged, outfit.print_colour, 0.03, 1.0)
+        middle = np.hypot(rest[:, 0], rest[:, 1] - marks.chest + 0.01)
+        put(chest & ((middle < 0.045) | (np.abs(middle - 0.062) < 0.007)), outfit.print_colour, 0.03, 1.0)
     return Dressed(colour, gloss, cloth)
 
 

@@ -28,7 +28,7 @@ def floor_colour(rng, kind, u, v, footprint):
         "checkers": muted_colour(rng, (0.5, 0.95)),
         "grass": np.array([0.10, 0.20, 0.05]) * rng.uniform(0.7, 1.5) * rng.uniform(0.8, 1.2, 3),
         "sand": np.array([0.55, 0.43, 0.28]) * rng.uniform(0.8, 1.2),
-        "asphalt": np.full(3, rng.uniform(0.05, 0.16)),
+        "asphalt": np.full(3, rng.uniform(0.09, 0.24)),
         "snow": np.array([0.80, 0.85, 0.92]),
         "paving": random_colour(rng, (0.5, 0.8), (0.0, 0.2)),
     }[kind].astype(np.float32)

@@ -84,11 +84,16 @@ def _frame(rng: np.random.Generator, vertices: np.ndarray, width: int, height: i
     translation = np.array([0.0, 0.0, 6.0])
     centre = (width / 2, height / 2)
     for _ in range(4):
-        projected = PerspectiveCamera(FOCAL_LENGTH, centre, translation).project(vertices, height, width)
-        low, high = projected.min(axis=0), projected.max(axis=0)
-        # the free border is shared at random, but the person stays near the middle
-        free = np.maximum(size - (high - low), 0)
-        target = size / 2 + 0.3 * place * free
-        translation = translation + [*((target - (low + high) / 2) * translation[2] / FOCAL_LENGTH), 0]
+        low, high = _extent(vertices, PerspectiveCamera(FOCAL_LENGTH, centre, translation))
         translation = translation * [1, 1, np.max((high - low) / size) / fill]
+        low, high = _extent(vertices, PerspectiveCamera(FOCAL_LENGTH, centre, translation))
+        # the free border is shared at random, but the person stays near the middle
+        target = size / 2 + 0.22 * place * np.maximum(size - (high - low), 0)
+        translation = translation + [*((target - (low + high) / 2) * translation[2] / FOCAL_LENGTH), 0]
     return PerspectiveCamera(FOCAL_LENGTH, centre, translation)
+
+
+def _extent(vertices: np.ndarray, camera: PerspectiveCamera) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest pixel coordinates [2] of projected vertices [V, 3]."""
+    projected = camera.project(vertices, 0, 0)
+    return projected.min(axis=0), projected.max(axis=0)

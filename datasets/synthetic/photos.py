@@ -67,7 +67,7 @@ def take_photo(stage: Stage, seed: int, index: int) -> Photo:
     rng = np.random.default_rng([seed, index])
     sitter = sample_sitter(rng, stage.model)
     outfit = sample_outfit(rng)
-    backdrop = make_backdrop(rng, sitter.view)
+    backdrop = make_backdrop(rng, sitter.view, sitter.sampled.seated)
     light = sample_light(rng, sitter.view, backdrop.outdoors)
     scene = build_scene(stage, sitter, sample_things(rng, stage, sitter, backdrop))
     hits = scene.renderer.cast(sitter.view.camera, sitter.view.height, sitter.view.width, SUPERSAMPLE)

@@ -64,15 +64,16 @@ def _wall_paint(rng: np.random.Generator):
             colour = colour * (1 + 0.12 * tone - 0.5 * lines(u, period, 0.012, footprint))[..., None]
         elif kind == "two tones":
             colour = np.where((v < rail)[..., None], second, colour)
-        for _ in range(rng.integers(0, 4)):
-            colour = _hang_picture(rng, colour, u, v)
+        taken = []
+        for _ in range(rng.integers(0, 5)):
+            colour = _hang_picture(rng, colour, u, v, taken)
         return colour
 
     return paint
 
 
-def _hang_picture(rng, colour, u, v):
-    """A framed picture, a window or a door on a wall."""
+def _hang_picture(rng, colour, u, v, taken):
+    """A framed picture, a window or a door on a wall, unless its place is in `taken`, a list of (from, to) metres."""
     kind = pick(rng, [(4, "picture"), (2, "window"), (1, "door")])
     width, height = {
         "picture": (rng.uniform(0.3, 0.9), rng.uniform(0.3, 0.8)),
@@ -80,11 +81,15 @@ def _hang_picture(rng, colour, u, v):
         "door": (0.9, 2.05),
     }[kind]
     middle, bottom = rng.uniform(-2.2, 2.2), {"picture": rng.uniform(1.1, 1.6), "window": 0.95, "door": 0.0}[kind]
+    span = (middle - width / 2 - 0.12, middle + width / 2 + 0.12)
+    if any(span[0] < end and start < span[1] for start, end in taken):
+        return colour
+    taken.append(span)
     x, y = (u - middle) / (width / 2), (v - bottom) / height
     inside = (np.abs(x) < 1) & (y > 0) & (y < 1)
     edge = np.minimum((1 - np.abs(x)) * width / 2, np.minimum(y, 1 - y) * height)
     frame = random_colour(rng, (0.1, 0.95), (0.0, 0.4))
-    first, second = random_colour(rng), random_colour(rng)
+    first, second = muted_colour(rng), random_colour(rng, (0.3, 0.9), (0.1, 0.55))
     if kind == "window":
         first, second = np.array([0.75, 0.87, 1.0]), np.array([0.45, 0.6, 0.75])
         edge = np.minimum(edge, np.abs(x) * width / 2 + 0.015)

@@ -95,8 +95,8 @@ def random_colour(rng: np.random.Generator, value=(0.25, 0.95), saturation=(0.05
 
 def muted_colour(rng: np.random.Generator, value=(0.35, 0.9)) -> np.ndarray:
     """A linear RGB colour as rooms and furniture have: mostly warm or blue-grey, never loud: [3]."""
-    hue = rng.normal(0.085, 0.035) if rng.random() < 0.6 else rng.uniform(0.3, 0.68)
-    return to_linear(colorsys.hsv_to_rgb(hue % 1.0, rng.beta(1.6, 4.0) * 0.85, rng.uniform(*value)))
+    hue, vividness = (rng.normal(0.085, 0.035), 0.8) if rng.random() < 0.6 else (rng.uniform(0.3, 0.68), 0.5)
+    return to_linear(colorsys.hsv_to_rgb(hue % 1.0, vividness * rng.beta(1.6, 4.0), rng.uniform(*value)))
 
 
 def pick(rng: np.random.Generator, options: list):
