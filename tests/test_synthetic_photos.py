@@ -299,7 +299,7 @@ def test_people_fill_the_image_and_mostly_face_the_camera(stage):
         fills.append(max(np.ptp(pixels, axis=0) / [view.width, view.height]))
         middle = (pixels.min(0) + pixels.max(0)) / 2 / [view.width, view.height]
         assert (np.abs(middle - 0.5) < 0.2).all()
-    assert np.mean(facing) > 0.7
+    assert np.mean(facing) > 0.6
     assert np.mean((np.array(fills) > 0.54) & (np.array(fills) < 0.92)) > 0.85
 
 

@@ -77,7 +77,7 @@ def lit_share(scene: Renderer, light: Light, points: np.ndarray, normals: np.nda
     return seen / rays
 
 
-def openness(scene: Renderer, points: np.ndarray, normals: np.ndarray, rng, rays: int = 16) -> np.ndarray:
+def openness(scene: Renderer, points: np.ndarray, normals: np.ndarray, rng, rays: int = 12) -> np.ndarray:
     """[N] share of the half-space above each point that nothing blocks, weighted by the cosine."""
     starts = points + OFFSET * normals
     # a point on the unit sphere added to the normal is cosine-distributed

@@ -37,6 +37,11 @@ class Stage:
     regressors: JointRegressors
 
     @cached_property
+    def rest(self) -> np.ndarray:
+        """The rest pose [V, 3] float32, on which clothes are drawn."""
+        return self.model.v_template.astype(np.float32)
+
+    @cached_property
     def landmarks(self) -> Landmarks:
         return find_landmarks(self.model, self.regressors)
 
@@ -152,7 +157,7 @@ def light_foreground(
     gloss, open_share = np.full(len(seen), 0.05, np.float32), np.ones(len(seen), np.float32)
 
     corners, weights = stage.model.faces[seen[person]], hits.barycentric[mask][person][..., None]
-    rest = (stage.model.v_template[corners] * weights).sum(axis=1)
+    rest = (stage.rest[corners] * weights).sum(axis=1)
     worn = dress(outfit, rest, stage.landmarks)
     colour[person], gloss[person] = worn.colour, worn.gloss
     normals[person] = unit(normals[person] + fold(rest, normals[person], worn.cloth, outfit.seed))

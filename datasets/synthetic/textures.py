@@ -43,11 +43,16 @@ class Noise:
         count = column.size
         # cv2.remap wants a picture, and none of its sides above 32767
         places = np.zeros((2, -(-count // _ROW) * _ROW), np.float32)
-        places[0, :count] = np.mod(column.ravel() + (self._offset[0] + 37.0 * octave), _TILE)
-        places[1, :count] = np.mod(row.ravel() + (self._offset[1] + 91.0 * octave), _TILE)
+        places[0, :count] = _wrap(column.ravel() + np.float32(self._offset[0] + 37.0 * octave))
+        places[1, :count] = _wrap(row.ravel() + np.float32(self._offset[1] + 91.0 * octave))
         columns, rows = places.reshape(2, -1, _ROW)
         found = cv2.remap(self._tile, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP)
         return found.ravel()[:count].reshape(column.shape)
+
+
+def _wrap(coordinate: np.ndarray) -> np.ndarray:
+    # several times faster than np.mod
+    return coordinate - np.floor(coordinate * np.float32(1 / _TILE)) * np.float32(_TILE)
 
 
 def smooth_step(value: np.ndarray, low: float, high: float) -> np.ndarray:
