@@ -11,6 +11,7 @@ from datasets.synthetic.skeleton import JOINT_NAMES, opposite, point
 
 _SPREADS = (0.015, 0.02, 0.03, 0.045, 0.06)  # metres: the narrowest Gaussian that surrounds the joint is taken
 _LARGEST = 0.15  # no single vertex may carry a joint
+_STEEPEST = 30.0  # of the exponential tilt: beyond, the support does not surround the joint
 _SMALLEST = 1e-4  # weights below are dropped before the fit, which keeps rows sparse
 
 # Rows 24 to 37 of the stacked regressor [J_regressor; J_regressor_extra].
@@ -67,7 +68,7 @@ def _maximum_entropy(offsets: np.ndarray, spread: float) -> np.ndarray | None:
     for _ in range(60):
         weights = np.exp(logarithm + offsets @ tilt - logsumexp(logarithm + offsets @ tilt))
         mean = weights @ offsets
-        if np.abs(mean).max() < 1e-12:
+        if np.abs(mean).max() < 1e-12 or np.linalg.norm(tilt) > _STEEPEST:
             break
         spread_matrix = (weights[:, None] * offsets).T @ offsets - np.outer(mean, mean) + 1e-9 * np.eye(3)
         step = -np.linalg.solve(spread_matrix, mean)
