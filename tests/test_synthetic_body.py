@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from datasets.synthetic.body import ORIGIN, PART_NAMES, write_body
+from datasets.synthetic.body import PART_NAMES, write_body
 from datasets.synthetic.skeleton import JOINT_NAMES, joint_permutation
 from utils import config
 from utils.body_model import TRAIN_JOINT_ROWS, load_body_model, pose_vertices
@@ -278,11 +278,18 @@ def test_files_have_the_formats_of_the_originals(root, neutral):
     assert (reference.faces == neutral.faces).all()
 
 
-def test_a_real_body_model_is_never_overwritten(tmp_path):
-    real = tmp_path / config.MALE_SMPL_FILE.name
+@pytest.mark.parametrize("name", [config.MALE_SMPL_FILE.name, "basicModel_neutral_lbs_10_207_0_v1.0.0.pkl"])
+def test_a_real_body_model_is_never_overwritten(tmp_path, name):
+    real = tmp_path / name
     real.write_bytes(pickle.dumps({"v_template": np.zeros((6890, 3))}, protocol=2))
     before = real.read_bytes()
     with pytest.raises(UserError, match="never overwritten"):
         write_body(tmp_path)
-    assert real.read_bytes() == before and ORIGIN not in str(before)
-    assert [path.name for path in tmp_path.iterdir()] == [real.name]
+    assert real.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_regressors_of_a_real_body_model_are_never_overwritten(tmp_path):
+    np.save(tmp_path / config.JOINT_REGRESSOR_TRAIN_EXTRA.name, np.zeros((14, 6890)))
+    with pytest.raises(UserError, match="J_regressor_extra.npy"):
+        write_body(tmp_path)

@@ -27,6 +27,10 @@ from utils.pickles import load_pickle
 
 ORIGIN = "DecoMR-MindSpore mannequin"  # marks our files, so that real ones are never overwritten
 GENDER_FILES = {"neutral": "SMPL_FILE", "male": "MALE_SMPL_FILE", "female": "FEMALE_SMPL_FILE"}
+_SHARED_FILES = (
+    "JOINT_REGRESSOR_TRAIN_EXTRA", "LSP_REGRESSOR_EVAL", "JOINT_REGRESSOR_H36M", "REFERENCE_MESH", "SEGMENTATION_FILE",
+    "VERTEX_TEXTURE_FILE",
+)  # fmt: skip
 # The names of the 24 parts, in the order of the joints that move them.
 PART_NAMES = (
     "hips", "leftUpLeg", "rightUpLeg", "spine", "leftLeg", "rightLeg", "spine1", "leftFoot", "rightFoot", "spine2",
@@ -42,8 +46,7 @@ def write_body(data_root) -> None:
     """Write the mannequin's body-model files below `data_root`; UserError if another body model is there."""
     root = Path(data_root)
     model_files = {gender: root / getattr(config, name).name for gender, name in GENDER_FILES.items()}
-    for path in model_files.values():
-        _refuse_foreign(path)
+    _refuse_foreign(root, model_files)
     mesh = build_mesh()
     weights = skinning_weights(mesh)
     for gender, path in model_files.items():
@@ -99,9 +102,17 @@ def _part_colour(joint: str) -> tuple:
     return _SKIN
 
 
-def _refuse_foreign(path: Path) -> None:
-    if path.exists() and load_pickle(path).get("origin") != ORIGIN:
-        raise UserError(f"{path} is not the mannequin: another body model is never overwritten. Name another folder.")
+def _refuse_foreign(root: Path, model_files: dict) -> None:
+    """The neutral model is written first, so files beside none, or beside one without our mark, are not ours."""
+    models = [path for path in map(config.body_model_file, model_files.values()) if path.exists()]
+    foreign = [path for path in models if load_pickle(path).get("origin") != ORIGIN]
+    if model_files["neutral"] not in models:
+        foreign += [root / getattr(config, name).name for name in _SHARED_FILES]
+    for path in foreign:
+        if path.exists():
+            raise UserError(
+                f"{path} is not the mannequin's: files of another body are never overwritten. Name another folder."
+            )
 
 
 def _write_pickle(path: Path, content: dict) -> None:
