@@ -52,8 +52,10 @@ def generate(num_train: int, num_test: int, seed: int = 0, workers: int = 2) -> 
     root = config.data_root()
     claim_root(root, seed)
     if not all(path.is_file() for path in body_files()):
+        print("building the body model (about half a minute)", flush=True)
         write_body(root)
     if not all(config.atlas_template(name).is_file() for name in config.ATLAS_TEMPLATES):
+        print("unwrapping it to the atlases (about half a minute)", flush=True)
         write_atlases(root)
     train, test = range(num_train), range(FIRST_TEST, FIRST_TEST + num_test)
     write_photos(config.UP_3D_ROOT, [*train, *test], seed, workers)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pickle
+import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -66,6 +67,7 @@ _stage: Stage | None = None  # of this worker process
 
 def _open_stage(data_root: str) -> None:
     global _stage
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is answered by the main process alone
     cv2.setNumThreads(1)
     config.set_data_root(data_root)
     _stage = open_stage()
