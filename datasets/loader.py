@@ -5,6 +5,7 @@ world_size * batch_size samples, and each rank takes its own part of every globa
 with batch b see at each step together what one process with batch n * b sees.
 """
 
+import gc
 import multiprocessing
 import re
 import shutil
@@ -79,7 +80,7 @@ class Loader:
             python_multiprocessing=workers > 1 and _shared_memory_suffices(),
         ).batch(self.batch_size)
         try:
-            for batch in pipeline.create_dict_iterator(num_epochs=1, output_numpy=True):
+            for batch in _run(pipeline):
                 yield {name: _as_tensor(name, batch[name]) for name in self.source.columns}
         except RuntimeError as error:
             raise_user_error(error)
@@ -113,6 +114,27 @@ def create_loader(
             "Choose a smaller --batch_size."
         )
     return Loader(_Source(dataset, indices[start_batch * batch_size :], epoch, columns), batch_size, num_workers)
+
+
+def _run(pipeline) -> Iterator[dict]:
+    """Batches of the pipeline as numpy arrays; its workers end when the iteration does.
+
+    Workers are forked when the first batch is asked for. A worker that garbage-collects an iterator
+    which this process dropped earlier would join threads that do not exist in it, and crash: so all
+    objects are frozen, that is kept from collection, over the fork.
+    """
+    iterator = pipeline.create_dict_iterator(num_epochs=1, output_numpy=True)
+    try:
+        gc.freeze()
+        try:
+            batch = next(iterator, None)
+        finally:
+            gc.unfreeze()
+        while batch is not None:
+            yield batch
+            batch = next(iterator, None)
+    finally:
+        iterator.stop()
 
 
 def _as_tensor(name: str, values: np.ndarray) -> Tensor | np.ndarray:
