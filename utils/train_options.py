@@ -61,8 +61,12 @@ class TrainOptions:
         run.add_argument("--save_root", default="./results", help="where eval.py writes")
         run.add_argument("--log_dir", default="./logs")
         run.add_argument("--log_freq", type=int, default=20, help="steps between lines of metrics.jsonl")
-        run.add_argument("--checkpoint", help="weights to start from (train.py) or to evaluate (eval.py)")
-        run.add_argument("--pretrained_checkpoint", help="weights of an earlier stage to start from")
+        run.add_argument("--checkpoint", help="dmr weights that stage end starts from, or that eval.py evaluates")
+        run.add_argument("--pretrained_checkpoint", help="CNet (or dmr) weights that the CNet starts from")
+        self._flag(run, "--resume", "continue the run in ckpt_dir from its last saved state")
+        run.add_argument("--time_to_run", type=float, help="save and stop after this many seconds of training")
+        run.add_argument("--checkpoint_steps", type=int, default=5000, help="steps between saved states")
+        run.add_argument("--summary_steps", type=int, default=100, help="steps between pictures in the log folder")
         run.add_argument("--from_json", help="read options from this file; options given here win")
 
     def _add_model(self):
@@ -121,6 +125,12 @@ class TrainOptions:
         for name, default in defaults.items():
             losses.add_argument(f"--lam_{name}", type=float, default=default)
 
+    def given(self, arguments=None) -> set:
+        """Names of the options that stand on the command line."""
+        values = vars(self.parser.parse_args(arguments))
+        unset = argparse.Namespace(**dict.fromkeys(values, self))
+        return {name for name, value in vars(self.parser.parse_args(arguments, unset)).items() if value is not self}
+
     def parse_args(self, arguments=None) -> argparse.Namespace:
         """Parse the command line (or a list), take --from_json into account and set the data root."""
         options = self.parser.parse_args(arguments)
@@ -145,7 +155,7 @@ class TrainOptions:
 
     @staticmethod
     def _check(options) -> None:
-        for name in ("batch_size", "img_res", "log_freq", "ngpu"):
+        for name in ("batch_size", "img_res", "log_freq", "ngpu", "checkpoint_steps", "summary_steps"):
             if getattr(options, name) < 1:
                 raise UserError(f"--{name} is {getattr(options, name)}, expected at least 1.")
         for name in ("num_epochs_dp", "num_epochs_end", "num_workers"):

@@ -1,0 +1,1 @@
+"""What eval.py shows besides the numbers of one checkpoint: the constant baseline and the pictures."""

@@ -1,0 +1,137 @@
+"""Weights on disk: CNet_{epoch}.ckpt and dmr_{epoch}.ckpt, and the state that a resumed run needs.
+
+Names in a file are relative to the network (`resnet.conv1.weight`, `CNet.dp_layers.0.1...`), however
+deep the network sits in a loss cell. Files are written whole or not at all.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import mindspore as ms
+from mindspore import Tensor, nn
+
+from utils import config
+from utils.errors import UserError
+from utils.files import atomic_path, write_text
+
+ARCHITECTURE = ("model", "img_res", "uv_res", "uv_type", "uv_channels", "warp_level", "norm_type", "lnet_width")
+CONFIG_NAME = "config.json"
+STATE_NAME = "state.ckpt"
+CNET_PREFIX, DMR_PREFIX = "CNet", "dmr"  # {prefix}_{epoch}.ckpt
+
+
+def named_parameters(network: nn.Cell) -> dict:
+    """Parameters and statistics by their name relative to `network`."""
+    return dict(network.parameters_and_names())
+
+
+def save_weights(network: nn.Cell, path) -> None:
+    _save([{"name": name, "data": parameter} for name, parameter in named_parameters(network).items()], path)
+
+
+def _save(entries: list, path, progress: dict | None = None) -> None:
+    with atomic_path(path) as temporary:
+        ms.save_checkpoint(entries, str(temporary), append_dict=progress)
+
+
+def read_checkpoint(path) -> dict:
+    """name -> array of a MindSpore checkpoint; UserError when it is missing or damaged."""
+    if not Path(path).is_file():
+        raise UserError(f"checkpoint {path} does not exist.")
+    try:
+        return ms.load_checkpoint(str(path))
+    except (ValueError, RuntimeError, TypeError, OSError) as error:
+        first_line = str(error).strip().splitlines()[0]
+        raise UserError(f"{path} is not a readable MindSpore checkpoint: {first_line}") from error
+
+
+def load_weights(network: nn.Cell, path) -> None:
+    """Fill every parameter of `network` from a checkpoint that holds exactly these names and shapes."""
+    assign(named_parameters(network), read_checkpoint(path), path)
+
+
+def load_cnet(cnet: nn.Cell, path) -> None:
+    """Fill the CNet from a CNet checkpoint, or from the CNet part of a dmr checkpoint."""
+    values = read_checkpoint(path)
+    part = {name.removeprefix("CNet."): value for name, value in values.items() if name.startswith("CNet.")}
+    assign(named_parameters(cnet), part or values, path)
+
+
+def assign(parameters: dict, values: dict, path) -> None:
+    """Set `parameters` (name -> Parameter) from `values`; UserError unless all names and shapes match."""
+    missing = [name for name in parameters if name not in values]
+    if missing:
+        raise UserError(
+            f"{path} does not fit the network: {len(missing)} of {len(parameters)} parameters are missing, "
+            f"first {missing[0]}."
+        )
+    for name, parameter in parameters.items():
+        if tuple(values[name].shape) != tuple(parameter.shape):
+            raise UserError(
+                f"{path} does not fit the network: {name} has shape {tuple(values[name].shape)}, expected "
+                f"{tuple(parameter.shape)}. Was it trained with other --lnet_width, --uv_res or --warp_level?"
+            )
+    for name, parameter in parameters.items():
+        parameter.set_data(Tensor(values[name].asnumpy(), parameter.dtype))
+
+
+def load_encoder(resnet: nn.Cell) -> str:
+    """Fill the encoder from the ImageNet weights below the data root, if any; the line to print."""
+    for path in (config.RESNET_CKPT, config.RESNET_CKPT_ALTERNATIVE):
+        if path.is_file():
+            load_weights(resnet, path)
+            return f"encoder starts from the ImageNet weights {path}"
+    return f"encoder starts from random weights: there is no {config.RESNET_CKPT}"
+
+
+def newest(folder, prefix: str) -> Path | None:
+    """The file {prefix}_{epoch}.ckpt with the latest time of change in `folder`."""
+    files = [path for path in Path(folder).glob(f"{prefix}_*.ckpt") if re.fullmatch(rf"{prefix}_\d+", path.stem)]
+    return max(files, key=lambda path: (path.stat().st_mtime, _epoch(path)), default=None)
+
+
+def _epoch(path: Path) -> int:
+    return int(path.stem.rsplit("_", 1)[1])
+
+
+def save_config(options, folder) -> None:
+    """Write the options beside the checkpoints, for eval.py and for --from_json."""
+    write_text(Path(folder) / CONFIG_NAME, json.dumps(vars(options), indent=2, sort_keys=True) + "\n")
+
+
+def adopt_architecture(options, checkpoint, given: set) -> None:
+    """Take the architecture that `checkpoint` was trained with from the config.json beside it.
+
+    given: names of the options that stand on the command line; UserError where they contradict.
+    """
+    path = Path(checkpoint).parent / CONFIG_NAME
+    if not path.is_file():
+        return
+    try:
+        trained = json.loads(path.read_text(encoding="utf-8"))
+        trained = {name: trained[name] for name in ARCHITECTURE if name in trained}
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path} cannot be read: {error}.") from error
+    for name, value in trained.items():
+        if name in given and getattr(options, name) != value:
+            raise UserError(
+                f"--{name} {getattr(options, name)}, but {checkpoint} was trained with {value} (see {path})."
+            )
+        setattr(options, name, value)
+
+
+def save_state(path, step: nn.Cell, progress: dict) -> None:
+    """Write weights, statistics and optimiser moments of a training step cell, and its progress (numbers)."""
+    entries = [{"name": name, "data": parameter} for name, parameter in named_parameters(step).items()]
+    _save(entries, path, {f"progress.{name}": value for name, value in progress.items()})
+
+
+def load_state(path) -> tuple[dict, dict]:
+    """(values by parameter name, progress) of a file of save_state."""
+    content = read_checkpoint(path)
+    progress = {}
+    for name in [name for name in content if name.startswith("progress.")]:
+        value = content.pop(name)
+        progress[name.removeprefix("progress.")] = value.asnumpy().item() if hasattr(value, "asnumpy") else value
+    return content, progress
