@@ -7,7 +7,7 @@ newer than their sample are kept, so an interrupted run continues where it stopp
 
 import hashlib
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -68,8 +68,16 @@ def draw_iuv(vertices, joints, keypoints, height: int, width: int, atlas: AtlasF
         camera = fit_camera(joints, keypoints, height, width)
     except CameraFitError as error:
         raise SkipSample(str(error)) from error
-    iuv = iuv_image(cast_mesh(vertices, atlas.faces, camera, height, width), atlas.uv)
-    if not iuv[..., 0].any():
+    # only the window of the body is cast: photos can be many times larger than the person in them
+    projected = camera.project(vertices, height, width)
+    limit = (width, height)
+    left, top = np.floor(projected.min(axis=0)).clip(0, limit).astype(int)
+    right, bottom = np.ceil(projected.max(axis=0) + 1).clip(0, limit).astype(int)
+    window = replace(camera, centre=(camera.centre[0] - left, camera.centre[1] - top))
+    iuv = np.zeros((height, width, 3), np.uint8)
+    hits = cast_mesh(vertices, atlas.faces, window, bottom - top, right - left)
+    iuv[top:bottom, left:right] = iuv_image(hits, atlas.uv)
+    if not iuv.any():
         raise UserError("the body does not reach into the image.")
     return iuv
 
