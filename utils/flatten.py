@@ -29,6 +29,7 @@ FINAL_DROP = 1e-5  # and the careful ones
 MOST_STEPS = 200  # Newton steps of one descent
 ROUNDS = 3  # of asking for more room where the map shrank the body
 ROUND_GAIN = 0.4  # exponent of the measured shrinkage in that request
+THINNEST = 0.1  # height of the thinnest triangle, by the square root of the median area
 SHRINKAGE_LIMIT = 5.0  # a triangle counts as shrunk or grown by at most this factor
 
 
@@ -78,15 +79,10 @@ class _Places:
 class _Energy:
     """Weighted symmetric Dirichlet energy of a planar map of a triangle mesh with given rest shapes."""
 
-    def __init__(self, positions: np.ndarray, faces: np.ndarray, weights: np.ndarray, scale: np.ndarray):
-        self.faces, self.weights = faces, weights
-        a, b, c = (positions[faces[:, k]] for k in range(3))
-        along = np.linalg.norm(b - a, axis=1)
-        height = np.linalg.norm(np.cross(b - a, c - a), axis=1) / along
-        foot = ((c - a) * (b - a)).sum(axis=1) / along
-        # columns of the rest shape are b - a and c - a in the triangle's plane
-        zero = np.zeros_like(along)
-        rest = scale[:, None, None] * np.stack([np.stack([along, foot], -1), np.stack([zero, height], -1)], axis=1)
+    def __init__(self, rest: np.ndarray, faces: np.ndarray, wanted: np.ndarray, room: float):
+        """Rest shapes [F, 2, 2] are scaled to areas in proportion to `wanted` [F], together `room`."""
+        self.faces, self.weights = faces, wanted / wanted.sum()
+        rest = rest * np.sqrt(room * self.weights / _areas(rest))[:, None, None]
         inverse = np.linalg.inv(rest)
         self.gradients = np.stack([-inverse.sum(axis=1), inverse[:, 0], inverse[:, 1]], axis=1)  # [F, corner, 2]
 
@@ -136,27 +132,47 @@ class _Energy:
         return np.bincount(index.ravel(), gradients.ravel(), minlength=size), hessian
 
 
-def flatten(positions, faces, border, crotch: int, outline: Outline) -> np.ndarray:
+def flatten(positions, faces, more_faces, border, crotch: int, outline: Outline) -> np.ndarray:
     """Map a disc into the outline of a half body, with nearly the same scale everywhere.
 
     Args:
-        positions: [N, 3], metres. faces: [F, 3]. border: [L] loop of border points, the first `crotch`
-            steps of it along the axis from above, the rest along the outline from below.
+        positions: [N, 3], metres. faces: [F, 3], the disc. more_faces: [G, 3], a superset that must stay
+            upright too: the other half's triangles where they are not the mirror images of this half's.
+        border: [L] loop of border points, the first `crotch` steps of it along the axis from above, the
+            rest along the outline from below.
     Returns:
         [N, 2] texcoords, every triangle with positive area.
     """
     places = _Places(len(positions), border, crotch, outline)
     unknowns = _tutte(positions, faces, border, crotch, places)
-    area = triangle_areas(positions[faces])
-    density = np.ones(len(faces))  # room wanted in the atlas per area of the body
-    for _ in range(1 + ROUNDS):
-        wanted = area * density / (area * density).sum()
-        scale = np.sqrt(outline.area() * wanted / area)
-        unknowns = _descend(_Energy(positions, faces, wanted, scale), places, unknowns)
-        growth = triangle_areas(places.points(unknowns)[faces]) / area
-        growth /= np.average(growth, weights=area)
-        density *= np.clip(growth, 1 / SHRINKAGE_LIMIT, SHRINKAGE_LIMIT) ** -ROUND_GAIN
+    rest = _rest_shapes(positions[faces])
+    unknowns = _descend(_Energy(rest, faces, _areas(rest), outline.area()), places, unknowns)
+    rest = _rest_shapes(positions[more_faces])
+    wanted = _areas(rest)  # room in the atlas: in the end more where the map would shrink the body
+    for _ in range(ROUNDS):
+        growth = np.abs(triangle_areas(places.points(unknowns)[more_faces])) / _areas(rest)
+        growth /= np.average(growth, weights=_areas(rest))
+        wanted *= np.clip(growth, 1 / SHRINKAGE_LIMIT, SHRINKAGE_LIMIT) ** -ROUND_GAIN
+        unknowns = _descend(_Energy(rest, more_faces, wanted, outline.area()), places, unknowns)
     return places.points(unknowns)
+
+
+def _rest_shapes(corners: np.ndarray) -> np.ndarray:
+    """The triangles [F, 3, 3] in their own planes: [F, 2, 2] with columns b - a and c - a.
+
+    Triangles thinner than a share of the usual size are taken as that thick, so that slivers and
+    triangles without area do not rule the map.
+    """
+    one, two = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    thinnest = THINNEST * np.sqrt(np.median(triangle_areas(corners)))
+    along = np.maximum(np.linalg.norm(one, axis=1), thinnest)
+    height = np.maximum(2 * triangle_areas(corners) / along, thinnest)
+    foot = (one * two).sum(axis=1) / along
+    return np.stack([np.stack([along, foot], -1), np.stack([np.zeros_like(along), height], -1)], axis=1)
+
+
+def _areas(rest: np.ndarray) -> np.ndarray:
+    return rest[:, 0, 0] * rest[:, 1, 1] / 2
 
 
 def triangle_areas(corners: np.ndarray) -> np.ndarray:
@@ -194,7 +210,10 @@ def _tutte(positions, faces, border, crotch, places) -> np.ndarray:
 def _descend(energy: _Energy, places: _Places, unknowns: np.ndarray) -> np.ndarray:
     value = energy.value(places.points(unknowns))
     if not np.isfinite(value):
-        raise UserError("The half of the body cannot be laid flat: its starting map has a flipped triangle.")
+        raise UserError(
+            "The half of the body cannot be laid flat: a triangle is flipped. "
+            "Are its triangles mirror images of each other?"
+        )
     bold = True
     for _ in range(MOST_STEPS):
         gradient, hessian = energy.derivatives(places.points(unknowns), bold)

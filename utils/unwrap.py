@@ -33,7 +33,7 @@ def unwrap(mesh: ObjMesh) -> ObjMesh:
     UserError says what and where when the mesh is open, not manifold, of higher genus or asymmetric.
     """
     half = cut_half(mesh.vertices, mesh.faces)
-    points = flatten(half.positions, half.faces, half.border, half.crotch, body_outline())
+    points = flatten(half.positions, half.left_faces, half.faces, half.border, half.crotch, body_outline())
     textured = _mirror(mesh, half, np.round(points, DECIMALS))
     if triangle_areas(textured.texcoords[textured.face_texcoords]).min() <= 0:
         raise UserError("The body cannot be laid flat at the precision of an .obj file: some triangles are too thin.")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
-from scipy.sparse.csgraph import dijkstra
+from scipy.sparse.csgraph import connected_components, dijkstra
 
 from utils.errors import UserError
 from utils.mesh_symmetry import MIRROR, check_closed_genus_zero, mirror_partners, split_corners
@@ -87,8 +87,19 @@ def cut_half(vertices: np.ndarray, faces: np.ndarray) -> CutHalf:
 
 
 def _sides(positions: np.ndarray, faces: np.ndarray, partner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Triangles of the left (x >= 0) and of the right half."""
-    side = np.where(partner == np.arange(len(partner)), 0, np.sign(positions[:, 0])).astype(np.int64)
+    """Triangles of the left (x >= 0) and of the right half.
+
+    Taking the midline away leaves two pieces; the sign of x alone would mistake vertices beside the
+    midline of a body that is symmetric to some millimetres only.
+    """
+    midline = partner == np.arange(len(partner))
+    edges = np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1).reshape(-1, 2)
+    edges = edges[~midline[edges].any(axis=1)]
+    pieces, piece = connected_components(_graph(edges, np.ones(len(edges)), len(partner)), directed=False)
+    side = np.where(midline, 0, np.sign(positions[:, 0])).astype(np.int64)
+    if pieces == 2 + midline.sum():
+        left = piece == piece[np.argmax(np.where(midline, -np.inf, positions[:, 0]))]
+        side = np.where(midline, 0, np.where(left, 1, -1))
     low, high = side[faces].min(axis=1), side[faces].max(axis=1)
     crossing = np.flatnonzero((low < 0) & (high > 0) | (low == 0) & (high == 0))
     if crossing.size:

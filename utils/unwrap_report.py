@@ -54,7 +54,7 @@ def area_ratios(mesh: ObjMesh) -> np.ndarray:
     """Area in the atlas per area of the body for each triangle [F], 1 = the mean of the whole body."""
     areas = triangle_areas(mesh.vertices[mesh.faces])
     planar = np.abs(triangle_areas(mesh.texcoords[mesh.face_texcoords]))
-    return planar / areas * areas.sum() / planar.sum()
+    return planar / np.maximum(areas, 1e-9 * areas.sum()) * areas.sum() / planar.sum()
 
 
 def round_trip_error(mesh: ObjMesh, resolution: int) -> np.ndarray:
@@ -76,7 +76,7 @@ def _stretch(corners: np.ndarray, planar: np.ndarray) -> np.ndarray:
     one, two = planar[:, 1] - planar[:, 0], planar[:, 2] - planar[:, 0]
     flat = np.stack([(one * one).sum(1), (one * two).sum(1), (two * two).sum(1)])
     # trace and determinant of metric^-1 flat give its eigenvalues, the squared singular values
-    determinant = metric[0] * metric[2] - metric[1] ** 2
+    determinant = np.maximum(metric[0] * metric[2] - metric[1] ** 2, 1e-24)
     trace = (metric[2] * flat[0] - 2 * metric[1] * flat[1] + metric[0] * flat[2]) / determinant
     product = (flat[0] * flat[2] - flat[1] ** 2) / determinant
     root = np.sqrt(np.maximum(trace**2 / 4 - product, 0))
