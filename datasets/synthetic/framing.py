@@ -48,7 +48,7 @@ def sample_sitter(rng: np.random.Generator, model: BodyModel) -> Sitter:
     width, height = int(rng.integers(320, 401)), int(rng.integers(360, 421))
     camera = _frame(rng, vertices, width, height)
     floor = (vertices @ axes[:, 1]).min() - rng.uniform(*AIRBORNE.get(sampled.family, (0.0, 0.0)))
-    return Sitter(pose, betas, vertices, View(camera, height, width, axes, floor), yaw, sampled)
+    return Sitter(pose, betas, vertices, View(camera, height, width, axes.astype(np.float32), floor), yaw, sampled)
 
 
 def _sample_orientation(rng: np.random.Generator) -> tuple[float, float, float]:

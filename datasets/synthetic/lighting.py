@@ -34,7 +34,7 @@ class Light:
 
     def highlight(self, normals: np.ndarray, lit: np.ndarray, shininess: float = 18.0) -> np.ndarray:
         """Strength [N] of the mirror-like reflection towards the viewer."""
-        half_way = unit(self.direction + np.array([0.0, 0.0, -1.0]))
+        half_way = unit(self.direction + np.array([0, 0, -1], np.float32))
         return np.clip(normals @ half_way, 0, 1) ** shininess * lit
 
 
@@ -51,7 +51,8 @@ def sample_light(rng: np.random.Generator, view: View, outdoors: bool) -> Light:
     sky = ambient * (np.array([0.90, 1.0, 1.12]) if outdoors else tint)
     ground = ambient * 0.55 * (np.array([1.05, 1.0, 0.85]) if outdoors else tint)
     softness = {"sunny": 0.02, "overcast": 0.25, "lamp": 0.06, "soft": 0.18}[mood]
-    return Light(direction, direct * tint, sky, ground, view.up, softness)
+    vectors = [np.asarray(vector, np.float32) for vector in (direction, direct * tint, sky, ground, view.up)]
+    return Light(*vectors, softness)
 
 
 # places on a disc, for the four samples of a pixel: together they see a lamp of some width without noise

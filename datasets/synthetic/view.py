@@ -30,7 +30,7 @@ class View:
     camera: PerspectiveCamera
     height: int
     width: int
-    axes: np.ndarray  # [3, 3], columns right, up, towards the viewer
+    axes: np.ndarray  # [3, 3] float32, columns right, up, towards the viewer
     floor: float
 
     @property
@@ -39,7 +39,7 @@ class View:
 
     @property
     def origin(self) -> np.ndarray:
-        return -self.camera.translation
+        return -self.camera.translation.astype(np.float32)
 
     @cached_property
     def directions(self) -> np.ndarray:
@@ -52,7 +52,7 @@ class View:
 
     def facing(self, degrees: float) -> np.ndarray:
         """The unit vector towards the viewer, turned about the upright axis: [3]."""
-        return Rotation.from_rotvec(np.radians(degrees) * self.up).apply(self.axes[:, 2])
+        return Rotation.from_rotvec(np.radians(degrees) * self.up).apply(self.axes[:, 2]).astype(np.float32)
 
     def meet_plane(self, normal: np.ndarray, level: float, directions: np.ndarray) -> np.ndarray:
         """Ray parameter [H, W] where rays meet the plane normal . point = level; inf where they do not."""
