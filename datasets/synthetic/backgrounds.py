@@ -11,7 +11,7 @@ from datasets.synthetic.view import Backdrop, View
 
 def make_backdrop(rng: np.random.Generator, view: View, floor_needed: bool) -> Backdrop:
     """Draw a backdrop of a random kind."""
-    kind = pick(rng, [(1.6, studio), (4, room), (3.6, landscape), (0.0 if floor_needed else 0.6, abstract)])
+    kind = pick(rng, [(1.6, studio), (4, room), (3.6, landscape), (0.0 if floor_needed else 0.4, abstract)])
     return kind(rng, view)
 
 

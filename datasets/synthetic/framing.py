@@ -59,7 +59,7 @@ def _sample_orientation(rng: np.random.Generator) -> tuple[float, float, float]:
         yaw = float(rng.choice([-1, 1]) * rng.uniform(55, 110))
     else:
         yaw = float(180 + rng.normal(0, 35))
-    return yaw, float(np.clip(rng.normal(5, 5), -6, 18)), float(np.clip(rng.normal(0, 1.5), -4, 4))
+    return yaw, float(np.clip(rng.normal(6, 5), -1, 18)), float(np.clip(rng.normal(0, 1.5), -4, 4))
 
 
 def balance(vertices: np.ndarray, share: float) -> Rotation:
