@@ -155,6 +155,27 @@ def test_a_body_that_is_symmetric_only_to_some_millimetres_is_paired_along_its_t
     assert signed_areas(textured).min() > 0 and distortion_report(textured)["coverage"] > 0.8
 
 
+def test_halves_whose_quads_are_split_differently_are_laid_flat_together():
+    """Body meshes made of quads are often split into triangles without regard to symmetry."""
+    mesh = ellipsoid()
+    faces, taken = mesh.faces.copy(), set()
+    normals = np.cross(*(mesh.vertices[faces[:, k]] - mesh.vertices[faces[:, 0]] for k in (1, 2)))
+    owner = {
+        (f[k], f[(k + 1) % 3]): (number, f[(k + 2) % 3]) for number, f in enumerate(faces.tolist()) for k in range(3)
+    }
+    for (a, b), (one, c) in owner.items():
+        two, d = owner[b, a]
+        split = np.array([[c, a, d], [d, b, c]])
+        turned = np.cross(*(mesh.vertices[split[:, k]] - mesh.vertices[split[:, 0]] for k in (1, 2)))
+        right = (mesh.vertices[[a, b, c, d], 0] < -1e-9).all()
+        if right and not {one, two} & taken and (turned @ normals[one] > 0.5 * normals[one] @ normals[one]).all():
+            faces[[one, two]] = split
+            taken |= {one, two}
+    assert len(taken) > 60
+    textured = unwrap(ObjMesh(mesh.vertices, faces))
+    assert signed_areas(textured).min() > 0 and distortion_report(textured)["coverage"] > 0.8
+
+
 def test_triangles_without_area_do_not_spoil_the_map():
     mesh = ellipsoid()
     a, b = mesh.faces[np.argmin(np.abs(mesh.vertices[mesh.faces].mean(axis=1) - [0.2, 0.3, 0.1]).sum(axis=1)), :2]

@@ -9,6 +9,7 @@ crushed triangles at once; the careful ones the projected Hessian (Smith, de Goe
 """
 
 import numpy as np
+import scipy.optimize
 import scipy.sparse
 import scipy.sparse.linalg
 
@@ -29,6 +30,7 @@ FINAL_DROP = 1e-5  # and the careful ones
 MOST_STEPS = 200  # Newton steps of one descent
 ROUNDS = 3  # of asking for more room where the map shrank the body
 ROUND_GAIN = 0.4  # exponent of the measured shrinkage in that request
+UNTANGLE_SWEEPS = 50
 THINNEST = 0.1  # height of the thinnest triangle, by the square root of the median area
 SHRINKAGE_LIMIT = 5.0  # a triangle counts as shrunk or grown by at most this factor
 
@@ -147,6 +149,7 @@ def flatten(positions, faces, more_faces, border, crotch: int, outline: Outline)
     unknowns = _tutte(positions, faces, border, crotch, places)
     rest = _rest_shapes(positions[faces])
     unknowns = _descend(_Energy(rest, faces, _areas(rest), outline.area()), places, unknowns)
+    unknowns = _untangle(places, unknowns, more_faces)
     rest = _rest_shapes(positions[more_faces])
     wanted = _areas(rest)  # room in the atlas: in the end more where the map would shrink the body
     for _ in range(ROUNDS):
@@ -155,6 +158,31 @@ def flatten(positions, faces, more_faces, border, crotch: int, outline: Outline)
         wanted *= np.clip(growth, 1 / SHRINKAGE_LIMIT, SHRINKAGE_LIMIT) ** -ROUND_GAIN
         unknowns = _descend(_Energy(rest, more_faces, wanted, outline.area()), places, unknowns)
     return places.points(unknowns)
+
+
+def _untangle(places: _Places, unknowns: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Turn the few triangles upright that were not part of the disc.
+
+    Every inner corner of a flipped triangle moves to where the smallest of its triangles is largest
+    (a linear programme in its place and that area), until none is flipped.
+    """
+    points = places.points(unknowns)
+    movable = np.zeros(places.count, bool)
+    movable[places.inner] = True
+    for _ in range(UNTANGLE_SWEEPS):
+        flipped = faces[triangle_areas(points[faces]) <= 0]
+        if not len(flipped):
+            break
+        for point in np.unique(flipped[movable[flipped]]):
+            ring = faces[(faces == point).any(axis=1)]
+            first = (ring == point).argmax(axis=1)
+            b, c = (points[np.take_along_axis(ring, (first[:, None] + k) % 3, axis=1)[:, 0]] for k in (1, 2))
+            # doubled area = normal . (place - b); at least the last unknown
+            normal = np.stack([b[:, 1] - c[:, 1], c[:, 0] - b[:, 0]], axis=1)
+            rows, limits = np.column_stack([-normal, np.ones(len(ring))]), -(normal * b).sum(axis=1)
+            found = scipy.optimize.linprog([0, 0, -1], rows, limits, bounds=[(0, 1), (0, 1), (None, None)])
+            points[point] = found.x[:2]
+    return places.unknowns(points, np.split(unknowns, places.sizes)[2])
 
 
 def _rest_shapes(corners: np.ndarray) -> np.ndarray:
