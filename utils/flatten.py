@@ -16,21 +16,12 @@ import scipy.sparse.linalg
 from utils.errors import UserError
 from utils.unwrap_outline import AXIS, Outline
 
-"""Lay a disc flat inside a convex outline with as little distortion as possible and no flipped triangle.
-
-Start: the barycentric map onto the outline (Tutte 1963), which is injective for a convex outline.
-Then projected Newton steps reduce the symmetric Dirichlet energy ||J||^2 + ||J^-1||^2 (Smith and
-Schaefer 2015; Hessian eigenvalues after Smith, de Goes and Kim 2019), which is infinite where a
-triangle collapses: a line search that keeps it finite keeps every triangle upright, and with the
-border on a convex curve the whole map injective. Border points slide along their curve.
-"""
-
 BOLD_DROP = 0.01  # relative drop of the energy by one step at which the bold steps end
 FINAL_DROP = 1e-5  # and the careful ones
 MOST_STEPS = 200  # Newton steps of one descent
 ROUNDS = 3  # of asking for more room where the map shrank the body
 ROUND_GAIN = 0.4  # exponent of the measured shrinkage in that request
-UNTANGLE_SWEEPS = 50
+UNTANGLE_SWEEPS = 50  # over the flipped triangles, before giving up
 THINNEST = 0.1  # height of the thinnest triangle, by the square root of the median area
 SHRINKAGE_LIMIT = 5.0  # a triangle counts as shrunk or grown by at most this factor
 

@@ -72,19 +72,14 @@ def unwrap_islands(mesh: ObjMesh) -> ObjMesh:
 def write_atlases(data_root) -> None:
     """Write both atlas templates of the body in `data_root`/reference_mesh.obj into its uv_sampler folder.
 
-    Tables that were built from other templates are removed; they are built again when needed.
+    Tables built from earlier templates are removed; they are built again when needed.
     """
     mesh = read_obj(Path(data_root) / config.REFERENCE_MESH.name)
     for uv_type, make in (("BF", unwrap), ("SMPL", unwrap_islands)):
-        template = config.atlas_template(uv_type, data_root)
-        for pattern in (
-            f"uv_sampler/paras_h*_{uv_type}.npz",
-            f"{uv_type}_ref_map_*.npy",
-            f"weight_p24_*_{uv_type}.npy",
-        ):
-            for stale in template.parent.parent.glob(pattern):
+        write_obj(config.atlas_template(uv_type, data_root), make(ObjMesh(mesh.vertices, mesh.faces)))
+        for pattern in (f"uv_sampler/paras_*_{uv_type}.npz", f"{uv_type}_ref_map_*.npy", f"weight_p24_*_{uv_type}.npy"):
+            for stale in Path(data_root).glob(pattern):
                 stale.unlink()
-        write_obj(template, make(ObjMesh(mesh.vertices, mesh.faces)))
 
 
 def main() -> None:
