@@ -9,9 +9,9 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
-from models.layer import ConvBottleNeck, HourGlass, conv1x1
+from models.layer import ConvBottleNeck, HourGlass, NearestBottleNeck, conv1x1
 from models.resnet import FEATURE_CHANNELS, ResNet50
-from models.upsample import BilinearUpsample2, NearestUpsample2
+from models.upsample import BilinearUpsample2
 from utils.atlas_maps import load_or_build_reference_map
 
 COARSEST_LEVEL = 5  # the encoder ends at stride 2**5
@@ -36,10 +36,7 @@ class DPNet(nn.Cell):
         # dp_layers[i] brings the features of level warp_lv + i + 1 to level warp_lv + i
         self.dp_layers = nn.CellList(
             [
-                nn.SequentialCell(
-                    NearestUpsample2(),
-                    ConvBottleNeck(FEATURE_CHANNELS[level + 1], FEATURE_CHANNELS[level], norm_type),
-                )
+                NearestBottleNeck(FEATURE_CHANNELS[level + 1], FEATURE_CHANNELS[level], norm_type)
                 for level in range(warp_lv, COARSEST_LEVEL)
             ]
         )

@@ -46,10 +46,34 @@ class ConvBottleNeck(nn.Cell):
             self.skip_conv = conv1x1(in_channels, out_channels)
 
     def construct(self, features: Tensor) -> Tensor:
+        return self.finish(*self.reduce(features))
+
+    def reduce(self, features: Tensor):
+        """The part that looks at one pixel at a time: (input of the 3x3 convolution, skip)."""
         skip = self.skip_conv(features) if self.projects_skip else features
-        out = self.relu(self.norm1(self.conv1(features)))
-        out = self.relu(self.norm2(self.conv2(out)))
+        return self.relu(self.norm1(self.conv1(features))), skip
+
+    def finish(self, reduced: Tensor, skip: Tensor) -> Tensor:
+        """The 3x3 convolution and what follows it."""
+        out = self.relu(self.norm2(self.conv2(reduced)))
         return self.relu(self.norm3(self.conv3(out)) + skip)
+
+
+class NearestBottleNeck(nn.SequentialCell):
+    """Nearest x2, then ConvBottleNeck: [B, in, H, W] -> [B, out, 2H, 2W].
+
+    1x1 convolutions, normalisation and ReLU give the same for every copy of a pixel (a group's mean
+    and variance do not change when each pixel is repeated four times), so they run before the
+    repetition, on a quarter of the pixels.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, norm_type: str = "GN"):
+        super().__init__(NearestUpsample2(), ConvBottleNeck(in_channels, out_channels, norm_type))
+
+    def construct(self, features: Tensor) -> Tensor:
+        upsample, bottleneck = self[0], self[1]
+        reduced, skip = bottleneck.reduce(features)
+        return bottleneck.finish(upsample(reduced), upsample(skip))
 
 
 class HourGlass(nn.Cell):
@@ -65,10 +89,7 @@ class HourGlass(nn.Cell):
             ]
         )
         self.up_layers = nn.CellList(
-            [
-                nn.SequentialCell(NearestUpsample2(), ConvBottleNeck(coarse, fine, norm_type))
-                for fine, coarse in zip(widths, widths[1:], strict=False)
-            ]
+            [NearestBottleNeck(coarse, fine, norm_type) for fine, coarse in zip(widths, widths[1:], strict=False)]
         )
         self.norm = make_norm(norm_type, channels)
 

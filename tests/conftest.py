@@ -1,0 +1,65 @@
+"""One small generated data root for all tests, made once and kept in .cache/ between runs."""
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import utils.environment  # noqa: F401  settings that must precede the import of MindSpore
+from utils import config
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+CACHE = REPOSITORY / ".cache"
+NUM_TRAIN, NUM_TEST = 12, 4
+# what the generated files depend on
+SOURCES = ("datasets/synthetic", "datasets/preprocess", "utils")
+
+
+def _fingerprint() -> str:
+    """Changes with the code that makes the data, so that tests never run on stale files."""
+    digest = hashlib.sha256()
+    for folder in SOURCES:
+        for path in sorted((REPOSITORY / folder).glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def run_script(*arguments, data_dir=None, check=True) -> subprocess.CompletedProcess:
+    """Run a Python script or module of the repository as a user does."""
+    environment = dict(os.environ, PYTHONPATH=str(REPOSITORY))
+    if data_dir is not None:
+        environment["DECOMR_DATA"] = str(data_dir)
+    result = subprocess.run(
+        [sys.executable, *map(str, arguments)], cwd=REPOSITORY, env=environment, capture_output=True, text=True
+    )
+    if check and result.returncode:
+        raise AssertionError(f"{arguments} ended with {result.returncode}:\n{result.stdout}\n{result.stderr}")
+    return result
+
+
+@pytest.fixture(scope="session")
+def generated_root() -> Path:
+    """A data root with the synthetic body, its atlases and a prepared synthetic UP-3D."""
+    CACHE.mkdir(exist_ok=True)
+    root = CACHE / f"data-{_fingerprint()}"
+    with open(CACHE / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (root / "complete").is_file():
+            run_script("-m", "datasets.synthetic.generate", "--data_dir", root, "--num_train", NUM_TRAIN,
+                       "--num_test", NUM_TEST)  # fmt: skip
+            run_script("preprocess_datasets.py", "--train_files", "--eval_files", "--gt_iuv", data_dir=root)
+            (root / "complete").touch()
+    return root
+
+
+@pytest.fixture
+def data_root(generated_root):
+    """The generated data root, set as the data root of this process."""
+    before = config.data_root()
+    config.set_data_root(generated_root)
+    yield generated_root
+    config.set_data_root(before)
