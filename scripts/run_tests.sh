@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Set up .venv and run the tests: lint, the fast suite, then the whole runs.
+set -euo pipefail
+
+usage() {
+    cat <<'EOF'
+bash scripts/run_tests.sh [--fast | --slow] [-- PYTEST_OPTIONS]
+
+  --fast       the unit suite only (minutes)
+  --slow       the whole runs only
+  -- OPTIONS   for pytest, for example: -- -k atlas
+EOF
+}
+
+fast=yes slow=yes
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --fast) slow=no; shift ;;
+        --slow) fast=no; shift ;;
+        --help | -h) usage; exit 0 ;;
+        --) shift; break ;;
+        *) echo "run_tests.sh: unknown option $1 (see --help)" >&2; exit 2 ;;
+    esac
+done
+
+. "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+ensure_environment requirements-dev.txt
+cd "$REPOSITORY"
+if [ "$fast" = yes ]; then
+    "$PYTHON" -m ruff check .
+    "$PYTHON" -m ruff format --check .
+    "$PYTHON" -m pytest -m "not slow" --durations 8 "$@"
+fi
+if [ "$slow" = yes ]; then
+    "$PYTHON" -m pytest -m slow --durations 0 "$@"
+fi
