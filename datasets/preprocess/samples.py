@@ -4,6 +4,7 @@ Preprocessing meets thousands of files that others made. One that cannot be read
 rest: it is reported by name and counted. The result does not depend on the number of processes.
 """
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -97,7 +98,9 @@ def _outcomes(guarded: _Guarded, samples: Sequence, workers: int) -> Iterator[_O
         min(workers, len(samples)), multiprocessing.get_context("spawn"), _start_process, (guarded,)
     )
     try:
-        yield from executor.map(_run_in_process, samples, chunksize=CHUNK)
+        with _deaf_children():
+            outcomes = executor.map(_run_in_process, samples, chunksize=CHUNK)
+        yield from outcomes
     except BrokenProcessPool as error:
         raise UserError(
             "a worker process died, perhaps for lack of memory. Run the same command again with fewer --workers; "
@@ -107,13 +110,30 @@ def _outcomes(guarded: _Guarded, samples: Sequence, workers: int) -> Iterator[_O
         executor.shutdown(wait=True, cancel_futures=True)
 
 
+@contextlib.contextmanager
+def _deaf_children():
+    """Processes started in this block ignore Ctrl-C; here it is put off to the block's end.
+
+    Half-started processes would be left behind, and Ctrl-C is for the parent, which ends the others.
+    """
+    interrupts = []
+    previous = signal.signal(signal.SIGINT, lambda *_: interrupts.append(True))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a blocked signal stays blocked in children
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGINT, previous)
+    if interrupts:
+        raise KeyboardInterrupt
+
+
 _process_job: _Guarded | None = None
 
 
 def _start_process(guarded: _Guarded) -> None:
     global _process_job
     _process_job = guarded
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends its workers
     cv2.setNumThreads(1)
 
 

@@ -173,10 +173,15 @@ def make_split(split: Split, body: BodyModel, regressors: JointRegressors, worke
     summary.kept = len(rows)
 
     missing = [name for name in names if name not in rows]
-    for _, row in run_samples(RowMaker(root, body, regressors), missing, missing, summary, workers):
-        rows[row["imgname"]] = row
-        if summary.done % SAVE_EVERY == 0:
+    try:
+        for _, row in run_samples(RowMaker(root, body, regressors), missing, missing, summary, workers):
+            rows[row["imgname"]] = row
+            if summary.done % SAVE_EVERY == 0:
+                write_rows(partial_file, list(rows.values()))
+    except BaseException:  # interrupted: the next run continues from here
+        if summary.done:
             write_rows(partial_file, list(rows.values()))
+        raise
     if not rows:
         raise UserError(f"no sample of {split.list_file} could be used; {split.npz_file} was not written.")
     final = [rows[name] for name in names if name in rows]
