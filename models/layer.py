@@ -64,14 +64,18 @@ class NearestBottleNeck(nn.SequentialCell):
 
     1x1 convolutions, normalisation and ReLU give the same for every copy of a pixel (a group's mean
     and variance do not change when each pixel is repeated four times), so they run before the
-    repetition, on a quarter of the pixels.
+    repetition, on a quarter of the pixels. Not with BatchNorm: its running variance is the unbiased
+    one, which depends on the number of pixels.
     """
 
     def __init__(self, in_channels: int, out_channels: int, norm_type: str = "GN"):
         super().__init__(NearestUpsample2(), ConvBottleNeck(in_channels, out_channels, norm_type))
+        self.reduces_first = norm_type == "GN"
 
     def construct(self, features: Tensor) -> Tensor:
         upsample, bottleneck = self[0], self[1]
+        if not self.reduces_first:
+            return bottleneck(upsample(features))
         reduced, skip = bottleneck.reduce(features)
         return bottleneck.finish(upsample(reduced), upsample(skip))
 

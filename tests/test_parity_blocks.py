@@ -1,0 +1,125 @@
+"""Every building block gives PyTorch's outputs, gradients and running statistics, in both modes."""
+
+import models  # noqa: F401, I001  before MindSpore
+
+import numpy as np
+import pytest
+import torch
+from mindspore import nn
+
+from models import dense_cnn, layer, resnet, upsample
+from models.grid_sample import grid_sample
+from pretrained_model_convert import resnet_pth
+from tests.parity import assert_same_layer
+from tests.reference import networks, surface
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(params=["pynative", "graph"])
+def mode(request):
+    return request.param
+
+
+def noise(*shape, seed=1) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("norm_type", ["GN", "BN"])
+@pytest.mark.parametrize("channels", [(32, 64), (32, 32)])
+def test_conv_bottleneck(channels, norm_type, mode):
+    ours, theirs = layer.ConvBottleNeck(*channels, norm_type), networks.ConvBottleNeck(*channels, norm_type)
+    assert_same_layer(ours, theirs, [noise(2, channels[0], 6, 5)], mode)
+
+
+@pytest.mark.parametrize("norm_type", ["GN", "BN"])
+def test_upsampling_before_or_after_the_pixelwise_half_of_a_block_is_the_same(norm_type, mode):
+    theirs = torch.nn.Sequential(torch.nn.Upsample(scale_factor=2), networks.ConvBottleNeck(32, 16, norm_type))
+    assert_same_layer(layer.NearestBottleNeck(32, 16, norm_type), theirs, [noise(3, 32, 5, 4)], mode)
+
+
+@pytest.mark.parametrize("norm_type", ["GN", "BN"])
+def test_hourglass(norm_type, mode):
+    ours, theirs = layer.HourGlass(16, 3, norm_type), networks.HourGlass(16, 3, norm_type)
+    assert_same_layer(ours, theirs, [noise(3, 16, 16, 16)], mode)
+
+
+@pytest.mark.parametrize("stride, in_channels", [(1, 64), (2, 64), (1, 32)])
+def test_residual_block(stride, in_channels, mode):
+    ours, theirs = resnet.Bottleneck(in_channels, 16, stride), resnet_pth.Bottleneck(in_channels, 16, stride)
+    assert_same_layer(ours, theirs, [noise(2, in_channels, 8, 8)], mode)
+
+
+def test_heads_on_the_codes(mode):
+    theirs = networks.LNet(np.zeros((1, 64, 64, 3), np.float32), width=0.125)
+    assert_same_layer(dense_cnn.make_fc_head(2048, 32), theirs.fc_head, [noise(4, 2048)], mode)
+    assert_same_layer(dense_cnn.make_camera_head(2048), theirs.camera, [noise(4, 2048)], mode)
+
+
+class Function(torch.nn.Module):
+    """A PyTorch function as a module without parameters."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.forward = function
+
+
+class FunctionCell(nn.Cell):
+    """A MindSpore function as a cell without parameters."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def construct(self, *inputs):
+        return self.function(*inputs)
+
+
+def test_upsampling(mode):
+    assert_same_layer(upsample.NearestUpsample2(), torch.nn.Upsample(scale_factor=2), [noise(2, 3, 5, 4)], mode)
+    bilinear = torch.nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+    assert_same_layer(upsample.BilinearUpsample2(), bilinear, [noise(2, 3, 5, 4)], mode)
+
+
+class Resize(nn.Cell):
+    def __init__(self, way: str, size: int):
+        super().__init__()
+        self.resize = {"nearest": upsample.resize_nearest, "bilinear": upsample.resize_bilinear}[way]
+        self.size = size
+
+    def construct(self, features):
+        return self.resize(features, self.size, self.size)
+
+
+@pytest.mark.parametrize("way", ["nearest", "bilinear"])
+@pytest.mark.parametrize("small, large", [(56, 224), (16, 64), (14, 60)])
+def test_resizing_to_the_target_of_the_losses(small, large, way, mode):
+    theirs = Function(lambda x: torch.nn.functional.interpolate(x, (large, large), mode=way))
+    assert_same_layer(Resize(way, large), theirs, [noise(1, 2, small, small)], mode)
+
+
+def test_grid_sampling(mode):
+    grid = np.random.default_rng(2).uniform(-1, 1, (2, 7, 6, 2)).astype(np.float32)
+    theirs = Function(lambda x, g: torch.nn.functional.grid_sample(x, g, align_corners=True))
+    assert_same_layer(FunctionCell(grid_sample), theirs, [noise(2, 3, 9, 8), grid], mode, differentiable=2)
+
+
+class Warp(nn.Cell):
+    def construct(self, dp_out, features):
+        return dense_cnn.warp_feature(dp_out, features, 64)
+
+
+def dp_image(batch: int, height: int, width: int, share: float) -> np.ndarray:
+    """(mask, u, v) [B, 3, h, w] away from the places where rounding could go either way."""
+    rng = np.random.default_rng(5)
+    mask = np.where(rng.random((batch, 1, height, width)) < share, 0.9, 0.1)
+    # a small part of the surface, so that many pixels share a cell
+    uv = (rng.integers(20, 30, (batch, 2, height, width)) + rng.uniform(-0.4, 0.4, (batch, 2, height, width))) / 63
+    return np.concatenate([mask, uv], 1).astype(np.float32)
+
+
+@pytest.mark.parametrize("share", [0.6, 0.0])
+def test_warp(share, mode):
+    theirs = Function(lambda dp_out, features: surface.warp_feature(dp_out, features, 64))
+    inputs = [dp_image(3, 14, 16, share), noise(3, 8, 14, 16)]
+    assert_same_layer(Warp(), theirs, inputs, mode)
