@@ -18,6 +18,7 @@ from tqdm import tqdm
 from datasets.base_dataset import BaseDataset
 from datasets.loader import create_loader
 from evaluation.contact_sheet import draw_contact_sheet
+from evaluation.in_batches import run_in_batches
 from evaluation.mean_mesh import mean_training_mesh
 from models.dense_cnn import DPNet, get_LNet
 from models.DMR import DMR
@@ -27,7 +28,7 @@ from models.uv_generator import Index_UV_Generator
 from utils import checkpoint
 from utils.body_model import load_joint_regressors
 from utils.errors import UserError, run_command
-from utils.files import write_png, write_text
+from utils.files import make_folder, write_png, write_text
 from utils.metrics import pose_errors
 from utils.train_options import TrainOptions
 
@@ -48,7 +49,7 @@ def find_checkpoint(options) -> Path:
 def load_predictor(options, path: Path) -> MeshPredictor:
     """Image -> mesh, with the weights of a checkpoint."""
     dmr = DMR(DPNet(options.warp_level, options.norm_type), get_LNet(options))
-    checkpoint.load_weights(dmr, path)
+    checkpoint.load_dmr(dmr, path)
     return MeshPredictor(dmr, Index_UV_Generator(options.uv_res, uv_type=options.uv_type))
 
 
@@ -57,14 +58,15 @@ def evaluate(options, dataset: BaseDataset, predictor: MeshPredictor) -> dict:
     lsp_rows = load_joint_regressors().lsp_rows
     ground_truth = GroundTruth(options.uv_res, options.uv_type, options.dataset == "surreal")
     mean_mesh = mean_training_mesh(options, lsp_rows)
+    batch_size = min(options.batch_size, len(dataset))
     loader = create_loader(
-        dataset, COLUMNS, options.batch_size, shuffle=False, drop_last=False, num_workers=options.num_workers
+        dataset, COLUMNS, batch_size, shuffle=False, drop_last=False, num_workers=options.num_workers
     )
     batches = []
     for batch in tqdm(loader, desc="eval", unit="batch"):
-        _, predicted, _ = predictor(batch["img"])
-        true, _ = ground_truth(batch["pose"], batch["betas"], batch["gender"])
-        predicted, true = predicted.asnumpy(), true.asnumpy()
+        arrays = {name: batch[name].asnumpy() for name in COLUMNS if name != "imgname"}
+        _, predicted, _ = run_in_batches(predictor, batch_size, arrays["img"])
+        true, _ = run_in_batches(ground_truth, batch_size, *(arrays[name] for name in ("pose", "betas", "gender")))
         errors = pose_errors(predicted, lsp_rows @ predicted, true, lsp_rows @ true)
         constant = np.broadcast_to(mean_mesh, true.shape)
         baseline = pose_errors(constant, lsp_rows @ constant, true, lsp_rows @ true)
@@ -106,6 +108,7 @@ def main():
     options = parser.parse_args()
     device = setup_device(options)
     print(device)
+    make_folder(options.save_root)  # now, not after the evaluation
     path = find_checkpoint(options)
     checkpoint.adopt_architecture(options, path, parser.given())
     dataset = BaseDataset(options, options.dataset, "test")

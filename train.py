@@ -6,6 +6,7 @@ Checkpoints: ckpt_dir/rank{r}/CNet_{epoch}.ckpt and dmr_{epoch}.ckpt. Log: log_d
 """
 
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +63,17 @@ class Training:
         self.folder = Path(options.ckpt_dir) / f"rank{device.rank}"
         self.state_file = self.folder / checkpoint.STATE_NAME
         self.dataset = BaseDataset(options, options.dataset, "train")
+        self.batches = self._batches_per_epoch()
         self.resumed = self._read_state() if options.resume else None
+
+    def _batches_per_epoch(self) -> int:
+        batch = self.options.batch_size * self.device.world_size
+        if batch > len(self.dataset):
+            raise UserError(
+                f"the data set has {len(self.dataset)} training samples, fewer than one batch of {batch}. "
+                "Choose a smaller --batch_size."
+            )
+        return len(self.dataset) // batch
 
     def _read_state(self):
         if not self.state_file.is_file():
@@ -76,6 +87,8 @@ class Training:
         cnet = self.build_cnet()
         if self.options.stage != "end" and not self._is_past("dp"):
             self.train_stage("dp", cnet)
+        elif self.options.stage == "dp":
+            self.log.say("stage dp is done: the saved state is of stage end")
         if self.options.stage != "dp":
             self.train_stage("end", self.build_dmr(cnet))
 
@@ -98,7 +111,7 @@ class Training:
     def build_dmr(self, cnet: DPNet) -> DMR:
         dmr = DMR(cnet, get_LNet(self.options))
         if self.options.checkpoint:
-            checkpoint.load_weights(dmr, self.options.checkpoint)
+            checkpoint.load_dmr(dmr, self.options.checkpoint)
             self.log.say(f"CNet and LNet start from {self.options.checkpoint}")
         return dmr
 
@@ -117,19 +130,18 @@ class Training:
         step_cell.set_train(True)
         first_epoch, first_batch = self._restore(stage, step_cell)
 
-        batches = len(self.dataset) // (options.batch_size * self.device.world_size)
         epochs = getattr(options, stage.epochs)
         feed = BatchFeed(loss_cell, options)
         meter = StageMeter(
-            self.log, name, epochs * batches, first_epoch * batches + first_batch,
+            self.log, name, epochs * self.batches, first_epoch * self.batches + first_batch,
             options.batch_size * self.device.world_size,
         )  # fmt: skip
-        for epoch in range(first_epoch, epochs):
-            start = first_batch if epoch == first_epoch else 0
-            self._train_epoch(stage, epoch, start, step_cell, feed, meter)
-            checkpoint.save_weights(network, self.folder / f"{stage.prefix}_{epoch + 1}.ckpt")
-            self._save_state(stage, step_cell, epoch + 1, 0)
-        meter.close()
+        with closing(meter):
+            for epoch in range(first_epoch, epochs):
+                start = first_batch if epoch == first_epoch else 0
+                self._train_epoch(stage, epoch, start, step_cell, feed, meter)
+                checkpoint.save_weights(network, self.folder / f"{stage.prefix}_{epoch + 1}.ckpt")
+                self._save_state(stage, step_cell, epoch + 1, 0)
 
     def _train_epoch(self, stage: Stage, epoch: int, start: int, step_cell, feed, meter: StageMeter) -> None:
         options = self.options
@@ -147,7 +159,6 @@ class Training:
             world_size=self.device.world_size,
             seed=options.seed,
         )
-        per_epoch = start + len(loader)
         asked = time.time()
         for index, batch in enumerate(loader, start):
             received = time.time()
@@ -155,7 +166,7 @@ class Training:
             values = [float(value.asnumpy()) for value in outputs]
             losses = dict(zip(("total", *step_cell.network.loss_names), values, strict=True))
             done = time.time()
-            step = epoch * per_epoch + index + 1
+            step = epoch * self.batches + index + 1
             meter.step(step, epoch + 1, received - asked, done - received, losses, options.lr)
             self._at_step(stage, step, epoch, index + 1, step_cell, batch)
             asked = time.time()

@@ -3,9 +3,9 @@
 import copy
 
 import numpy as np
-from mindspore import Tensor
 
 from datasets.base_dataset import BaseDataset
+from evaluation.in_batches import run_in_batches
 from models.predictor import MeshPredictor
 from utils import config
 from utils.body_model import LSP_COUNT, load_body_model, load_joint_regressors, pose_vertices
@@ -26,7 +26,8 @@ def draw_contact_sheet(options, predictor: MeshPredictor) -> np.ndarray:
     shown = BaseDataset(large, options.dataset, "test")
     indices = np.unique(np.linspace(0, len(dataset) - 1, options.num_vis).astype(int))
     images = np.stack([dataset.item(int(index), columns=("img",))["img"] for index in indices])
-    predictions = [output.asnumpy() for output in predictor(Tensor(images))]
+    # in the batches of the evaluation, for which the predictor is compiled
+    predictions = run_in_batches(predictor, min(options.batch_size, len(dataset)), images)
     rows = [
         _row(shown.item(int(index), columns=("img", "keypoints", "pose", "betas")), *prediction)
         for index, prediction in zip(indices, zip(*predictions, strict=True), strict=True)

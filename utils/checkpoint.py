@@ -51,6 +51,17 @@ def load_weights(network: nn.Cell, path) -> None:
     assign(named_parameters(network), read_checkpoint(path), path)
 
 
+def load_dmr(dmr: nn.Cell, path) -> None:
+    """Fill CNet and LNet from a dmr checkpoint; UserError that names the cure for one of the CNet alone."""
+    values = read_checkpoint(path)
+    if "resnet.conv1.weight" in values:
+        raise UserError(
+            f"{path} holds the CNet alone, a dmr_*.ckpt of stage end is needed here. "
+            "Stage end starts from it with --pretrained_checkpoint."
+        )
+    assign(named_parameters(dmr), values, path)
+
+
 def load_cnet(cnet: nn.Cell, path) -> None:
     """Fill the CNet from a CNet checkpoint, or from the CNet part of a dmr checkpoint."""
     values = read_checkpoint(path)

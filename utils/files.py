@@ -22,9 +22,8 @@ def atomic_path(path):
     The temporary name keeps the suffix of `path`, because many writers choose the format by it.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
+    make_folder(path.parent)
+    temporary = _temporary_file(path)
     try:
         yield Path(temporary)
         with open(temporary, "rb") as written:
@@ -34,6 +33,32 @@ def atomic_path(path):
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+
+
+def make_folder(folder) -> Path:
+    """Make `folder` unless it exists; UserError when nothing can be written there."""
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise _unwritable(folder, "Permission denied")
+    return folder
+
+
+def _temporary_file(path: Path) -> str:
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise _unwritable(path.parent, error) from error
+    os.close(handle)
+    return temporary
+
+
+def _unwritable(folder: Path, reason) -> UserError:
+    text = reason.strerror if isinstance(reason, OSError) else reason
+    return UserError(f"cannot write to the folder {folder}: {text}. Choose another folder or mend this one.")
 
 
 def _umask() -> int:

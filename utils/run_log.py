@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
-from utils.files import write_png
+from utils.files import make_folder, write_png
 
 METRICS_NAME = "metrics.jsonl"
 
@@ -23,7 +23,7 @@ class RunLog:
 
     def __enter__(self):
         if self.is_main:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             self.metrics = open(self.folder / METRICS_NAME, "a", encoding="utf-8")  # noqa: SIM115 closed in __exit__
         return self
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from utils import config
@@ -135,32 +136,47 @@ class TrainOptions:
         """Parse the command line (or a list), take --from_json into account and set the data root."""
         options = self.parser.parse_args(arguments)
         if options.from_json:
-            self.parser.set_defaults(**self._read_json(options.from_json))
-            options = self.parser.parse_args(arguments)
+            # words of the command line come later, so they win
+            words = sys.argv[1:] if arguments is None else list(arguments)
+            options = self.parser.parse_args(self._read_json(options.from_json) + words)
         self._check(options)
         if options.data_dir:
             config.set_data_root(options.data_dir)
         return options
 
-    def _read_json(self, path: str) -> dict:
+    def _read_json(self, path: str) -> list[str]:
+        """The file's options as words of a command line, so that their types are checked alike."""
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UserError(f"--from_json {path} cannot be read: {error}.") from error
-        known = vars(self.parser.parse_args([]))
-        unknown = sorted(set(content) - set(known)) if isinstance(content, dict) else ["(not an object)"]
+        if not isinstance(content, dict):
+            raise UserError(f"--from_json {path} holds a {type(content).__name__}, expected an object of options.")
+        defaults = vars(self.parser.parse_args([]))
+        unknown = sorted(set(content) - set(defaults))
         if unknown:
             raise UserError(f"--from_json {path} holds unknown options: {', '.join(unknown)}.")
-        return content
+        # null is how an option without a value is written
+        words = [f"--{name}={value}" for name, value in content.items() if value is not None or defaults[name]]
+        try:
+            self.parser.parse_args(words)
+        except UserError as error:
+            raise UserError(f"--from_json {path}: {error}") from error
+        return words
 
     @staticmethod
     def _check(options) -> None:
         for name in ("batch_size", "img_res", "log_freq", "ngpu", "checkpoint_steps", "summary_steps"):
             if getattr(options, name) < 1:
                 raise UserError(f"--{name} is {getattr(options, name)}, expected at least 1.")
-        for name in ("num_epochs_dp", "num_epochs_end", "num_workers"):
-            if getattr(options, name) < 0:
+        for name in ("num_epochs_dp", "num_epochs_end", "num_workers", "seed", "device_id", "wd", "rot_factor",
+                     "noise_factor", "scale_factor"):  # fmt: skip
+            if not getattr(options, name) >= 0:
                 raise UserError(f"--{name} is {getattr(options, name)}, expected at least 0.")
+        if not options.lr > 0:
+            raise UserError(f"--lr is {options.lr}, expected more than 0.")
+        if not 0 <= options.adam_beta1 < 1:
+            raise UserError(f"--adam_beta1 is {options.adam_beta1}, expected at least 0 and less than 1.")
         if options.img_res % 32:
             raise UserError(f"--img_res is {options.img_res}, expected a multiple of 32, the encoder's last stride.")
         uv_level = {256: 0, 128: 1}[options.uv_res]
