@@ -92,7 +92,7 @@ class Resize(nn.Cell):
 
 
 @pytest.mark.parametrize("way", ["nearest", "bilinear"])
-@pytest.mark.parametrize("small, large", [(56, 224), (16, 64), (14, 60)])
+@pytest.mark.parametrize("small, large", [(56, 224), (14, 60)])
 def test_resizing_to_the_target_of_the_losses(small, large, way, mode):
     theirs = Function(lambda x: torch.nn.functional.interpolate(x, (large, large), mode=way))
     assert_same_layer(Resize(way, large), theirs, [noise(1, 2, small, small)], mode)

@@ -1,0 +1,83 @@
+"""CNet, LNet and the whole model give PyTorch's outputs with PyTorch's weights, in eval and in train mode."""
+
+import models  # noqa: F401, I001  before MindSpore
+
+import mindspore as ms
+import numpy as np
+import pytest
+import torch
+
+from models.dense_cnn import DPNet, UVNet
+from models.DMR import DMR
+from tests.parity import assert_close, copy_weights, flat, named_arrays, randomise, running_in
+from tests.reference import networks
+from tests.test_parity_blocks import dp_image, noise
+
+torch.set_num_threads(1)
+NARROW = 0.125
+
+
+def assert_same_network(cell, module, inputs, mode, trains=(False, True)):
+    """Outputs, and statistics after a pass in train mode."""
+    randomise(module)
+    copy_weights(module, cell)
+    with running_in(mode), torch.no_grad():
+        for train in trains:
+            module.train(train)
+            cell.set_train(train)
+            expected = flat(module(*map(torch.tensor, inputs)))
+            found = flat(cell(*map(ms.Tensor, inputs)))
+            for index, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
+                assert_close(ours.asnumpy(), theirs, what=f"output {index}, train {train}")
+        after = named_arrays(module)
+        for name, parameter in cell.parameters_and_names():
+            assert_close(parameter.asnumpy(), after[name], what=name)
+
+
+def reference_map(warp_level: int) -> np.ndarray:
+    size = 256 >> warp_level
+    return noise(1, size, size, 3)
+
+
+def lnet_inputs(warp_level: int, batch: int = 3) -> list:
+    channels, size = networks.CHANNELS[warp_level], 64 >> warp_level
+    return [dp_image(batch, size, size, 0.6), noise(batch, channels, size, size), noise(batch, 2048)]
+
+
+@pytest.mark.parametrize("mode, norm_type", [("pynative", "GN"), ("pynative", "BN"), ("graph", "GN")])
+def test_cnet(mode, norm_type):
+    ours, theirs = DPNet(norm_type=norm_type), networks.CNet(norm_type=norm_type)
+    # smaller images leave BatchNorm too few pixels at stride 32: either library is 1e-4 off the exact result then
+    assert_same_network(ours, theirs, [noise(4, 3, 96, 96)], mode)
+
+
+@pytest.mark.parametrize("mode, norm_type", [("pynative", "GN"), ("pynative", "BN"), ("graph", "GN")])
+def test_lnet(mode, norm_type):
+    ours = UVNet(reference_map(2), norm_type=norm_type, width=NARROW)
+    theirs = networks.LNet(reference_map(2), norm_type=norm_type, width=NARROW)
+    assert_same_network(ours, theirs, lnet_inputs(2), mode)
+
+
+@pytest.mark.parametrize(
+    "warp_level, uv_res, uv_channels", [(1, 128, 128), (1, 256, 128), (2, 256, 256), (3, 128, 256)]
+)
+def test_other_resolutions_of_the_surface(warp_level, uv_res, uv_channels):
+    reference = reference_map(warp_level)
+    ours = UVNet(reference, uv_res, uv_channels, warp_level, width=NARROW)
+    theirs = networks.LNet(reference, uv_res, uv_channels, warp_level, width=NARROW)
+    assert_same_network(ours, theirs, lnet_inputs(warp_level, 2), "pynative", trains=[True])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["pynative", "graph"])
+def test_the_full_size_model(mode):
+    """224 x 224 pixels, the paper's widths, image to location map."""
+    ours = DMR(DPNet(), UVNet(reference_map(2)))
+    theirs = networks.DMR(networks.CNet(), networks.LNet(reference_map(2)))
+    image = noise(2, 3, 224, 224)
+    randomise(theirs)
+    with torch.no_grad():
+        u_and_v = theirs.train()(torch.tensor(image))[0][:, 1:]
+    # nothing here lies on a rounding boundary of the warp, where the last digit decides
+    assert ((u_and_v * 63) % 1 - 0.5).abs().min() > 1e-6
+    assert_same_network(ours, theirs, [image], mode)

@@ -1,0 +1,174 @@
+"""Training follows PyTorch's: gradients of every parameter, statistics, and ten steps of Adam.
+
+With its statistics frozen BatchNorm is a smooth map, and both libraries agree closely. With live
+statistics of so few pixels a network of 53 BatchNorms amplifies rounding: there PyTorch's own float32
+gradients are 1 % off the exact ones (computed in float64), so MindSpore may be as far off, not closer.
+"""
+
+import models  # noqa: F401, I001  before MindSpore
+
+import copy
+from dataclasses import dataclass
+
+import mindspore as ms
+import numpy as np
+import pytest
+import torch
+from mindspore import nn
+
+from models.adam import Adam
+from models.dense_cnn import DPNet, get_LNet
+from models.DMR import DMR
+from models.TrainOneStepDP import TrainOneStepDP
+from models.TrainOneStepEnd import TrainOneStepEnd
+from models.WithLossCellDP import WithLossCellDP
+from models.WithLossCellEnd import WithLossCellEnd
+from tests import tiny_decomr
+from tests.parity import (
+    GRADIENT_TOLERANCE,
+    LOSS_TOLERANCE,
+    assert_close,
+    gradient_errors,
+    copy_weights,
+    named_arrays,
+    randomise,
+    running_in,
+)
+from tests.reference import losses, networks
+from utils.atlas_maps import load_or_build_reference_map
+
+torch.set_num_threads(1)
+LEARNING_RATE = 2.5e-4
+TRAJECTORY_TOLERANCE = 0.01
+# a ReLU whose input is zero but for rounding opens on one side only; most batches have none that matters
+BATCHES_TO_TRY = 3
+
+
+@dataclass
+class Stage:
+    """The same training stage on both sides."""
+
+    loss_cell: nn.Cell
+    step_cell: type
+    module: torch.nn.Module
+    torch_losses: callable  # (outputs, batch) -> terms by name
+    batch: dict
+
+    @property
+    def network(self) -> nn.Cell:
+        return self.loss_cell.CNet if isinstance(self.loss_cell, WithLossCellDP) else self.loss_cell.DMR
+
+    def inputs(self) -> list:
+        return [ms.Tensor(self.batch[name]) for name in self.loss_cell.input_names]
+
+    def torch_terms(self, module=None) -> dict:
+        """Terms of the PyTorch side, in the precision of `module`."""
+        module = module or self.module
+        precision = next(module.parameters()).dtype
+        batch = {name: torch.tensor(value, dtype=precision) for name, value in self.batch.items()}
+        return self.torch_losses(module(batch["img"]), batch)
+
+    def torch_gradients(self, module) -> tuple[dict, dict]:
+        """(terms, gradient of their sum by parameter) of `module`."""
+        terms = self.torch_terms(module)
+        sum(terms.values()).backward()
+        return terms, named_arrays(module, gradients=True)
+
+    def gradients(self) -> tuple[dict, dict]:
+        """(terms, gradients) of the MindSpore side."""
+        parameters = {name: p for name, p in self.network.parameters_and_names() if p.requires_grad}
+        step = ms.value_and_grad(self.loss_cell, None, list(parameters.values()), has_aux=True)
+        (total, *terms), gradients = step(*self.inputs())
+        terms = dict(zip(self.loss_cell.loss_names, [term.asnumpy() for term in terms], strict=True))
+        assert_close(total.asnumpy(), sum(terms.values()), what="total")
+        return terms, {name: g.asnumpy() for name, g in zip(parameters, gradients, strict=True)}
+
+
+@pytest.fixture(scope="module")
+def witness(tmp_path_factory):
+    with tiny_decomr.data_root(tmp_path_factory.mktemp("data")) as root:
+        yield tiny_decomr.Witness(root)
+
+
+def make_stage(name: str, witness, live: bool, seed: int = 0) -> Stage:
+    """live: BatchNorm takes its statistics from the batch."""
+    options = tiny_decomr.make_options("--use_smpl_joints")
+    batch = tiny_decomr.random_batch(witness, seed=seed)
+    if name == "dp":
+        module = networks.CNet()
+        cell = WithLossCellDP(DPNet(), options)
+        stage = Stage(cell, TrainOneStepDP, module, lambda out, batch: losses.dp_losses(out[0], batch, options), batch)
+    else:
+        reference = load_or_build_reference_map("BF", 64)
+        module = networks.DMR(networks.CNet(), networks.LNet(reference, width=options.lnet_width))
+        cell = WithLossCellEnd(DMR(DPNet(), get_LNet(options)), options)
+        fixed = (witness.body, witness.sampler, witness.uv_weight, options)
+        stage = Stage(cell, TrainOneStepEnd, module, lambda out, batch: losses.end_losses(out, batch, *fixed), batch)
+    randomise(module).train(live)
+    copy_weights(module, stage.network)
+    stage.loss_cell.set_train(live)
+    return stage
+
+
+@pytest.mark.parametrize("name", ["dp", "end"])
+def test_gradients_of_every_parameter(name, witness):
+    for seed in range(BATCHES_TO_TRY):
+        stage = make_stage(name, witness, live=False, seed=seed)
+        expected_terms, expected = stage.torch_gradients(stage.module)
+        terms, gradients = stage.gradients()
+        for term, value in expected_terms.items():
+            assert_close(terms[term], value.item(), LOSS_TOLERANCE, term)
+        errors = gradient_errors(gradients, expected)
+        worst = max(errors, key=errors.get)
+        if errors[worst] <= GRADIENT_TOLERANCE:
+            return
+    pytest.fail(f"{worst}: {errors[worst]:.2e} of the gradient's norm, in each of {BATCHES_TO_TRY} batches")
+
+
+def test_gradients_through_live_batch_statistics_are_as_exact_as_pytorchs(witness):
+    stage = make_stage("dp", witness, live=True)
+    _, exact = stage.torch_gradients(copy.deepcopy(stage.module).double())
+    _, expected = stage.torch_gradients(stage.module)
+    _, gradients = stage.gradients()
+
+    def errors(of: dict) -> np.ndarray:
+        return np.array(list(gradient_errors(of, exact).values()))
+
+    assert errors(gradients).max() < 2 * errors(expected).max()
+    assert np.median(errors(gradients)) < 2 * np.median(errors(expected))
+
+
+def follow(stage: Stage, mode: str, steps: int, learning_rate: float) -> None:
+    """Train both sides on one batch; totals must stay together, and so must the running statistics."""
+    torch_adam = torch.optim.Adam(stage.module.parameters(), lr=learning_rate)
+    with running_in(mode):
+        adam = Adam(stage.network.trainable_params(), learning_rate)
+        step = stage.step_cell(stage.loss_cell, adam)
+        step.set_train(stage.module.training)
+        inputs = stage.inputs()
+        ours, theirs = [], []
+        for _ in range(steps):
+            ours.append(float(step(*inputs)[0].asnumpy()))
+            total = sum(stage.torch_terms().values())
+            torch_adam.zero_grad()
+            total.backward()
+            torch_adam.step()
+            theirs.append(total.item())
+    np.testing.assert_allclose(ours, theirs, rtol=TRAJECTORY_TOLERANCE)
+    assert theirs[-1] < 0.9 * theirs[0]  # otherwise the claim would be empty
+    after = named_arrays(stage.module)
+    for name, parameter in stage.network.parameters_and_names():
+        if not parameter.requires_grad:
+            assert_close(parameter.asnumpy(), after[name], TRAJECTORY_TOLERANCE, name)
+
+
+def test_three_steps_of_adam(witness):
+    follow(make_stage("dp", witness, live=False), "pynative", 3, LEARNING_RATE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name, mode", [(name, mode) for name in ("dp", "end") for mode in ("pynative", "graph")])
+def test_ten_steps_of_adam(name, mode, witness):
+    # a pixel that changes its cell in the warp makes the losses of stage end jump; small steps keep it in place
+    learning_rate = LEARNING_RATE if name == "dp" else LEARNING_RATE / 5
+    follow(make_stage(name, witness, live=False), mode, 10, learning_rate)
