@@ -50,6 +50,11 @@ STAGES = {
 }
 
 
+def rank_folder(options, device: Device) -> Path:
+    """Where a rank keeps its checkpoints and its state."""
+    return Path(options.ckpt_dir) / f"rank{device.rank}"
+
+
 class OutOfTime(Exception):
     """--time_to_run is over; the state is saved."""
 
@@ -60,7 +65,7 @@ class Training:
     def __init__(self, options, device: Device, log: RunLog):
         self.options, self.device, self.log = options, device, log
         self.started = time.time()
-        self.folder = Path(options.ckpt_dir) / f"rank{device.rank}"
+        self.folder = rank_folder(options, device)
         self.state_file = self.folder / checkpoint.STATE_NAME
         self.dataset = BaseDataset(options, options.dataset, "train")
         self.batches = self._batches_per_epoch()
@@ -224,8 +229,12 @@ class BatchFeed:
 
 
 def main():
-    options = TrainOptions().parse_args()
+    parser = TrainOptions()
+    options = parser.parse_args()
     device = setup_device(options)
+    if options.resume:
+        # the network of the saved state, before config.json beside it is written anew
+        checkpoint.adopt_architecture(options, rank_folder(options, device) / checkpoint.STATE_NAME, parser.given())
     with RunLog(options, is_main=device.rank == 0) as log:
         log.say(str(device))
         try:
