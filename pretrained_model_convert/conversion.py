@@ -1,0 +1,119 @@
+"""Weights from PyTorch to MindSpore and back: matched by name, checked by running both networks.
+
+Names differ only in norm layers: weight, bias, running_mean, running_var of PyTorch are gamma, beta,
+moving_mean, moving_variance of MindSpore. Which layers are norms is read off the MindSpore network.
+"""
+
+import models  # noqa: F401, I001  settings that must precede the import of MindSpore
+
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+import torch
+
+from pretrained_model_convert.files import read_pytorch, write_pytorch
+from pretrained_model_convert.pairs import PAIRS
+from utils import checkpoint
+from utils.errors import UserError
+from utils.files import atomic_path
+
+PYTORCH_NAMES = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
+COUNTER = "num_batches_tracked"  # PyTorch's BatchNorm counts batches; nothing depends on it
+TOLERANCE = 1e-4  # of the largest output
+
+
+def pytorch_name(name: str) -> str:
+    """MindSpore's parameter name -> PyTorch's."""
+    path, _, last = name.rpartition(".")
+    return f"{path}.{PYTORCH_NAMES.get(last, last)}" if path else PYTORCH_NAMES.get(last, last)
+
+
+def match(found: dict, expected: dict, source: Path) -> None:
+    """Print how `found` (name -> shape) fits `expected`; UserError unless every name and shape does."""
+    problems = [f"missing: {name} {expected[name]}" for name in expected if name not in found]
+    problems += [f"unknown: {name} {found[name]}" for name in found if name not in expected]
+    problems += [
+        f"misshaped: {name} is {found[name]}, expected {shape}"
+        for name, shape in expected.items()
+        if name in found and found[name] != shape
+    ]
+    matched = sum(found.get(name) == shape for name, shape in expected.items())
+    print(f"{source}: {matched} of {len(expected)} tensors match by name and shape")
+    for problem in problems:
+        print(f"  {problem}")
+    if problems:
+        raise UserError(
+            f"{source} does not fit the network: {len(problems)} names are missing, unknown or misshaped, "
+            f"first {problems[0]}. Nothing is written. Another width or resolution? Say so by its option."
+        )
+
+
+def shapes(values: dict) -> dict:
+    return {name: tuple(value.shape) for name, value in values.items()}
+
+
+def to_mindspore(model: str, pth_file: Path, msp_file: Path, options) -> None:
+    """Write `msp_file` from `pth_file`, after both networks gave the same on a random input."""
+    if msp_file.suffix != ".ckpt":
+        raise UserError(f"--msp_file {msp_file}: MindSpore wants a name that ends in .ckpt")
+    pair = PAIRS[model]
+    state = pair.flatten(read_pytorch(pth_file), pth_file)
+    dropped = [name for name in state if name.endswith(COUNTER) or pair.is_unused(name)]
+    state = {name: value for name, value in state.items() if name not in dropped}
+    network = pair.build(state, options)
+    parameters = checkpoint.named_parameters(network)
+    match(shapes(state), {pytorch_name(name): tuple(value.shape) for name, value in parameters.items()}, pth_file)
+    if dropped:
+        print(f"  dropped {len(dropped)} that the network does not use: batch counters and classifier")
+    for name, parameter in parameters.items():
+        parameter.set_data(ms.Tensor(state[pytorch_name(name)].float().numpy()))
+    with atomic_path(msp_file) as temporary:
+        checkpoint.save_weights(network, temporary)
+        checkpoint.load_weights(network, temporary)
+        check(pair, network, state)
+    print(f"written: {msp_file}")
+
+
+def to_pytorch(model: str, pth_file: Path, msp_file: Path, options) -> None:
+    """Write `pth_file` from `msp_file`, after both networks gave the same on a random input."""
+    pair = PAIRS[model]
+    values = checkpoint.read_checkpoint(msp_file)
+    network = pair.build({pytorch_name(name): value for name, value in values.items()}, options)
+    parameters = checkpoint.named_parameters(network)
+    match(shapes(values), shapes(parameters), msp_file)
+    checkpoint.assign(parameters, values, msp_file)
+    # a copy: PyTorch must not share memory with MindSpore
+    state = {pytorch_name(name): torch.tensor(value.asnumpy()) for name, value in parameters.items()}
+    with atomic_path(pth_file) as temporary:
+        write_pytorch(pair.unflatten(with_counters(state)), temporary)
+        written = pair.flatten(read_pytorch(temporary), temporary)
+        check(pair, network, {name: written[name] for name in state})
+    print(f"written: {pth_file}")
+
+
+def with_counters(state: dict) -> dict:
+    """`state` with the batch counter that PyTorch expects beside each pair of running statistics."""
+    complete = {}
+    for name, value in state.items():
+        complete[name] = value
+        if name.endswith("running_var"):
+            complete[name.removesuffix("running_var") + COUNTER] = torch.tensor(0)
+    return complete
+
+
+def check(pair, network, state: dict) -> None:
+    """Run both networks on one random input; UserError when they differ."""
+    network.set_train(False)
+    with torch.no_grad():
+        outputs = pair.run_both(network, state)
+    difference = max(relative_difference(ours, theirs) for ours, theirs in outputs)
+    print(f"largest difference on a random input: {difference:.1e} of the largest output")
+    if not difference <= TOLERANCE:  # NaN is no success either
+        raise UserError(f"the two networks differ by {difference:.1e}, allowed {TOLERANCE:.0e}. Nothing is written.")
+
+
+def relative_difference(ours, theirs: torch.Tensor) -> float:
+    """Largest difference of two outputs, in units of PyTorch's largest value."""
+    ours, theirs = ours.asnumpy().astype(np.float64), theirs.double().numpy()
+    return float(np.abs(ours - theirs).max() / max(np.abs(theirs).max(), np.finfo(np.float32).tiny))
