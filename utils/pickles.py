@@ -44,6 +44,11 @@ def _decode_bytes(text, encoding="latin1"):
     return text.encode("latin1")
 
 
+def _empty_bytes():
+    """Python 3 writes empty bytes in protocol 2 as a call of bytes without arguments."""
+    return b""
+
+
 def _new_object(cls, base=object, state=None):
     """copyreg._reconstructor, for the stand-ins and sparse matrices only."""
     return cls.__new__(cls)
@@ -54,6 +59,8 @@ _ADMITTED = {
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
     ("_codecs", "encode"): _decode_bytes,
+    ("__builtin__", "bytes"): _empty_bytes,
+    ("builtins", "bytes"): _empty_bytes,
     ("copy_reg", "_reconstructor"): _new_object,
     ("copyreg", "_reconstructor"): _new_object,
     ("__builtin__", "object"): object,
@@ -64,6 +71,8 @@ _ADMITTED = {
 for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
     _ADMITTED[_module, "_reconstruct"] = _MULTIARRAY._reconstruct
     _ADMITTED[_module, "scalar"] = _MULTIARRAY.scalar
+for _module in ("numpy.core.numeric", "numpy._core.numeric"):
+    _ADMITTED[_module, "_frombuffer"] = np.core.numeric._frombuffer  # arrays in protocol 5
 for _kind in ("csc", "csr", "coo"):
     for _module in (f"scipy.sparse.{_kind}", f"scipy.sparse._{_kind}"):
         _ADMITTED[_module, f"{_kind}_matrix"] = getattr(scipy.sparse, f"{_kind}_matrix")

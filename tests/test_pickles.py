@@ -1,0 +1,150 @@
+"""Pickles of arrays are read whoever wrote them, and nothing that they contain is run."""
+
+import os
+import pickle
+import sys
+import types
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from utils.errors import UserError
+from utils.pickles import load_pickle
+
+ARRAY = np.array([[1.5, -2.0, 3.25], [1e-300, 255.0, np.pi]])
+
+
+@pytest.fixture
+def read_back(tmp_path):
+    """Pickle -> what load_pickle makes of it."""
+
+    def read(content, protocol=2):
+        path = tmp_path / "content.pkl"
+        path.write_bytes(content if isinstance(content, bytes) else pickle.dumps(content, protocol))
+        return load_pickle(path)
+
+    return read
+
+
+class Hostile:
+    """Unpickled by the standard module it would call `function(*arguments)`."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.fixture
+def chumpy(monkeypatch):
+    """Modules that pickle under chumpy's names, for the duration of a test."""
+    modules = {}
+    for module, name in (("chumpy.ch", "Ch"), ("chumpy.reordering", "Select")):
+        modules[module] = types.ModuleType(module)
+        made = type(name, (), {"__module__": module, "__init__": lambda self, **state: self.__dict__.update(state)})
+        setattr(modules[module], name, made)
+        monkeypatch.setitem(sys.modules, module, modules[module])
+    monkeypatch.setitem(sys.modules, "chumpy", types.ModuleType("chumpy"))
+    return types.SimpleNamespace(Ch=modules["chumpy.ch"].Ch, Select=modules["chumpy.reordering"].Select)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_every_protocol_gives_the_same_arrays(read_back, protocol):
+    found = read_back({"pose": ARRAY, "f": np.float64(1000), "faces": np.arange(3, dtype=np.uint32)}, protocol)
+    np.testing.assert_array_equal(found["pose"], ARRAY)
+    assert found["f"] == 1000
+    assert found["faces"].dtype == np.uint32
+
+
+def test_a_python_2_pickle_is_read_byte_for_byte(read_back):
+    """Written out by hand, as Python 2 with numpy 1 pickles {'pose': array} in protocol 0."""
+    text = repr(ARRAY.tobytes())[1:]
+    content = (
+        "(dS'pose'\ncnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n(I2\nI3\nt"
+        "cnumpy\ndtype\n(S'f8'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntbI00\n"
+        f"S{text}\ntbs."
+    )
+    np.testing.assert_array_equal(read_back(content.encode("ascii"))["pose"], ARRAY)
+
+
+def test_arrays_of_objects_are_read(read_back):
+    found = read_back({"betas": np.array([0.5, 1.5], dtype=object)})
+    assert found["betas"].astype(float).tolist() == [0.5, 1.5]
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_an_empty_array_is_an_array(read_back, protocol):
+    assert read_back({"t": np.zeros((0, 3))}, protocol)["t"].shape == (0, 3)
+
+
+@pytest.mark.parametrize("kind", ["csc", "csr", "coo"])
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_sparse_matrices_are_read(read_back, kind, protocol):
+    matrix = scipy.sparse.random(24, 50, 0.1, kind, random_state=0)
+    found = read_back({"J_regressor": matrix}, protocol)["J_regressor"]
+    np.testing.assert_array_equal(found.toarray(), matrix.toarray())
+
+
+@pytest.mark.parametrize("protocol", [0, 2])
+def test_chumpy_objects_become_their_values_without_chumpy(read_back, chumpy, protocol):
+    content = {
+        "v_template": chumpy.Ch(x=ARRAY, _itr=None),
+        "shapedirs": chumpy.Select(a=chumpy.Ch(x=ARRAY), idxs=np.array([5, 0, 2, 1]), preferred_shape=(2, 2)),
+        "weights": chumpy.Select(a=ARRAY, idxs=np.array([4, 3])),
+    }
+    found = read_back(content, protocol)
+    np.testing.assert_array_equal(found["v_template"], ARRAY)
+    np.testing.assert_array_equal(found["shapedirs"], [[np.pi, 1.5], [3.25, -2.0]])
+    np.testing.assert_array_equal(found["weights"], [255.0, 1e-300])
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_pickle_that_runs_a_command_is_refused_by_the_name_of_what_it_asks_for(read_back, tmp_path, protocol):
+    witness = tmp_path / "it_ran"
+    attack = {"pose": Hostile(os.system, f"touch {witness}")}
+    with pytest.raises(UserError, match=r"asks for (posix|nt)\.system, which data files do not need"):
+        read_back(attack, protocol)
+    assert not witness.exists()
+    pickle.loads(pickle.dumps(attack))
+    assert witness.exists()  # the attack does work where nobody refuses
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "name"),
+    [
+        (eval, ("1",), "eval"),
+        (getattr, (ARRAY, "tofile"), "getattr"),
+        (np.load, ("x.npy",), "load"),
+        (np.ndarray.tofile, (ARRAY, "x"), "getattr"),
+        (scipy.sparse.load_npz, ("x.npz",), "load_npz"),
+    ],
+)
+def test_functions_of_admitted_modules_are_refused_too(read_back, function, arguments, name):
+    with pytest.raises(UserError, match=rf"asks for [\w.]+\.{name}"):
+        read_back({"pose": Hostile(function, *arguments)})
+
+
+def test_dotted_names_do_not_reach_into_admitted_classes(read_back):
+    with pytest.raises(UserError, match=r"asks for numpy\.ndarray\.tofile"):
+        read_back(b"\x80\x04\x8c\x05numpy\x8c\x0endarray.tofile\x93.")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"not a pickle", "cannot be read as a pickle of arrays"),
+        (b"", "cannot be read as a pickle of arrays"),
+        (pickle.dumps({"pose": ARRAY}, 2)[:-20], "cannot be read as a pickle of arrays"),
+        (pickle.dumps([1, 2], 2), "holds a list, expected a dict of arrays"),
+    ],
+)
+def test_what_is_no_pickle_of_arrays_is_named(read_back, content, message):
+    with pytest.raises(UserError, match=rf"content.pkl {message}"):
+        read_back(content)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"none.pkl does not exist"):
+        load_pickle(tmp_path / "none.pkl")
