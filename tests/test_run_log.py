@@ -1,0 +1,74 @@
+"""The log of a run: one JSON line per log_freq steps, appended, on rank 0 only."""
+
+import json
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from utils.errors import UserError
+from utils.run_log import RunLog, StageMeter
+
+
+@pytest.fixture
+def options(tmp_path):
+    return SimpleNamespace(log_dir=tmp_path / "logs", name="a run", log_freq=3)
+
+
+def run_steps(options, first: int, last: int, is_main: bool = True, total: int = 7) -> None:
+    with RunLog(options, is_main) as log:
+        meter = StageMeter(log, "dp", total, first, samples_per_step=4)
+        for step in range(first + 1, last + 1):
+            meter.step(step, 1, waited=0.5, worked=1.5, losses={"total": float(step), "dp_uv": 0.25}, lr=1e-3)
+        meter.close()
+
+
+def entries(options) -> list[dict]:
+    lines = (options.log_dir / options.name / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_there_is_a_line_every_log_freq_steps_and_at_the_end(options):
+    run_steps(options, 0, 7)
+    assert [entry["step"] for entry in entries(options)] == [3, 6, 7]
+
+
+def test_a_line_holds_losses_by_name_rate_waiting_and_time_left(options):
+    run_steps(options, 0, 3)
+    entry = entries(options)[0]
+    assert entry["losses"] == {"total": 3.0, "dp_uv": 0.25}
+    assert (entry["stage"], entry["epoch"], entry["lr"]) == ("dp", 1, 1e-3)
+    assert entry["samples_per_s"] == 2.0  # 4 samples in 2 s
+    assert entry["data_wait_share"] == 0.25
+    assert entry["eta_s"] == 8.0  # 4 more steps of 2 s
+
+
+def test_a_resumed_run_goes_on_in_the_same_file_with_its_own_speed(options):
+    run_steps(options, 0, 3)
+    run_steps(options, 3, 7)
+    assert [entry["step"] for entry in entries(options)] == [3, 6, 7]
+    assert {entry["samples_per_s"] for entry in entries(options)} == {2.0}
+
+
+def test_other_ranks_write_nothing(options, capfd):
+    run_steps(options, 0, 7, is_main=False)
+    with RunLog(options, is_main=False) as log:
+        log.say("not heard")
+        log.picture("none.png", np.zeros((4, 4, 3), np.uint8))
+    assert not options.log_dir.exists()
+    assert "not heard" not in capfd.readouterr().err
+
+
+def test_pictures_keep_their_colours(options):
+    red = np.zeros((4, 4, 3), np.uint8)
+    red[..., 0] = 255
+    with RunLog(options) as log:
+        log.picture("red.png", red)
+    assert cv2.imread(str(options.log_dir / "a run" / "red.png"))[0, 0].tolist() == [0, 0, 255]
+
+
+def test_a_log_folder_that_cannot_be_written_is_named(options, tmp_path):
+    (tmp_path / "logs").write_text("a file")
+    with pytest.raises(UserError, match="cannot write to the folder .*logs"), RunLog(options):
+        pass
