@@ -6,6 +6,7 @@ release, so that its checkpoints map by name.
 
 from mindspore import Tensor, nn
 
+from models.group_norm import GroupNorm
 from models.upsample import NearestUpsample2
 
 GROUP_SIZE = 8  # channels per group of GroupNorm
@@ -14,7 +15,7 @@ GROUP_SIZE = 8  # channels per group of GroupNorm
 def make_norm(norm_type: str, channels: int) -> nn.Cell:
     """GroupNorm with groups of 8 channels ('GN') or BatchNorm ('BN') for [B, channels, H, W]."""
     if norm_type == "GN":
-        return nn.GroupNorm(channels // GROUP_SIZE, channels)
+        return GroupNorm(channels // GROUP_SIZE, channels)
     if norm_type == "BN":
         return nn.BatchNorm2d(channels)
     raise ValueError(f"norm_type is {norm_type!r}, expected 'GN' or 'BN'")
