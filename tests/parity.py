@@ -44,6 +44,15 @@ def randomise(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
     return module
 
 
+def settle_warp(cnet: torch.nn.Module) -> torch.nn.Module:
+    """Let every pixel of a random CNet name about the centre of one surface cell, so that rounding is never close."""
+    with torch.no_grad():
+        for end, probability in ((cnet.dp_uv_end, 31 / 63), (cnet.dp_mask_end, 0.7)):
+            end[1].weight *= 0.005
+            end[1].bias.fill_(torch.logit(torch.tensor(probability)))
+    return cnet
+
+
 def named_arrays(module: torch.nn.Module, gradients: bool = False) -> dict:
     """MindSpore's names -> arrays of the parameters (or their gradients) and statistics of a PyTorch module."""
     arrays = {}

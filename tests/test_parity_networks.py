@@ -9,7 +9,7 @@ import torch
 
 from models.dense_cnn import DPNet, UVNet
 from models.DMR import DMR
-from tests.parity import assert_close, copy_weights, flat, named_arrays, randomise, running_in
+from tests.parity import assert_close, copy_weights, flat, named_arrays, randomise, running_in, settle_warp
 from tests.reference import networks
 from tests.test_parity_blocks import dp_image, noise
 
@@ -19,7 +19,6 @@ NARROW = 0.125
 
 def assert_same_network(cell, module, inputs, mode, trains=(False, True)):
     """Outputs, and statistics after a pass in train mode."""
-    randomise(module)
     copy_weights(module, cell)
     with running_in(mode), torch.no_grad():
         for train in trains:
@@ -46,7 +45,7 @@ def lnet_inputs(warp_level: int, batch: int = 3) -> list:
 
 @pytest.mark.parametrize("mode, norm_type", [("pynative", "GN"), ("pynative", "BN"), ("graph", "GN")])
 def test_cnet(mode, norm_type):
-    ours, theirs = DPNet(norm_type=norm_type), networks.CNet(norm_type=norm_type)
+    ours, theirs = DPNet(norm_type=norm_type), randomise(networks.CNet(norm_type=norm_type))
     # smaller images leave BatchNorm too few pixels at stride 32: either library is 1e-4 off the exact result then
     assert_same_network(ours, theirs, [noise(4, 3, 96, 96)], mode)
 
@@ -54,7 +53,7 @@ def test_cnet(mode, norm_type):
 @pytest.mark.parametrize("mode, norm_type", [("pynative", "GN"), ("pynative", "BN"), ("graph", "GN")])
 def test_lnet(mode, norm_type):
     ours = UVNet(reference_map(2), norm_type=norm_type, width=NARROW)
-    theirs = networks.LNet(reference_map(2), norm_type=norm_type, width=NARROW)
+    theirs = randomise(networks.LNet(reference_map(2), norm_type=norm_type, width=NARROW))
     assert_same_network(ours, theirs, lnet_inputs(2), mode)
 
 
@@ -64,20 +63,20 @@ def test_lnet(mode, norm_type):
 def test_other_resolutions_of_the_surface(warp_level, uv_res, uv_channels):
     reference = reference_map(warp_level)
     ours = UVNet(reference, uv_res, uv_channels, warp_level, width=NARROW)
-    theirs = networks.LNet(reference, uv_res, uv_channels, warp_level, width=NARROW)
+    theirs = randomise(networks.LNet(reference, uv_res, uv_channels, warp_level, width=NARROW))
     assert_same_network(ours, theirs, lnet_inputs(warp_level, 2), "pynative", trains=[True])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["pynative", "graph"])
-def test_the_full_size_model(mode):
-    """224 x 224 pixels, the paper's widths, image to location map."""
+@pytest.mark.parametrize("train, batch, size", [(False, 2, 224), (True, 6, 96)])
+def test_the_full_size_model(train, batch, size, mode):
+    """The paper's widths, image to location map; BatchNorm on the codes needs some images to take statistics of."""
     ours = DMR(DPNet(), UVNet(reference_map(2)))
-    theirs = networks.DMR(networks.CNet(), networks.LNet(reference_map(2)))
-    image = noise(2, 3, 224, 224)
-    randomise(theirs)
+    theirs = randomise(networks.DMR(networks.CNet(), networks.LNet(reference_map(2)))).train(train)
+    settle_warp(theirs.CNet)
+    image = noise(batch, 3, size, size)
     with torch.no_grad():
-        u_and_v = theirs.train()(torch.tensor(image))[0][:, 1:]
-    # nothing here lies on a rounding boundary of the warp, where the last digit decides
-    assert ((u_and_v * 63) % 1 - 0.5).abs().min() > 1e-6
-    assert_same_network(ours, theirs, [image], mode)
+        cells = theirs.CNet(torch.tensor(image))[0][:, 1:] * 63
+    assert (cells - cells.round()).abs().max() < 0.3
+    assert_same_network(ours, theirs, [image], mode, trains=[train])

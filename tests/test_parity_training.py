@@ -33,6 +33,7 @@ from tests.parity import (
     named_arrays,
     randomise,
     running_in,
+    settle_warp,
 )
 from tests.reference import losses, networks
 from utils.atlas_maps import load_or_build_reference_map
@@ -105,6 +106,8 @@ def make_stage(name: str, witness, live: bool, seed: int = 0) -> Stage:
         fixed = (witness.body, witness.sampler, witness.uv_weight, options)
         stage = Stage(cell, TrainOneStepEnd, module, lambda out, batch: losses.end_losses(out, batch, *fixed), batch)
     randomise(module).train(live)
+    if name == "end":
+        settle_warp(module.CNet)
     copy_weights(module, stage.network)
     stage.loss_cell.set_train(live)
     return stage
@@ -169,6 +172,6 @@ def test_three_steps_of_adam(witness):
 @pytest.mark.slow
 @pytest.mark.parametrize("name, mode", [(name, mode) for name in ("dp", "end") for mode in ("pynative", "graph")])
 def test_ten_steps_of_adam(name, mode, witness):
-    # a pixel that changes its cell in the warp makes the losses of stage end jump; small steps keep it in place
+    # small steps keep every pixel in its cell of the warp
     learning_rate = LEARNING_RATE if name == "dp" else LEARNING_RATE / 5
     follow(make_stage(name, witness, live=False), mode, 10, learning_rate)

@@ -1,0 +1,281 @@
+"""Claims about the networks, the body model, the warp and the losses that need no second implementation."""
+
+import models  # noqa: F401, I001  before MindSpore
+
+import mindspore as ms
+import numpy as np
+import pytest
+import scipy.spatial.transform
+from mindspore import nn
+
+from models import losses
+from models.dense_cnn import DPNet, UVNet, warp_feature
+from models.geometric_layers import rodrigues
+from models.smpl import SMPL
+from models.uv_generator import Index_UV_Generator
+from models.WithLossCellDP import WithLossCellDP
+from models.WithLossCellEnd import WithLossCellEnd
+from tests import tiny_decomr
+from tests.tiny_decomr import ATLAS_SIZE, IMAGE_SIZE
+from utils import config
+from utils.body_model import load_body_model, pose_vertices
+
+ms.set_device("CPU")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    with tiny_decomr.data_root(tmp_path_factory.mktemp("data")) as root:
+        yield root
+
+
+@pytest.fixture(scope="module")
+def witness(root):
+    return tiny_decomr.Witness(root)
+
+
+def count_parameters(network: nn.Cell) -> int:
+    return sum(parameter.size for parameter in network.trainable_params())
+
+
+def test_the_networks_have_the_published_numbers_of_parameters():
+    assert round(count_parameters(DPNet()) / 1e6, 2) == 31.46
+    assert round(count_parameters(UVNet(np.zeros((1, 64, 64, 3), np.float32))) / 1e6, 2) == 30.56
+
+
+def test_the_same_seed_gives_the_same_weights():
+    def weights(seed):
+        ms.set_seed(seed)
+        lnet = UVNet(np.zeros((1, 64, 64, 3), np.float32), width=0.125)
+        return np.concatenate([parameter.asnumpy().ravel() for parameter in lnet.trainable_params()])
+
+    first = weights(1)
+    np.testing.assert_array_equal(first, weights(1))
+    assert not np.array_equal(first, weights(2))
+
+
+# --- body model
+
+
+def random_pose(rng, count=2):
+    return rng.normal(size=(count, 72)).astype(np.float32), rng.normal(size=(count, 10)).astype(np.float32)
+
+
+def test_skinning_equals_a_float64_computation(root):
+    pose, betas = random_pose(np.random.default_rng(0))
+    vertices = SMPL()(ms.Tensor(pose), ms.Tensor(betas)).asnumpy()
+    body = load_body_model(config.SMPL_FILE)
+    for found, *parameters in zip(vertices, pose, betas, strict=True):
+        np.testing.assert_allclose(found, pose_vertices(body, *parameters), atol=1e-5)
+
+
+def test_rotation_matrices_pose_the_body_as_their_axis_angles_do(root):
+    pose, betas = random_pose(np.random.default_rng(1))
+    matrices = scipy.spatial.transform.Rotation.from_rotvec(pose.reshape(-1, 3)).as_matrix().reshape(2, 24, 3, 3)
+    body, betas = SMPL(), ms.Tensor(betas)
+    by_matrix = body(ms.Tensor(matrices.astype(np.float32)), betas).asnumpy()
+    np.testing.assert_allclose(by_matrix, body(ms.Tensor(pose), betas).asnumpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("angle", [0, 1e-9, 1e-5, 0.99e-4, 1.01e-4, 1e-2, 1, np.pi, 6])
+def test_rodrigues_equals_scipy_at_every_angle(angle):
+    axes = np.random.default_rng(2).normal(size=(20, 3))
+    vectors = (angle * axes / np.linalg.norm(axes, axis=1, keepdims=True)).astype(np.float32)
+    expected = scipy.spatial.transform.Rotation.from_rotvec(vectors.astype(np.float64)).as_matrix()
+    np.testing.assert_allclose(rodrigues(ms.Tensor(vectors)).asnumpy(), expected, atol=1e-6)
+
+
+def test_the_gradient_of_rodrigues_at_zero_is_the_cross_product():
+    cotangent = np.random.default_rng(3).normal(size=(1, 3, 3)).astype(np.float32)
+    gradient = ms.grad(lambda vector: (rodrigues(vector) * ms.Tensor(cotangent)).sum())
+    # d R = [v]x at rest, so each component sees the antisymmetric part
+    c = cotangent[0]
+    expected = [[c[2, 1] - c[1, 2], c[0, 2] - c[2, 0], c[1, 0] - c[0, 1]]]
+    np.testing.assert_allclose(gradient(ms.ops.zeros((1, 3))).asnumpy(), expected, rtol=1e-5)
+
+
+# --- warp
+
+
+def warp(dp_out, features, size=64):
+    return warp_feature(ms.Tensor(dp_out, ms.float32), ms.Tensor(features, ms.float32), size).asnumpy()
+
+
+def one_pixel(u: float, v: float, mask: float = 1.0) -> np.ndarray:
+    return np.array([mask, u, v], np.float32).reshape(1, 3, 1, 1)
+
+
+def test_background_pixels_neither_reach_the_surface_nor_receive_a_gradient():
+    rng = np.random.default_rng(4)
+    dp_out = rng.random((2, 3, 8, 8)).astype(np.float32)
+    dp_out[:, 0, :2] = 0.5  # on the threshold is background
+    background = dp_out[:, 0] <= 0.5
+    features = rng.normal(size=(2, 5, 8, 8)).astype(np.float32)
+    other = np.where(background[:, None], 100, features)
+    assert background.any() and not background.all()
+    np.testing.assert_array_equal(warp(dp_out, features), warp(dp_out, other))
+
+    gradient = ms.grad(lambda x: (warp_feature(ms.Tensor(dp_out), x, 64) ** 2).sum())(ms.Tensor(features)).asnumpy()
+    assert not gradient.transpose(0, 2, 3, 1)[background].any()
+    assert gradient.transpose(0, 2, 3, 1)[~background].all()
+
+
+def test_no_gradient_reaches_the_iuv_image():
+    rng = np.random.default_rng(5)
+    dp_out, features = ms.Tensor(rng.random((1, 3, 6, 6)), ms.float32), ms.ops.ones((1, 2, 6, 6))
+    assert not ms.grad(lambda x: (warp_feature(x, features, 64) ** 2).sum())(dp_out).asnumpy().any()
+
+
+@pytest.mark.parametrize("position, cell", [(0.5, 0), (1.5, 2), (2.5, 2), (2.51, 3), (62.5, 62), (63, 63)])
+def test_cells_are_rounded_half_to_even(position, cell):
+    # 64 cells a side: powers of two make (position / 64) exact, and so the product
+    u = np.float32(position) / np.float32(64)
+    surface = warp(one_pixel(u, 0.0), np.ones((1, 1, 1, 1)), size=65)
+    assert np.argwhere(surface[0, -1]).tolist() == [[0, cell]]
+
+
+def test_row_comes_from_v_and_column_from_u():
+    surface = warp(one_pixel(u=10 / 63, v=40 / 63), np.ones((1, 1, 1, 1)))
+    assert np.argwhere(surface[0, -1]).tolist() == [[40, 10]]
+
+
+def test_pixels_of_one_cell_are_averaged_and_empty_cells_are_zero():
+    dp_out = np.zeros((1, 3, 2, 2), np.float32)
+    dp_out[0, 0] = [[1, 1], [1, 0]]
+    features = np.array([[[[1, 2], [6, 100]]]], np.float32)
+    surface = warp(dp_out, features)
+    # features, pixel x, pixel y, hit: of the pixels (-1, -1), (1, -1) and (-1, 1)
+    np.testing.assert_allclose(surface[0, :, 0, 0], [3, -1 / 3, -1 / 3, 1], rtol=1e-6)
+    surface[0, :, 0, 0] = 0
+    assert not surface.any()
+
+
+# --- losses
+
+
+class Outputs(nn.Cell):
+    """Stands for the network: returns its parameters whatever the image."""
+
+    def __init__(self, dp_out, location_map, camera):
+        super().__init__()
+        self.dp_out, self.location_map, self.camera = (
+            ms.Parameter(ms.Tensor(array, ms.float32), name=name)
+            for name, array in (("dp_out", dp_out), ("location_map", location_map), ("camera", camera))
+        )
+
+    def construct(self, image):
+        return self.dp_out, self.location_map, self.camera
+
+
+FLAGS = ("has_dp", "has_smpl", "has_pose_3d", "has_pose_3d_smpl")
+
+
+def perfect_prediction(size=2) -> tuple[tuple, dict]:
+    """Outputs and a batch that they explain exactly: a flat sheet, seen from the front, filling the image."""
+    axis = np.linspace(0, 1, IMAGE_SIZE)
+    iuv = np.stack([np.ones((IMAGE_SIZE,) * 2), *np.meshgrid(axis, axis)])
+    sheet = np.linspace(-1, 1, ATLAS_SIZE)
+    location_map = np.stack([*np.meshgrid(sheet, sheet), np.full((ATLAS_SIZE,) * 2, 0.3)], -1)
+    dp_out, location_map = np.stack([iuv] * size), np.stack([location_map] * size)
+    camera = np.tile([1.0, 0, 0], (size, 1))
+    vertices = Index_UV_Generator(ATLAS_SIZE).resample(ms.Tensor(location_map, ms.float32))
+    body, ones = SMPL(), np.ones((size, 24, 1))
+    joints, smpl_joints = body.get_train_joints(vertices).asnumpy(), body.get_smpl_joints(vertices).asnumpy()
+    batch = {
+        "img": np.zeros((size, 3, IMAGE_SIZE, IMAGE_SIZE)),
+        "gt_iuv": dp_out,
+        "keypoints": np.concatenate([joints[..., :2], ones], 2),
+        "pose_3d": np.concatenate([joints + 5, ones], 2),  # where the pelvis is does not matter
+        "keypoints_smpl": np.concatenate([smpl_joints[..., :2], ones], 2),
+        "pose_3d_smpl": np.concatenate([smpl_joints - 3, ones], 2),
+        "fit_joint_error": np.zeros(size),
+        "gt_vertices": vertices.asnumpy(),
+        "gt_uv_map": location_map,
+        **dict.fromkeys(FLAGS, np.ones(size)),
+    }
+    return (dp_out, location_map, camera), batch
+
+
+def run_terms(loss_cell, batch) -> dict:
+    outputs = loss_cell(*(ms.Tensor(batch[name], ms.float32) for name in loss_cell.input_names))
+    return dict(zip(("total", *loss_cell.loss_names), (float(value.asnumpy()) for value in outputs), strict=True))
+
+
+@pytest.fixture(scope="module")
+def options(root):
+    return tiny_decomr.make_options("--use_smpl_joints", "--lam_tv", 0)
+
+
+def test_every_loss_is_zero_on_a_perfect_prediction(options):
+    outputs, batch = perfect_prediction()
+    network = Outputs(*outputs)
+    terms = run_terms(WithLossCellEnd(network, options), batch) | run_terms(WithLossCellDP(network, options), batch)
+    assert len(terms) == 11
+    assert max(terms.values()) < 1e-6, terms
+    flat = ms.ops.ones((2, ATLAS_SIZE, ATLAS_SIZE, 3))
+    assert float(losses.total_variation(flat).asnumpy()) == 0
+
+
+@pytest.mark.parametrize("output", ["dp_out", "location_map", "camera"])
+def test_no_loss_is_zero_on_a_wrong_prediction(options, output):
+    outputs, batch = perfect_prediction()
+    network = Outputs(*outputs)
+    wrong = getattr(network, output)
+    wrong.set_data(wrong * 0.9)
+    terms = run_terms(WithLossCellEnd(network, options), batch)
+    touched = {
+        "dp_out": {"dp_mask", "dp_uv"},
+        "location_map": {"uv", "mesh", "key3D", "key2D", "con", "key3D_smpl", "key2D_smpl"},
+        "camera": {"key2D", "con", "key2D_smpl"},
+    }[output]
+    assert {name for name, value in terms.items() if value > 1e-6} == touched | {"total"}
+    assert terms["total"] == pytest.approx(sum(value for name, value in terms.items() if name != "total"), rel=1e-5)
+
+
+ANNOTATIONS = ("gt_iuv", "pose_3d", "pose_3d_smpl", "gt_vertices", "gt_uv_map")
+
+
+@pytest.mark.parametrize("filling", [7.0, np.nan])
+def test_samples_without_annotation_contribute_neither_value_nor_gradient(options, witness, filling):
+    """The first two samples carry everything; the last two hold any number, or NaN, where they carry nothing."""
+    batch = tiny_decomr.random_batch(witness, all_annotated=True)
+    arrays = tiny_decomr.random_outputs(np.random.default_rng(6), 4)
+    for name in FLAGS:
+        batch[name][2:] = 0
+    for name in ("keypoints", "keypoints_smpl"):  # always there, with confidences
+        batch[name][2:, :, 2] = 0
+    network = Outputs(*arrays)
+    loss_cell = WithLossCellEnd(network, options)
+
+    def terms_and_gradients():
+        step = ms.value_and_grad(loss_cell, None, network.trainable_params(), has_aux=True)
+        values, gradients = step(*(ms.Tensor(batch[name]) for name in loss_cell.input_names))
+        return [value.asnumpy() for value in values], [gradient.asnumpy() for gradient in gradients]
+
+    terms, gradients = terms_and_gradients()
+    for name in ANNOTATIONS:
+        # no IUV image holds NaN, being read from 8-bit pictures
+        batch[name][2:] = 0.7 if name == "gt_iuv" else filling
+    other_terms, other_gradients = terms_and_gradients()
+    np.testing.assert_array_equal(terms, other_terms)
+    for gradient, other in zip(gradients, other_gradients, strict=True):
+        assert gradient[:2].any() and not other[2:].any()
+        np.testing.assert_array_equal(gradient[:2], other[:2])
+
+    alone = Outputs(*(array[:2] for array in arrays))
+    half = {name: value[:2] for name, value in batch.items()}
+    annotated = run_terms(WithLossCellEnd(alone, options), half)
+    everyone = {"key2D", "key2D_smpl"}  # a mean over all samples, by the definition of these losses
+    for name, value in zip(loss_cell.loss_names, terms[1:], strict=True):
+        assert value == pytest.approx(annotated[name] / (2 if name in everyone else 1), rel=1e-5), name
+
+
+def test_without_any_annotation_losses_and_gradients_are_zero(options, witness):
+    batch = tiny_decomr.random_batch(witness)
+    for name in FLAGS:
+        batch[name][:] = 0
+    network = Outputs(*tiny_decomr.random_outputs(np.random.default_rng(7), 4))
+    loss_cell = WithLossCellDP(network, options)
+    step = ms.value_and_grad(loss_cell, None, [network.dp_out], has_aux=True)
+    terms, gradients = step(*(ms.Tensor(batch[name]) for name in loss_cell.input_names))
+    assert not any(term.asnumpy() for term in terms) and not gradients[0].asnumpy().any()
