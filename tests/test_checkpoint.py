@@ -161,6 +161,22 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
         checkpoint.save_weights(Whole(), tmp_path / "ckpt" / "rank0" / "dmr_1.ckpt")
 
 
+def test_memory_that_caches_files_does_not_keep_a_checkpoint_from_being_read(tmp_path, monkeypatch):
+    """A machine with no free memory, only with cache, which it gives up when memory is asked for."""
+    checkpoint.save_weights(Whole(), tmp_path / "dmr_1.ckpt")
+    ones, free = np.ones, [1]
+
+    def ask(count, dtype):
+        free[0] += count
+        return ones(count, dtype)
+
+    monkeypatch.setattr(os, "sysconf", lambda name: free[0] if name == "SC_AVPHYS_PAGES" else 1)
+    with pytest.raises(ValueError, match="exceeds current available memory"):
+        ms.load_checkpoint(str(tmp_path / "dmr_1.ckpt"))
+    monkeypatch.setattr(np, "ones", ask)
+    assert "LNet.weight" in checkpoint.read_checkpoint(tmp_path / "dmr_1.ckpt")
+
+
 # ---- which file ----
 
 

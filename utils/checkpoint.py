@@ -5,10 +5,12 @@ deep the network sits in a loss cell. Files are written whole or not at all.
 """
 
 import json
+import os
 import re
 from pathlib import Path
 
 import mindspore as ms
+import numpy as np
 from mindspore import Tensor, nn
 
 from utils import config
@@ -18,6 +20,7 @@ from utils.files import atomic_path, write_text
 ARCHITECTURE = ("model", "img_res", "uv_res", "uv_type", "uv_channels", "warp_level", "norm_type", "lnet_width")
 CONFIG_NAME = "config.json"
 STATE_NAME = "state.ckpt"
+ROOM = 2  # times its size: some may be taken by other processes before it is read
 CNET_PREFIX, DMR_PREFIX = "CNet", "dmr"  # {prefix}_{epoch}.ckpt
 
 
@@ -39,11 +42,33 @@ def read_checkpoint(path) -> dict:
     """name -> array of a MindSpore checkpoint; UserError when it is missing or damaged."""
     if not Path(path).is_file():
         raise UserError(f"checkpoint {path} does not exist.")
+    _make_room(Path(path).stat().st_size)
     try:
         return ms.load_checkpoint(str(path))
     except (ValueError, RuntimeError, TypeError, OSError) as error:
         first_line = str(error).strip().splitlines()[0]
         raise UserError(f"{path} is not a readable MindSpore checkpoint: {first_line}") from error
+
+
+def _make_room(size: int) -> None:
+    """Let MindSpore see that a file of `size` bytes fits into memory.
+
+    MindSpore 2.10 refuses a checkpoint larger than the memory that is free, and counts memory that
+    caches files as taken, as it mostly is after the data was read. Asking for memory and giving it
+    back turns cache into free memory.
+    """
+    wanted = ROOM * size
+    if os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") < wanted < _available_memory():
+        np.ones(wanted, np.uint8)
+
+
+def _available_memory() -> int:
+    """Bytes that the kernel could give to a process, its file cache included; 0 where it does not say."""
+    try:
+        found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(found[1]) * 1024 if found else 0
 
 
 def load_weights(network: nn.Cell, path) -> None:
