@@ -190,7 +190,9 @@ class Training:
     @staticmethod
     def _summary(step_cell, batch) -> np.ndarray:
         cnet = getattr(step_cell.network, "CNet", None) or step_cell.network.DMR.CNet
+        cnet.set_train(False)  # looking must not move BatchNorm's running statistics
         dp_out = cnet(batch["img"])[0].asnumpy()
+        cnet.set_train(True)
         return iuv_summary(batch["img"].asnumpy(), batch["gt_iuv"].asnumpy(), dp_out)
 
     def _save_state(self, stage: Stage, step_cell, epoch: int, batches_done: int) -> None:

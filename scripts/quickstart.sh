@@ -11,14 +11,14 @@ CNet, then CNet and LNet, evaluates, and draws test images. Needs Python 3.11 or
 to PyPI; no GPU, no root, no registration. Run it again to continue where it stopped.
 
   --out DIR       where everything goes (default: quickstart/)
-  --num_train N   training photographs (default 320)
+  --num_train N   training photographs (default 240)
   --num_test N    test photographs (default 40)
   --fresh         train anew; generated data is kept
   -- OPTIONS      further options for train.py, for example: -- --num_epochs_end 20
 EOF
 }
 
-out="" num_train=320 num_test=40 fresh=no
+out="" num_train=240 num_test=40 fresh=no
 while [ $# -gt 0 ]; do
     case "$1" in
         --out) out="${2:?--out needs a folder}"; shift 2 ;;
@@ -50,9 +50,9 @@ say "2/4 prepare them: npz files and IUV images"
 "$PYTHON" preprocess_datasets.py --train_files --eval_files --gt_iuv --workers "$workers"
 
 # Smaller than the paper's settings, so that two CPU cores finish in minutes: crops of 96 instead
-# of 224 pixels and an LNet of 1/8 of the channels.
-settings=(--img_res 96 --lnet_width 0.125 --batch_size 8 --num_workers 1 --num_epochs_dp 2 --num_epochs_end 4
-          --lr 5e-4 --gtkey3d_from_mesh)
+# of 224 pixels, an LNet of 1/8 of the channels, small batches, larger steps, plain crops.
+settings=(--img_res 96 --lnet_width 0.125 --batch_size 4 --num_workers 1 --num_epochs_dp 2 --num_epochs_end 6
+          --lr 1e-3 --no_augmentation --gtkey3d_from_mesh --summary_steps 1000)
 if [ "$fresh" = yes ]; then
     rm -rf "$out/ckpt" "$out/logs"
 fi
