@@ -6,7 +6,6 @@ Where the property has a fuller test elsewhere, the docstring names its file.
 import models  # noqa: F401, I001  before MindSpore
 
 import importlib
-import inspect
 import os
 
 import mindspore as ms
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 from mindspore import nn
 
+from datasets.base_dataset import BaseDataset
 from models import losses
 from models.dense_cnn import DPNet, warp_feature
 from models.smpl import SMPL
@@ -24,7 +24,7 @@ from models.WithLossCellEnd import WithLossCellEnd
 from tests import tiny_decomr
 from utils import checkpoint
 from utils.atlas_maps import load_or_build_reference_map
-from utils.imutils import SMPL_JOINT_FLIP, sample_augmentation
+from utils.imutils import SMPL_JOINT_FLIP
 from utils.metrics import pose_errors
 from utils.train_options import TrainOptions
 
@@ -186,13 +186,15 @@ def test_13_smpl_joints_were_flipped_with_the_permutation_of_the_training_joints
 
 
 def test_14_random_streams_were_the_same_in_every_rank_and_worker():
-    """tests/test_dataset.py: an item depends on (seed, epoch, index) alone, and ranks have different indices."""
-    source = inspect.getsource(importlib.import_module("datasets.base_dataset"))
-    assert "default_rng([options.seed, epoch, index])" in source
-
-    def draws(*key):
-        augmentation = sample_augmentation(np.random.default_rng(key))
-        return augmentation.scale, *augmentation.noise
-
-    streams = {draws(seed, epoch, index) for seed in range(3) for epoch in range(3) for index in range(50)}
-    assert len(streams) == 3 * 3 * 50
+    """tests/test_dataset.py. The stream belongs to the sample, and ranks and workers have different samples."""
+    drawn = []
+    for seed in range(2):
+        dataset = object.__new__(BaseDataset)
+        dataset.options, dataset.augment, dataset.may_flip = (
+            TrainOptions().parse_args(["--seed", str(seed)]),
+            True,
+            True,
+        )
+        assert dataset.draw_augmentation(7, 1) == dataset.draw_augmentation(7, 1)
+        drawn += [dataset.draw_augmentation(index, epoch) for index in range(50) for epoch in range(3)]
+    assert len({tuple(augmentation.noise) for augmentation in drawn}) == len(drawn) == 2 * 50 * 3

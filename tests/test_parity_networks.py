@@ -2,6 +2,8 @@
 
 import models  # noqa: F401, I001  before MindSpore
 
+import copy
+
 import mindspore as ms
 import numpy as np
 import pytest
@@ -9,7 +11,17 @@ import torch
 
 from models.dense_cnn import DPNet, UVNet
 from models.DMR import DMR
-from tests.parity import assert_close, copy_weights, flat, named_arrays, randomise, running_in, settle_warp
+from tests.parity import (
+    OUTPUT_TOLERANCE,
+    assert_close,
+    copy_weights,
+    flat,
+    named_arrays,
+    randomise,
+    relative,
+    running_in,
+    settle_warp,
+)
 from tests.reference import networks
 from tests.test_parity_blocks import dp_image, noise
 
@@ -17,17 +29,29 @@ torch.set_num_threads(1)
 NARROW = 0.125
 
 
-def assert_same_network(cell, module, inputs, mode, trains=(False, True)):
-    """Outputs, and statistics after a pass in train mode."""
+def own_errors(module, inputs) -> list:
+    """How far PyTorch's float32 is off the exact result, computed in float64, by output."""
+    exact = flat(copy.deepcopy(module).double()(*(torch.tensor(array).double() for array in inputs)))
+    single = flat(copy.deepcopy(module)(*map(torch.tensor, inputs)))
+    return [relative(ours, theirs) for ours, theirs in zip(single, exact, strict=True)]
+
+
+def assert_same_network(cell, module, inputs, mode, trains=(False, True), as_exact_as_torch=False):
+    """Outputs, and statistics after a pass in train mode.
+
+    as_exact_as_torch: allow more where PyTorch's own rounding is near the tolerance.
+    """
     copy_weights(module, cell)
     with running_in(mode), torch.no_grad():
         for train in trains:
             module.train(train)
             cell.set_train(train)
+            own = own_errors(module, inputs) if as_exact_as_torch else [0] * 3
+            tolerances = [max(OUTPUT_TOLERANCE, 2 * error) for error in own]
             expected = flat(module(*map(torch.tensor, inputs)))
             found = flat(cell(*map(ms.Tensor, inputs)))
             for index, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
-                assert_close(ours.asnumpy(), theirs, what=f"output {index}, train {train}")
+                assert_close(ours.asnumpy(), theirs, tolerances[index], f"output {index}, train {train}")
         after = named_arrays(module)
         for name, parameter in cell.parameters_and_names():
             assert_close(parameter.asnumpy(), after[name], what=name)
@@ -75,8 +99,10 @@ def test_the_full_size_model(train, batch, size, mode):
     ours = DMR(DPNet(), UVNet(reference_map(2)))
     theirs = randomise(networks.DMR(networks.CNet(), networks.LNet(reference_map(2)))).train(train)
     settle_warp(theirs.CNet)
-    image = noise(batch, 3, size, size)
+    # of different contrast and colour: BatchNorm magnifies what distinguishes the images, rounding too
+    contrast = np.linspace(0.3, 2, batch, dtype=np.float32)[:, None, None, None]
+    image = contrast * noise(batch, 3, size, size) + 2 * noise(batch, 3, 1, 1)
     with torch.no_grad():
         cells = theirs.CNet(torch.tensor(image))[0][:, 1:] * 63
     assert (cells - cells.round()).abs().max() < 0.3
-    assert_same_network(ours, theirs, [image], mode, trains=[train])
+    assert_same_network(ours, theirs, [image], mode, trains=[train], as_exact_as_torch=train)

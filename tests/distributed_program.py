@@ -1,0 +1,60 @@
+"""Five training steps of stage `end`, alone or as one rank of several: run by tests/test_distributed.py.
+
+    python tests/distributed_program.py FOLDER NAME [options of train.py]
+
+FOLDER/batch.npz holds the whole batch; each rank takes its share. Writes FOLDER/NAME_{rank}.npz: losses of
+every step, and how far every parameter moved.
+"""
+
+import sys
+from pathlib import Path
+
+from utils.device import setup_device  # isort: skip  sets the environment MindSpore starts in
+
+import mindspore as ms
+import numpy as np
+from mindspore import communication, nn
+
+from models.dense_cnn import DPNet, get_LNet
+from models.DMR import DMR
+from models.TrainOneStepEnd import TrainOneStepEnd
+from models.WithLossCellEnd import WithLossCellEnd
+from utils.errors import run_command
+from utils.train_options import TrainOptions
+
+STEPS = 5
+LEARNING_RATE = 2e-6  # of SGD: Adam turns the rounding of a vanishing gradient into whole steps
+# frozen statistics do not keep the signal of a random encoder in bounds; weaker residual branches do
+BRANCH_SCALE = 0.25
+
+
+def weaken_branches(dmr: nn.Cell) -> None:
+    for name, parameter in dmr.parameters_and_names():
+        if name.endswith("bn3.gamma"):
+            parameter.set_data(parameter * BRANCH_SCALE)
+
+
+def main():
+    folder, name, *arguments = sys.argv[1:]
+    options = TrainOptions().parse_args(arguments)
+    device = setup_device(options)
+    with np.load(Path(folder) / "batch.npz") as content:
+        share = len(content["img"]) // device.world_size
+        own = slice(device.rank * share, (device.rank + 1) * share)
+        batch = {column: content[column][own] for column in content}
+    dmr = DMR(DPNet(), get_LNet(options))
+    weaken_branches(dmr)
+    start = {name: parameter.asnumpy().copy() for name, parameter in dmr.parameters_and_names()}
+    loss_cell = WithLossCellEnd(dmr, options)
+    step = TrainOneStepEnd(loss_cell, nn.SGD(dmr.trainable_params(), LEARNING_RATE, momentum=0.9))
+    step.set_train(False)  # BatchNorm keeps its statistics: those of a rank's share are not those of the batch
+    inputs = [ms.Tensor(batch[column]) for column in loss_cell.input_names]
+    losses = [[float(value.asnumpy()) for value in step(*inputs)] for _ in range(STEPS)]
+    moved = {name: parameter.asnumpy() - start[name] for name, parameter in dmr.parameters_and_names()}
+    np.savez(Path(folder) / f"{name}_{device.rank}.npz", losses=losses, **moved)
+    if device.world_size > 1:
+        communication.release()
+
+
+if __name__ == "__main__":
+    run_command(main)

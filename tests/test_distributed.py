@@ -1,0 +1,71 @@
+"""Two ranks of batch 2 follow the same trajectory as one process of batch 4."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import tiny_decomr
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PROGRAM = REPOSITORY / "tests" / "distributed_program.py"
+RANKS = 2
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A data root and a batch of 4, whose samples without annotations are spread unevenly over the ranks."""
+    with tiny_decomr.data_root(tmp_path_factory.mktemp("data")) as root:
+        batch = tiny_decomr.random_batch(tiny_decomr.Witness(root))
+        # rank 0 has no IUV image at all, rank 1 has both
+        batch["has_dp"][:] = [0, 0, 1, 1]
+        np.savez(root / "batch.npz", **batch)
+        yield root
+
+
+def run(launcher: list, folder: Path, name: str, mode: str, *arguments) -> list:
+    """What each rank wrote."""
+    options = [*tiny_decomr.OPTIONS, "--use_smpl_joints", "--device_target", "CPU", "--mode", mode, *arguments]
+    # msrun starts the first `python` of the path
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = dict(os.environ, PATH=path, PYTHONPATH=str(REPOSITORY), DECOMR_DATA=str(folder), OMP_NUM_THREADS="1")
+    command = [*launcher, str(PROGRAM), str(folder), name, *map(str, options)]
+    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=500)
+    files = sorted(folder.glob(f"{name}_*.npz"))
+    assert files, result.stdout[-3000:] + result.stderr[-3000:]
+    return [dict(np.load(file)) for file in files]
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["pynative", "graph"])
+def test_two_ranks_follow_one_process(folder, mode):
+    (alone,) = run([sys.executable], folder, f"alone_{mode}", mode)
+    launcher = [
+        str(Path(sys.executable).with_name("msrun")), f"--worker_num={RANKS}", f"--local_worker_num={RANKS}",
+        f"--master_port={free_port()}", f"--log_dir={folder / 'msrun_log'}", "--join=True",
+    ]  # fmt: skip
+    ranks = run(launcher, folder, f"rank_{mode}", mode, "--run_distribute", "True", "--ngpu", RANKS)
+    assert len(ranks) == RANKS
+    losses = np.mean([rank.pop("losses") for rank in ranks], axis=0)
+    np.testing.assert_allclose(losses, alone.pop("losses"), rtol=1e-4)
+    assert_same_movement(ranks[0], ranks[1], 0)
+    assert_same_movement(ranks[0], alone, 0.01)
+
+
+def assert_same_movement(found: dict, expected: dict, tolerance: float) -> None:
+    """Weights within 1e-5 of each other, and within `tolerance` of the length of the way they went."""
+    for name, way in expected.items():
+        np.testing.assert_allclose(found[name], way, atol=1e-5, rtol=0, err_msg=name)
+    error = sum(np.sum((found[name] - way) ** 2, dtype=np.float64) for name, way in expected.items())
+    length = sum(np.sum(way**2, dtype=np.float64) for way in expected.values())
+    assert np.sqrt(error) <= tolerance * np.sqrt(length)
