@@ -40,6 +40,8 @@ def test_upsampling_before_or_after_the_pixelwise_half_of_a_block_is_the_same(no
 
 @pytest.mark.parametrize("norm_type", ["GN", "BN"])
 def test_hourglass(norm_type, mode):
+    if mode == "graph" and norm_type == "BN":
+        pytest.skip("8 s to compile; test_conv_bottleneck has this pair of norm and mode")
     ours, theirs = layer.HourGlass(16, 3, norm_type), networks.HourGlass(16, 3, norm_type)
     assert_same_layer(ours, theirs, [noise(3, 16, 16, 16)], mode)
 

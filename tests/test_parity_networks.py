@@ -27,6 +27,7 @@ from tests.test_parity_blocks import dp_image, noise
 
 torch.set_num_threads(1)
 NARROW = 0.125
+VARIANTS = [("pynative", "GN"), ("pynative", "BN"), pytest.param("graph", "GN", marks=pytest.mark.slow)]
 
 
 def own_errors(module, inputs) -> list:
@@ -67,14 +68,14 @@ def lnet_inputs(warp_level: int, batch: int = 3) -> list:
     return [dp_image(batch, size, size, 0.6), noise(batch, channels, size, size), noise(batch, 2048)]
 
 
-@pytest.mark.parametrize("mode, norm_type", [("pynative", "GN"), ("pynative", "BN"), ("graph", "GN")])
+@pytest.mark.parametrize("mode, norm_type", VARIANTS)
 def test_cnet(mode, norm_type):
     ours, theirs = DPNet(norm_type=norm_type), randomise(networks.CNet(norm_type=norm_type))
     # smaller images leave BatchNorm too few pixels at stride 32: either library is 1e-4 off the exact result then
     assert_same_network(ours, theirs, [noise(4, 3, 96, 96)], mode)
 
 
-@pytest.mark.parametrize("mode, norm_type", [("pynative", "GN"), ("pynative", "BN"), ("graph", "GN")])
+@pytest.mark.parametrize("mode, norm_type", VARIANTS)
 def test_lnet(mode, norm_type):
     ours = UVNet(reference_map(2), norm_type=norm_type, width=NARROW)
     theirs = randomise(networks.LNet(reference_map(2), norm_type=norm_type, width=NARROW))
