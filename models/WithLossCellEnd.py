@@ -70,6 +70,11 @@ class WithLossCellEnd(nn.Cell):
         gt_vertices,
         gt_uv_map,
     ):
+        gt_vertices = losses.annotated_only(gt_vertices, has_smpl)
+        gt_uv_map = losses.annotated_only(gt_uv_map, has_smpl)
+        pose_3d = losses.annotated_only(pose_3d, has_pose_3d)
+        pose_3d_smpl = losses.annotated_only(pose_3d_smpl, has_pose_3d_smpl)
+
         dp_out, location_map, camera = self.DMR(img)
         vertices = self.sampler.resample(location_map)
         trust = ops.ones_like(fit_joint_error)

@@ -37,9 +37,13 @@ class AnnotatedMean(nn.Cell):
         count = flags.sum()
         if self.world_size > 1:
             count = self.all_reduce(count)
-        # select, not multiply: a sample without annotation may hold any number, even NaN
-        annotated = ops.select(flags > 0, values * flags, ops.zeros_like(values))
-        return annotated.sum() * self.world_size / ops.maximum(count, Tensor(1.0, ms.float32))
+        return (values * flags).sum() * self.world_size / ops.maximum(count, Tensor(1.0, ms.float32))
+
+
+def annotated_only(values: Tensor, flags: Tensor) -> Tensor:
+    """values [B, ...] with zeros for the samples whose flag [B] is 0, whatever stands there, even NaN."""
+    keep = (flags > 0).reshape((-1,) + (1,) * (values.ndim - 1))
+    return ops.select(ops.broadcast_to(keep, values.shape), values, ops.zeros_like(values))
 
 
 def current_world_size() -> int:

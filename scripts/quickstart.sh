@@ -50,9 +50,10 @@ say "2/4 prepare them: npz files and IUV images"
 "$PYTHON" preprocess_datasets.py --train_files --eval_files --gt_iuv --workers "$workers"
 
 # Smaller than the paper's settings, so that two CPU cores finish in minutes: crops of 96 instead
-# of 224 pixels, an LNet of 1/8 of the channels, small batches, larger steps, plain crops.
-settings=(--img_res 96 --lnet_width 0.125 --batch_size 4 --num_workers 1 --num_epochs_dp 2 --num_epochs_end 6
-          --lr 1e-3 --no_augmentation --gtkey3d_from_mesh --summary_steps 1000)
+# of 224 pixels, an LNet of 1/8 of the channels, small batches, larger steps, plain
+# crops, and a loss on the mesh itself.
+settings=(--img_res 96 --lnet_width 0.125 --batch_size 4 --num_workers 1 --num_epochs_dp 1 --num_epochs_end 6
+          --lr 1e-3 --lam_mesh 5 --no_augmentation --gtkey3d_from_mesh --summary_steps 1000)
 if [ "$fresh" = yes ]; then
     rm -rf "$out/ckpt" "$out/logs"
 fi
