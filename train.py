@@ -17,6 +17,7 @@ from mindspore import nn
 
 from datasets.base_dataset import BaseDataset
 from datasets.loader import create_loader
+from models.adam import Adam
 from models.dense_cnn import DPNet, get_LNet
 from models.DMR import DMR
 from models.ground_truth import GroundTruth
@@ -124,12 +125,8 @@ class Training:
         """Train `network` for the epochs of stage `name`; a checkpoint after each."""
         stage, options = STAGES[name], self.options
         loss_cell = stage.loss_cell(network, options)
-        optimizer = nn.Adam(
-            network.trainable_params(),
-            learning_rate=options.lr,
-            beta1=options.adam_beta1,
-            beta2=ADAM_BETA2,
-            weight_decay=options.wd,
+        optimizer = Adam(
+            network.trainable_params(), options.lr, options.adam_beta1, ADAM_BETA2, weight_decay=options.wd
         )
         step_cell = stage.step_cell(loss_cell, optimizer)
         step_cell.set_train(True)

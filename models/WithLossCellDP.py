@@ -2,7 +2,7 @@
 
 from mindspore import Tensor, nn
 
-from models.losses import AnnotatedMean, current_world_size, mask_loss, uv_image_loss
+from models.losses import AnnotatedMean, annotated_only, current_world_size, mask_loss, uv_image_loss
 
 
 class WithLossCellDP(nn.Cell):
@@ -19,6 +19,7 @@ class WithLossCellDP(nn.Cell):
         self.annotated_mean = AnnotatedMean(current_world_size())
 
     def construct(self, img: Tensor, gt_iuv: Tensor, has_dp: Tensor):
+        gt_iuv = annotated_only(gt_iuv, has_dp)
         dp_out, _, _ = self.CNet(img)
         dp_mask = self.lam_dp_mask * self.annotated_mean(mask_loss(dp_out, gt_iuv), has_dp)
         dp_uv = self.lam_dp_uv * self.annotated_mean(uv_image_loss(dp_out, gt_iuv), has_dp)

@@ -70,6 +70,7 @@ class WithLossCellEnd(nn.Cell):
         gt_vertices,
         gt_uv_map,
     ):
+        gt_iuv = losses.annotated_only(gt_iuv, has_dp)
         gt_vertices = losses.annotated_only(gt_vertices, has_smpl)
         gt_uv_map = losses.annotated_only(gt_uv_map, has_smpl)
         pose_3d = losses.annotated_only(pose_3d, has_pose_3d)

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-import utils.environment  # noqa: F401  settings that must precede the import of MindSpore
+import utils.device  # sets the environment that MindSpore starts in
 from utils import config
+
+utils.device.ms.set_device("CPU")  # before anything computes: MindSpore refuses a later choice
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CACHE = REPOSITORY / ".cache"
