@@ -65,3 +65,20 @@ def data_root(generated_root):
     config.set_data_root(generated_root)
     yield generated_root
     config.set_data_root(before)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """The data root of a tiny body, set as the data root of this process while a test file runs."""
+    from tests import tiny_decomr
+
+    with tiny_decomr.data_root(tmp_path_factory.mktemp("data")) as root:
+        yield root
+
+
+@pytest.fixture(scope="module")
+def witness(root):
+    """The PyTorch twin of what is fixed by the tiny body: skinning, joints, atlas, loss weights."""
+    from tests import tiny_decomr
+
+    return tiny_decomr.Witness(root)

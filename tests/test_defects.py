@@ -31,17 +31,6 @@ from utils.train_options import TrainOptions
 ms.set_device("CPU")
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    with tiny_decomr.data_root(tmp_path_factory.mktemp("data")) as root:
-        yield root
-
-
-@pytest.fixture(scope="module")
-def witness(root):
-    return tiny_decomr.Witness(root)
-
-
 def test_01_shape_error_summed_coordinates_instead_of_the_euclidean_norm():
     """tests/test_metrics.py"""
     vertices, joints = np.zeros((1, 5, 3)), np.zeros((1, 14, 3))

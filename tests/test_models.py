@@ -23,17 +23,6 @@ from utils.body_model import load_body_model, pose_vertices
 ms.set_device("CPU")
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    with tiny_decomr.data_root(tmp_path_factory.mktemp("data")) as root:
-        yield root
-
-
-@pytest.fixture(scope="module")
-def witness(root):
-    return tiny_decomr.Witness(root)
-
-
 def count_parameters(network: nn.Cell) -> int:
     return sum(parameter.size for parameter in network.trainable_params())
 

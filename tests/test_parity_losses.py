@@ -21,17 +21,6 @@ torch.set_num_threads(1)
 OUTPUTS = ("dp_out", "location_map", "camera")
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    with tiny_decomr.data_root(tmp_path_factory.mktemp("data")) as root:
-        yield root
-
-
-@pytest.fixture(scope="module")
-def witness(root):
-    return tiny_decomr.Witness(root)
-
-
 @pytest.fixture(params=["pynative", "graph"])
 def mode(request):
     return request.param
