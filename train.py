@@ -12,6 +12,7 @@ from pathlib import Path
 
 from utils.device import Device, setup_device  # isort: skip  sets the environment MindSpore starts in
 
+import mindspore as ms
 import numpy as np
 from mindspore import nn
 
@@ -21,6 +22,7 @@ from models.adam import Adam
 from models.dense_cnn import DPNet, get_LNet
 from models.DMR import DMR
 from models.ground_truth import GroundTruth
+from models.layer import zero_init_residual
 from models.TrainOneStepDP import TrainOneStepDP
 from models.TrainOneStepEnd import TrainOneStepEnd
 from models.WithLossCellDP import WithLossCellDP
@@ -49,6 +51,11 @@ STAGES = {
     "dp": Stage(0, WithLossCellDP, TrainOneStepDP, checkpoint.CNET_PREFIX, "num_epochs_dp"),
     "end": Stage(1, WithLossCellEnd, TrainOneStepEnd, checkpoint.DMR_PREFIX, "num_epochs_end"),
 }
+
+
+def learning_rate(options, epoch: int, epochs: int) -> float:
+    """--lr, or with --lr_schedule linear --lr falling to --lr / epochs in the last of `epochs` epochs."""
+    return options.lr * (1 - epoch / epochs) if options.lr_schedule == "linear" else options.lr
 
 
 def rank_folder(options, device: Device) -> Path:
@@ -115,7 +122,10 @@ class Training:
         return cnet
 
     def build_dmr(self, cnet: DPNet) -> DMR:
-        dmr = DMR(cnet, get_LNet(self.options))
+        lnet = get_LNet(self.options)
+        if self.options.zero_init_residual:
+            zero_init_residual(lnet)
+        dmr = DMR(cnet, lnet, self.options.freeze_cnet)
         if self.options.checkpoint:
             checkpoint.load_dmr(dmr, self.options.checkpoint)
             self.log.say(f"CNet and LNet start from {self.options.checkpoint}")
@@ -125,11 +135,13 @@ class Training:
         """Train `network` for the epochs of stage `name`; a checkpoint after each."""
         stage, options = STAGES[name], self.options
         loss_cell = stage.loss_cell(network, options)
+        trained = network.LNet if name == "end" and options.freeze_cnet else network
         optimizer = Adam(
-            network.trainable_params(), options.lr, options.adam_beta1, ADAM_BETA2, weight_decay=options.wd
+            trained.trainable_params(), options.lr, options.adam_beta1, ADAM_BETA2, weight_decay=options.wd
         )
         step_cell = stage.step_cell(loss_cell, optimizer)
         step_cell.set_train(True)
+        network.set_train(True)  # a frozen CNet stays in evaluation mode
         first_epoch, first_batch = self._restore(stage, step_cell)
 
         epochs = getattr(options, stage.epochs)
@@ -140,6 +152,8 @@ class Training:
         )  # fmt: skip
         with closing(meter):
             for epoch in range(first_epoch, epochs):
+                rate = learning_rate(options, epoch, epochs)
+                optimizer.learning_rate.set_data(ms.Tensor(rate, ms.float32))
                 start = first_batch if epoch == first_epoch else 0
                 self._train_epoch(stage, epoch, start, step_cell, feed, meter)
                 checkpoint.save_weights(network, self.folder / f"{stage.prefix}_{epoch + 1}.ckpt")
@@ -147,6 +161,7 @@ class Training:
 
     def _train_epoch(self, stage: Stage, epoch: int, start: int, step_cell, feed, meter: StageMeter) -> None:
         options = self.options
+        rate = float(step_cell.optimizer.learning_rate.asnumpy())
         loader = create_loader(
             self.dataset,
             feed.columns,
@@ -169,7 +184,7 @@ class Training:
             losses = dict(zip(("total", *step_cell.network.loss_names), values, strict=True))
             done = time.time()
             step = epoch * self.batches + index + 1
-            meter.step(step, epoch + 1, received - asked, done - received, losses, options.lr)
+            meter.step(step, epoch + 1, received - asked, done - received, losses, rate)
             self._at_step(stage, step, epoch, index + 1, step_cell, batch)
             asked = time.time()
 

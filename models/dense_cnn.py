@@ -9,7 +9,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
-from models.layer import ConvBottleNeck, HourGlass, NearestBottleNeck, conv1x1
+from models.layer import GROUP_SIZE, ConvBottleNeck, HourGlass, NearestBottleNeck, conv1x1
 from models.resnet import FEATURE_CHANNELS, ResNet50
 from models.upsample import BilinearUpsample2
 from utils.atlas_maps import load_or_build_reference_map
@@ -121,7 +121,9 @@ class UVNet(nn.Cell):
         uv_res: 128 or 256, resolution of the location map.
         uv_channels: channels of the decoder at the output resolution.
         warp_lv: level of the CNet's outputs; R = 256 / 2**warp_lv.
-        width: scales all channel counts; 1 is the paper's network.
+        width: scales all channel counts; 1 is the paper's network. The groups of GroupNorm keep
+            their number, not their size: in a thin network, wide groups would mix so many of the few
+            channels that their different means drown what varies over the map.
     """
 
     def __init__(
@@ -138,6 +140,7 @@ class UVNet(nn.Cell):
         uv_level = {ATLAS_LEVEL_SIZE >> level: level for level in range(2)}[uv_res]
         base = int(256 * width)
         final = int(uv_channels * width)
+        group_size = max(1, int(GROUP_SIZE * width))
         self.reference_map = Tensor(np.transpose(reference_map, (0, 3, 1, 2)), ms.float32)
 
         self.fc_head = make_fc_head(CODE_CHANNELS, base)
@@ -146,17 +149,16 @@ class UVNet(nn.Cell):
         self.uv_conv1 = nn.SequentialCell(
             conv1x1(inputs, 2 * base), nn.ReLU(), conv1x1(2 * base, 2 * base), nn.ReLU(), conv1x1(2 * base, base)
         )
-        self.hg = HourGlass(base, 3, norm_type)
+        self.hg = HourGlass(base, 3, norm_type, group_size)
 
         # channels in units of `final`; they halve towards the output where they are above 1
         current = min(8, 2 ** (warp_lv - uv_level))
-        self.uv_conv2 = ConvBottleNeck(base, final * current, norm_type)
+        self.uv_conv2 = ConvBottleNeck(base, final * current, norm_type, group_size)
         decoder = []
         for level in range(warp_lv, uv_level, -1):
             previous, current = current, min(current, 2 ** (level - uv_level - 1))
-            decoder.append(
-                nn.SequentialCell(BilinearUpsample2(), ConvBottleNeck(final * previous, final * current, norm_type))
-            )
+            bottleneck = ConvBottleNeck(final * previous, final * current, norm_type, group_size)
+            decoder.append(nn.SequentialCell(BilinearUpsample2(), bottleneck))
         self.decoder = nn.SequentialCell(decoder)
         self.uv_end = nn.SequentialCell(ConvBottleNeck(final, 32, norm_type), conv1x1(32, 3))
 

@@ -4,18 +4,18 @@ Parameter names (conv1..3, norm1..3, skip_conv, down_layers, up_layers) are thos
 release, so that its checkpoints map by name.
 """
 
-from mindspore import Tensor, nn
+from mindspore import Tensor, nn, ops
 
 from models.group_norm import GroupNorm
 from models.upsample import NearestUpsample2
 
-GROUP_SIZE = 8  # channels per group of GroupNorm
+GROUP_SIZE = 8  # channels per group of GroupNorm at full width
 
 
-def make_norm(norm_type: str, channels: int) -> nn.Cell:
-    """GroupNorm with groups of 8 channels ('GN') or BatchNorm ('BN') for [B, channels, H, W]."""
+def make_norm(norm_type: str, channels: int, group_size: int = GROUP_SIZE) -> nn.Cell:
+    """GroupNorm with groups of `group_size` channels ('GN') or BatchNorm ('BN') for [B, channels, H, W]."""
     if norm_type == "GN":
-        return GroupNorm(channels // GROUP_SIZE, channels)
+        return GroupNorm(channels // group_size, channels)
     if norm_type == "BN":
         return nn.BatchNorm2d(channels)
     raise ValueError(f"norm_type is {norm_type!r}, expected 'GN' or 'BN'")
@@ -32,15 +32,15 @@ def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
 class ConvBottleNeck(nn.Cell):
     """[B, in, H, W] -> [B, out, H, W]: 1x1 to out/2, 3x3, 1x1 to out, each normalised, plus a skip."""
 
-    def __init__(self, in_channels: int, out_channels: int, norm_type: str = "GN"):
+    def __init__(self, in_channels: int, out_channels: int, norm_type: str = "GN", group_size: int = GROUP_SIZE):
         super().__init__()
         middle = out_channels // 2
         self.conv1 = conv1x1(in_channels, middle)
-        self.norm1 = make_norm(norm_type, middle)
+        self.norm1 = make_norm(norm_type, middle, group_size)
         self.conv2 = conv3x3(middle, middle)
-        self.norm2 = make_norm(norm_type, middle)
+        self.norm2 = make_norm(norm_type, middle, group_size)
         self.conv3 = conv1x1(middle, out_channels)
-        self.norm3 = make_norm(norm_type, out_channels)
+        self.norm3 = make_norm(norm_type, out_channels, group_size)
         self.relu = nn.ReLU()
         self.projects_skip = in_channels != out_channels
         if self.projects_skip:
@@ -69,8 +69,8 @@ class NearestBottleNeck(nn.SequentialCell):
     one, which depends on the number of pixels.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, norm_type: str = "GN"):
-        super().__init__(NearestUpsample2(), ConvBottleNeck(in_channels, out_channels, norm_type))
+    def __init__(self, in_channels: int, out_channels: int, norm_type: str = "GN", group_size: int = GROUP_SIZE):
+        super().__init__(NearestUpsample2(), ConvBottleNeck(in_channels, out_channels, norm_type, group_size))
         self.reduces_first = norm_type == "GN"
 
     def construct(self, features: Tensor) -> Tensor:
@@ -84,19 +84,22 @@ class NearestBottleNeck(nn.SequentialCell):
 class HourGlass(nn.Cell):
     """[B, C, H, W] -> [B, C, H, W] through `levels` halvings that double the channels, and back."""
 
-    def __init__(self, channels: int, levels: int = 3, norm_type: str = "GN"):
+    def __init__(self, channels: int, levels: int = 3, norm_type: str = "GN", group_size: int = GROUP_SIZE):
         super().__init__()
         widths = [channels * 2**level for level in range(levels + 1)]
         self.down_layers = nn.CellList(
             [
-                nn.SequentialCell(ConvBottleNeck(fine, coarse, norm_type), nn.MaxPool2d(2, 2))
+                nn.SequentialCell(ConvBottleNeck(fine, coarse, norm_type, group_size), nn.MaxPool2d(2, 2))
                 for fine, coarse in zip(widths, widths[1:], strict=False)
             ]
         )
         self.up_layers = nn.CellList(
-            [NearestBottleNeck(coarse, fine, norm_type) for fine, coarse in zip(widths, widths[1:], strict=False)]
+            [
+                NearestBottleNeck(coarse, fine, norm_type, group_size)
+                for fine, coarse in zip(widths, widths[1:], strict=False)
+            ]
         )
-        self.norm = make_norm(norm_type, channels)
+        self.norm = make_norm(norm_type, channels, group_size)
 
     def construct(self, features: Tensor) -> Tensor:
         stored = []
@@ -106,3 +109,10 @@ class HourGlass(nn.Cell):
         for level in range(len(stored) - 1, -1, -1):
             features = self.up_layers[level](features) + stored[level]
         return self.norm(features)
+
+
+def zero_init_residual(network: nn.Cell) -> None:
+    """Let every ConvBottleNeck of `network` start as its skip alone: scale of the last norm 0 (Goyal et al., 2017)."""
+    for _, cell in network.cells_and_names():
+        if isinstance(cell, ConvBottleNeck):
+            cell.norm3.gamma.set_data(ops.zeros_like(cell.norm3.gamma))

@@ -9,9 +9,12 @@ import scipy.spatial.transform
 from mindspore import nn
 
 from models import losses
-from models.dense_cnn import DPNet, UVNet, warp_feature
+from models.adam import Adam
+from models.dense_cnn import DPNet, UVNet, get_LNet, warp_feature
+from models.DMR import DMR
 from models.geometric_layers import rodrigues
 from models.smpl import SMPL
+from models.TrainOneStepEnd import TrainOneStepEnd
 from models.uv_generator import Index_UV_Generator
 from models.WithLossCellDP import WithLossCellDP
 from models.WithLossCellEnd import WithLossCellEnd
@@ -41,6 +44,36 @@ def test_the_same_seed_gives_the_same_weights():
     first = weights(1)
     np.testing.assert_array_equal(first, weights(1))
     assert not np.array_equal(first, weights(2))
+
+
+def test_the_groups_of_groupnorm_keep_their_number_in_a_thin_lnet():
+    def groups(width):
+        lnet = UVNet(np.zeros((1, 64, 64, 3), np.float32), width=width)
+        norms = {name: cell.groups for name, cell in lnet.cells_and_names() if hasattr(cell, "groups")}
+        return {name: count for name, count in norms.items() if not name.startswith("uv_end") and "norm" in name}
+
+    assert groups(0.125) == groups(0.25) == groups(1.0)
+
+
+def test_a_frozen_cnet_keeps_every_bit_while_the_lnet_trains(root, witness):
+    options = tiny_decomr.make_options("--freeze_cnet")
+    dmr = DMR(DPNet(), get_LNet(options), options.freeze_cnet)
+    cell = WithLossCellEnd(dmr, options)
+    step = TrainOneStepEnd(cell, Adam(dmr.LNet.trainable_params(), 1e-3))
+    step.set_train(True)
+    dmr.set_train(True)
+
+    def weights(network):
+        return {name: parameter.asnumpy().copy() for name, parameter in network.parameters_and_names()}
+
+    frozen, learning = weights(dmr.CNet), weights(dmr.LNet)
+    batch = tiny_decomr.random_batch(witness, all_annotated=True)
+    step(*(ms.Tensor(batch[name]) for name in cell.input_names))
+    for name, value in weights(dmr.CNet).items():
+        np.testing.assert_array_equal(value, frozen[name], err_msg=name)
+    changed = [name for name, value in weights(dmr.LNet).items() if not np.array_equal(value, learning[name])]
+    assert all(np.isfinite(value).all() for value in weights(dmr.LNet).values())
+    assert len(changed) > 0.9 * len(learning)
 
 
 # --- body model

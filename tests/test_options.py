@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from train import learning_rate
 from utils import config
 from utils.errors import UserError
 from utils.train_options import TrainOptions
@@ -156,3 +157,9 @@ def test_data_dir_moves_the_data_root(tmp_path):
         assert config.SMPL_FILE.parent == tmp_path
     finally:
         config.set_data_root(before)
+
+
+def test_the_learning_rate_stays_or_falls_linearly_from_epoch_to_epoch():
+    constant, falling = parse("--lr", 0.4), parse("--lr", 0.4, "--lr_schedule", "linear")
+    assert [learning_rate(constant, epoch, 4) for epoch in range(4)] == [0.4] * 4
+    assert [learning_rate(falling, epoch, 4) for epoch in range(4)] == pytest.approx([0.4, 0.3, 0.2, 0.1])

@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from datasets.synthetic import generate, photos, poses, up_3d
+from datasets.synthetic.clothing import suit_colours
 from datasets.synthetic.framing import sample_sitter
 from datasets.synthetic.key_poses import KEY_POSES
 from utils import config
@@ -156,6 +158,29 @@ def test_another_seed_is_refused_in_the_same_root_and_gives_other_images(root, s
         generate.generate(NUM_TRAIN, NUM_TEST, seed=4, workers=1)
     images = [photos.take_photo(stage, seed, 0).image for seed in (3, 4)]
     assert images[0].shape != images[1].shape or not np.array_equal(*images)
+
+
+def test_other_clothing_is_refused_in_the_same_root(root):
+    config.set_data_root(root)
+    with pytest.raises(UserError, match="clothing"):
+        generate.generate(NUM_TRAIN, NUM_TEST, seed=3, workers=1, clothing="suit")
+
+
+def test_a_suit_gives_every_place_on_the_body_its_colour(stage):
+    rest = stage.rest
+    colours = suit_colours(rest, stage.landmarks)
+    assert np.all((colours > 0) & (colours < 1))
+    left, right = rest[:, 0] > 0.05, rest[:, 0] < -0.05
+    assert colours[left, 0].min() > colours[right, 0].max()
+    order = np.argsort(rest[:, 1])
+    assert np.all(np.diff(colours[order, 1]) >= 0)
+    order = np.argsort(rest[:, 2])
+    assert np.all(np.diff(colours[order, 2]) >= 0)
+    # the suit changes the person's colours, not pose, place or annotations
+    street, suit = photos.take_photo(stage, 3, 0), photos.take_photo(replace(stage, clothing="suit"), 3, 0)
+    np.testing.assert_array_equal(street.body["pose"], suit.body["pose"])
+    np.testing.assert_array_equal(street.joints[:2], suit.joints[:2])
+    assert not np.array_equal(street.image, suit.image)
 
 
 def test_data_of_another_origin_is_left_alone(tmp_path):

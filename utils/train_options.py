@@ -95,6 +95,7 @@ class TrainOptions:
         self._flag(data, "--use_spin_fit", "take SPIN's fits where the data has them")
         self._flag(data, "--adaptive_weight", "weigh samples by the quality of their fit")
         self._flag(data, "--gtkey3d_from_mesh", "3-D joints from the ground-truth mesh")
+        self._flag(data, "--freeze_cnet", "stage end trains the LNet alone")
         self._flag(data, "--use_smpl_joints", "losses on the 24 SMPL joints too")
         data.add_argument("--shuffle_train", nargs="?", const=True, default=True, type=boolean, metavar="BOOL")
         data.add_argument("--no_shuffle_train", dest="shuffle_train", action="store_false")
@@ -106,6 +107,13 @@ class TrainOptions:
         training.add_argument("--num_epochs_end", type=int, default=30)
         training.add_argument("--batch_size", type=int, default=16, help="per device")
         training.add_argument("--lr", type=float, default=2.5e-4)
+        training.add_argument(
+            "--lr_schedule",
+            choices=["constant", "linear"],
+            default="constant",
+            help="linear: falls from epoch to epoch of a stage",
+        )
+        self._flag(training, "--zero_init_residual", "bottlenecks of a new LNet start as their skip alone")
         training.add_argument("--adam_beta1", type=float, default=0.9)
         training.add_argument("--wd", type=float, default=0, help="weight decay")
 

@@ -19,6 +19,8 @@ IRIS_COLOURS = ("2b1a10", "3d2817", "4d6b7c", "4c5f3a", "31475e")
 NEUTRAL_CLOTH = ("f4f2ee", "dcd8d0", "9a9a9a", "4d4f52", "222326", "1c2740", "2f4365", "c7b08a", "6d5c43", "45513c")
 DENIM = ("2c3e5d", "46618a", "6d8db3", "23293a")
 COVERED, BARE = 9.0, -9.0
+# what people wear: clothes of every kind, or suits whose colours name the place on the body
+CLOTHING = ("street", "suit")
 
 
 def _hex(code: str) -> np.ndarray:
@@ -121,10 +123,11 @@ class Outfit:
     shoe: np.ndarray
     sole: np.ndarray
     shoe_height: float
+    suit: np.ndarray | None  # brightness [3] of a suit over the clothes
     seed: int
 
 
-def sample_outfit(rng: np.random.Generator) -> Outfit:
+def sample_outfit(rng: np.random.Generator, clothing: str = "street") -> Outfit:
     skin_place = rng.uniform(0, len(MONK_SCALE) - 2.4)
     low = int(skin_place)
     skin = _hex(MONK_SCALE[low]) + (skin_place - low) * (_hex(MONK_SCALE[low + 1]) - _hex(MONK_SCALE[low]))
@@ -164,6 +167,7 @@ def sample_outfit(rng: np.random.Generator) -> Outfit:
         sole=_hex(("f4f2ee", "222326", "c7b08a")[rng.integers(3)]),
         shoe_height=pick(rng, [(4, 2.05), (1.5, 1.8), (0.5, 1.5)]),
         seed=int(rng.integers(2**31)),
+        suit=rng.uniform(0.75, 1.0, 3) if clothing == "suit" else None,
     )
 
 
@@ -236,7 +240,18 @@ def dress(outfit: Outfit, rest: np.ndarray, marks: Landmarks) -> Dressed:
     elif outfit.print_colour is not None:
         middle = np.hypot(rest[:, 0], rest[:, 1] - marks.chest + 0.01)
         put(chest & ((middle < 0.045) | (np.abs(middle - 0.062) < 0.007)), outfit.print_colour, 0.03, 1.0)
+    if outfit.suit is not None:
+        put(rest[:, 1] < marks.neck[1] + 0.03, suit_colours(rest, marks) * outfit.suit, 0.03, 0.2)
     return Dressed(colour, gloss, cloth)
+
+
+def suit_colours(rest: np.ndarray, marks: Landmarks) -> np.ndarray:
+    """Colours [N, 3] of a close-fitting suit: red grows from right to left, green upwards, blue to the front."""
+    reach = marks.arm[2]
+    side = np.interp(rest[:, 0], (-reach, -0.12, 0.12, reach), (0.0, 0.35, 0.65, 1.0))
+    height = np.interp(rest[:, 1], (marks.leg[3], marks.neck[1]), (0.0, 1.0))
+    front = np.interp(rest[:, 2] - marks.neck[2], (-0.12, 0.12), (0.0, 1.0))
+    return to_linear(0.1 + 0.85 * np.stack([side, height, front], axis=1))
 
 
 def _top_region(outfit: Outfit, rest: np.ndarray, arm: np.ndarray, marks: Landmarks) -> np.ndarray:

@@ -2,7 +2,7 @@
 
     python -m datasets.synthetic.generate --data_dir D --num_train 300 --num_test 40 --workers 2
 
-Photograph i depends on (seed, i) only. What is finished is not made again, so an interrupted run
+Photograph i depends on (seed, i, clothing) only. What is finished is not made again, so an interrupted run
 continues, and a complete one changes nothing. A folder that holds data of another origin is refused.
 """
 
@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 
 from datasets.synthetic.body import write_body
+from datasets.synthetic.clothing import CLOTHING
 from datasets.synthetic.up_3d import write_lists, write_photos
 from utils import config
 from utils.errors import UserError, run_command
@@ -17,7 +18,7 @@ from utils.files import write_text
 from utils.unwrap import write_atlases
 
 MARKER = "SYNTHETIC.txt"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 # test photographs have their own numbers, so more training ones never turn a test image into one of them
 FIRST_TEST = 50000
 # these may lie in a data root that is still to be filled
@@ -28,7 +29,7 @@ def main():
     options = parse_args()
     if options.data_dir:
         config.set_data_root(options.data_dir)
-    generate(options.num_train, options.num_test, options.seed, options.workers)
+    generate(options.num_train, options.num_test, options.seed, options.workers, options.clothing)
 
 
 def parse_args(args=None) -> argparse.Namespace:
@@ -40,17 +41,23 @@ def parse_args(args=None) -> argparse.Namespace:
     parser.add_argument(
         "--workers", type=int, default=2, help="processes (default 2); the result does not depend on it"
     )
+    parser.add_argument(
+        "--clothing",
+        choices=CLOTHING,
+        default="street",
+        help="street: clothes of every kind (default); suit: colours that name the place on the body, easy to learn",
+    )
     return parser.parse_args(args)
 
 
-def generate(num_train: int, num_test: int, seed: int = 0, workers: int = 2) -> None:
+def generate(num_train: int, num_test: int, seed: int = 0, workers: int = 2, clothing: str = "street") -> None:
     """Fill the data root of utils.config."""
     if not 1 <= num_train <= FIRST_TEST or num_test < 1 or seed < 0 or workers < 1:
         raise UserError(
             f"--num_train must be 1 to {FIRST_TEST}, --num_test and --workers at least 1, --seed at least 0."
         )
     root = config.data_root()
-    claim_root(root, seed)
+    claim_root(root, seed, clothing)
     if not all(path.is_file() for path in body_files()):
         print("building the body model (about half a minute)", flush=True)
         write_body(root)
@@ -58,18 +65,19 @@ def generate(num_train: int, num_test: int, seed: int = 0, workers: int = 2) -> 
         print("unwrapping it to the atlases (about half a minute)", flush=True)
         write_atlases(root)
     train, test = range(num_train), range(FIRST_TEST, FIRST_TEST + num_test)
-    write_photos(config.UP_3D_ROOT, [*train, *test], seed, workers)
+    write_photos(config.UP_3D_ROOT, [*train, *test], seed, workers, clothing)
     write_lists(train, test)
 
 
-def claim_root(root: Path, seed: int) -> None:
-    """Mark `root` as synthetic; UserError where it holds other data or photographs of another seed."""
+def claim_root(root: Path, seed: int, clothing: str = "street") -> None:
+    """Mark `root` as synthetic; UserError where it holds other data or photographs of another seed or clothing."""
     marker = root / MARKER
     text = f"Stand-in data made by python -m datasets.synthetic.generate\nversion {FORMAT_VERSION}\nseed {seed}\n"
+    text += f"clothing {clothing}\n"
     if marker.is_file():
         if marker.read_text(encoding="utf-8") != text:
             raise UserError(
-                f"{marker} says that this data was made with another seed or version. "
+                f"{marker} says that this data was made with another seed, clothing or version. "
                 "Delete the folder to make it anew, or choose another with --data_dir."
             )
         return

@@ -31,10 +31,11 @@ SHADOW_REACH = 2.4
 
 @dataclass(frozen=True)
 class Stage:
-    """The body model with its joint regressors; made once per process."""
+    """The body model with its joint regressors, and what people wear; made once per process."""
 
     model: BodyModel
     regressors: JointRegressors
+    clothing: str = "street"  # one of clothing.CLOTHING
 
     @cached_property
     def rest(self) -> np.ndarray:
@@ -71,7 +72,7 @@ def take_photo(stage: Stage, seed: int, index: int) -> Photo:
     """Photograph number `index` of the collection `seed`."""
     rng = np.random.default_rng([seed, index])
     sitter = sample_sitter(rng, stage.model)
-    outfit = sample_outfit(rng)
+    outfit = sample_outfit(rng, stage.clothing)
     backdrop = make_backdrop(rng, sitter.view, sitter.sampled.seated)
     light = sample_light(rng, sitter.view, backdrop.outdoors)
     scene = build_scene(stage, sitter, sample_things(rng, stage, sitter, backdrop))

@@ -26,7 +26,7 @@ def sample_files(folder: Path, index: int) -> dict[str, Path]:
     return {name: Path(folder) / f"{index:05d}_{suffix}" for name, suffix in suffixes.items()}
 
 
-def write_photos(folder: Path, indices: list[int], seed: int, workers: int) -> None:
+def write_photos(folder: Path, indices: list[int], seed: int, workers: int, clothing: str = "street") -> None:
     """Take the photographs that are still missing in `folder`, in `workers` processes."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = [index for index in indices if not all(path.is_file() for path in sample_files(folder, index).values())]
@@ -35,7 +35,7 @@ def write_photos(folder: Path, indices: list[int], seed: int, workers: int) -> N
     # spawned processes with one thread each: the same arithmetic, and so the same bytes, for any number of them
     with (
         _single_threaded_children(),
-        ProcessPoolExecutor(workers, get_context("spawn"), _open_stage, (str(config.data_root()),)) as pool,
+        ProcessPoolExecutor(workers, get_context("spawn"), _open_stage, (str(config.data_root()), clothing)) as pool,
         tqdm(total=len(missing), desc="photographs", unit="img") as progress,
     ):
         jobs = [pool.submit(_write_sample, folder, seed, index) for index in missing]
@@ -65,18 +65,18 @@ def _single_threaded_children():
 _stage: Stage | None = None  # of this worker process
 
 
-def _open_stage(data_root: str) -> None:
+def _open_stage(data_root: str, clothing: str) -> None:
     global _stage
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is answered by the main process alone
     cv2.setNumThreads(1)
     config.set_data_root(data_root)
-    _stage = open_stage()
+    _stage = open_stage(clothing)
 
 
-def open_stage() -> Stage:
+def open_stage(clothing: str = "street") -> Stage:
     """The neutral body model of the data root, ready for photographs (UP-3D knows no gender)."""
     model = load_body_model(config.SMPL_FILE)
-    return Stage(model, load_joint_regressors(config.DATA_ROOT, model))
+    return Stage(model, load_joint_regressors(config.DATA_ROOT, model), clothing)
 
 
 def _write_sample(folder: Path, seed: int, index: int) -> None:

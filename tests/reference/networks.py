@@ -10,19 +10,19 @@ from tests.reference.surface import warp_feature
 CHANNELS = [3, 64, 256, 512, 1024, 2048]  # of the encoder's features at stride 2 ** level
 
 
-def norm(kind: str, channels: int) -> nn.Module:
-    return nn.GroupNorm(channels // 8, channels) if kind == "GN" else nn.BatchNorm2d(channels)
+def norm(kind: str, channels: int, per_group: int = 8) -> nn.Module:
+    return nn.GroupNorm(channels // per_group, channels) if kind == "GN" else nn.BatchNorm2d(channels)
 
 
 class ConvBottleNeck(nn.Module):
     """[B, in, H, W] -> [B, out, H, W]."""
 
-    def __init__(self, in_channels: int, out_channels: int, norm_type: str = "GN"):
+    def __init__(self, in_channels: int, out_channels: int, norm_type: str = "GN", per_group: int = 8):
         super().__init__()
         half = out_channels // 2
-        self.conv1, self.norm1 = nn.Conv2d(in_channels, half, 1), norm(norm_type, half)
-        self.conv2, self.norm2 = nn.Conv2d(half, half, 3, padding=1), norm(norm_type, half)
-        self.conv3, self.norm3 = nn.Conv2d(half, out_channels, 1), norm(norm_type, out_channels)
+        self.conv1, self.norm1 = nn.Conv2d(in_channels, half, 1), norm(norm_type, half, per_group)
+        self.conv2, self.norm2 = nn.Conv2d(half, half, 3, padding=1), norm(norm_type, half, per_group)
+        self.conv3, self.norm3 = nn.Conv2d(half, out_channels, 1), norm(norm_type, out_channels, per_group)
         if in_channels != out_channels:
             self.skip_conv = nn.Conv2d(in_channels, out_channels, 1)
 
@@ -36,14 +36,15 @@ class ConvBottleNeck(nn.Module):
 class HourGlass(nn.Module):
     """[B, C, H, W] -> [B, C, H, W]; every level down halves the size and doubles the channels."""
 
-    def __init__(self, channels: int, levels: int = 3, norm_type: str = "GN"):
+    def __init__(self, channels: int, levels: int = 3, norm_type: str = "GN", per_group: int = 8):
         super().__init__()
         self.down_layers, self.up_layers = nn.ModuleList(), nn.ModuleList()
         for level in range(levels):
             fine, coarse = channels << level, channels << (level + 1)
-            self.down_layers.append(nn.Sequential(ConvBottleNeck(fine, coarse, norm_type), nn.MaxPool2d(2)))
-            self.up_layers.append(nn.Sequential(nn.Upsample(scale_factor=2), ConvBottleNeck(coarse, fine, norm_type)))
-        self.norm = norm(norm_type, channels)
+            down, up = (fine, coarse, norm_type, per_group), (coarse, fine, norm_type, per_group)
+            self.down_layers.append(nn.Sequential(ConvBottleNeck(*down), nn.MaxPool2d(2)))
+            self.up_layers.append(nn.Sequential(nn.Upsample(scale_factor=2), ConvBottleNeck(*up)))
+        self.norm = norm(norm_type, channels, per_group)
 
     def forward(self, x):
         return self.norm(self._below(0, x))
@@ -87,6 +88,7 @@ class LNet(nn.Module):
         super().__init__()
         uv_level = {256: 0, 128: 1}[uv_res]
         base, final = int(256 * width), int(uv_channels * width)
+        per_group = round(8 * width)  # 32 groups over the base channels at any width
         self.reference_map = torch.as_tensor(reference_map).permute(0, 3, 1, 2)
         self.fc_head = nn.Sequential(nn.Linear(2048, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Linear(512, base))
         self.camera = nn.Sequential(
@@ -97,16 +99,16 @@ class LNet(nn.Module):
             nn.Conv2d(CHANNELS[warp_level] + 3 + base + 3, 2 * base, 1), nn.ReLU(),
             nn.Conv2d(2 * base, 2 * base, 1), nn.ReLU(), nn.Conv2d(2 * base, base, 1),
         )  # fmt: skip
-        self.hg = HourGlass(base, 3, norm_type)
+        self.hg = HourGlass(base, 3, norm_type, per_group)
         factors = [min(8, 2 ** (warp_level - uv_level))]
         for level in range(warp_level, uv_level, -1):
             factors.append(min(factors[-1], 2 ** (level - uv_level - 1)))
-        self.uv_conv2 = ConvBottleNeck(base, final * factors[0], norm_type)
+        self.uv_conv2 = ConvBottleNeck(base, final * factors[0], norm_type, per_group)
         self.decoder = nn.Sequential(
             *(
                 nn.Sequential(
                     nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
-                    ConvBottleNeck(final * coarse, final * fine, norm_type),
+                    ConvBottleNeck(final * coarse, final * fine, norm_type, per_group),
                 )
                 for coarse, fine in zip(factors, factors[1:], strict=False)
             )
