@@ -11,17 +11,18 @@ import torch.nn.functional as F
 from pretrained_model_convert.resnet_pth import ResNet50
 
 GROUP_SIZE = 8
+LNET_GROUPS = 32  # of its base channels, at any width
 
 
 class Weights:
     """A state_dict seen from one of its submodules: `weights["norm1"]["bias"]` is `norm1.bias`."""
 
-    def __init__(self, state: dict, path: str = ""):
-        self.state, self.path = state, path
+    def __init__(self, state: dict, path: str = "", group_size: int = GROUP_SIZE):
+        self.state, self.path, self.group_size = state, path, group_size
 
     def __getitem__(self, name):
         path = f"{self.path}{name}"
-        return self.state[path] if path in self.state else Weights(self.state, f"{path}.")
+        return self.state[path] if path in self.state else Weights(self.state, f"{path}.", self.group_size)
 
     def __contains__(self, name) -> bool:
         return any(key.startswith(f"{self.path}{name}.") for key in self.state)
@@ -44,7 +45,7 @@ def norm(x, weights: Weights):
     scale, shift = weights["weight"], weights["bias"]
     if f"{weights.path}running_mean" in weights.state:
         return F.batch_norm(x, weights["running_mean"], weights["running_var"], scale, shift)
-    return F.group_norm(x, len(scale) // GROUP_SIZE, scale, shift)
+    return F.group_norm(x, len(scale) // weights.group_size, scale, shift)
 
 
 def bottleneck(x, weights: Weights):
@@ -86,7 +87,8 @@ def run_cnet(state: dict, image: torch.Tensor):
 
 def run_lnet(state: dict, surface: torch.Tensor, codes: torch.Tensor, reference_map: torch.Tensor):
     """Warped features [B, C + 3, S, S], codes, reference map [1, 3, S, S] -> location map, camera."""
-    weights = Weights(state)
+    base_channels = len(state["fc_head.3.bias"])
+    weights = Weights(state, group_size=max(1, base_channels // LNET_GROUPS))
     size = surface.shape[-1]
     head = linear(F.relu(norm(linear(codes, weights["fc_head"][0]), weights["fc_head"][1])), weights["fc_head"][3])
     head = head[:, :, None, None].expand(-1, -1, size, size)
@@ -97,7 +99,8 @@ def run_lnet(state: dict, surface: torch.Tensor, codes: torch.Tensor, reference_
     x = bottleneck(hourglass(conv(x, weights["uv_conv1"][4]), weights["hg"]), weights["uv_conv2"])
     for step in weights["decoder"].children():
         x = upsampled_bottleneck(x, weights["decoder"][step], "bilinear")
-    location_map = conv(bottleneck(x, weights["uv_end"][0]), weights["uv_end"][1]).permute(0, 2, 3, 1)
+    end = Weights(state, "uv_end.")  # its inner channels do not scale with the width
+    location_map = conv(bottleneck(x, end[0]), end[1]).permute(0, 2, 3, 1)
     return location_map, _camera(codes, weights["camera"])
 
 
