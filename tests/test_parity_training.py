@@ -1,12 +1,14 @@
 """Training follows PyTorch's: gradients of every parameter, statistics, and ten steps of Adam.
 
-With its statistics frozen BatchNorm is a smooth map, and both libraries agree closely. With live
-statistics of so few pixels a network of 53 BatchNorms amplifies rounding: there PyTorch's own float32
-gradients are 1 % off the exact ones (computed in float64), so MindSpore may be as far off, not closer.
+A ReLU whose input is zero but for rounding opens on one side only, and of the millions in the networks a
+few always do. PyTorch's own float32 gradients are 0.1 to 1 % off the exact ones (computed in float64)
+because of them, with live BatchNorm statistics of few pixels 1 to 4 %. So every parameter's gradient is
+compared with smooth activations in the ReLUs' place, and with ReLUs MindSpore may be as far off as PyTorch.
 """
 
 import models  # noqa: F401, I001  before MindSpore
 
+import contextlib
 import copy
 from dataclasses import dataclass
 
@@ -14,7 +16,8 @@ import mindspore as ms
 import numpy as np
 import pytest
 import torch
-from mindspore import nn
+import torch.nn.functional as F
+from mindspore import nn, ops
 
 from models.adam import Adam
 from models.dense_cnn import DPNet, get_LNet
@@ -32,6 +35,7 @@ from tests.parity import (
     copy_weights,
     named_arrays,
     randomise,
+    relative,
     running_in,
     settle_warp,
 )
@@ -41,11 +45,7 @@ from utils.atlas_maps import load_or_build_reference_map
 torch.set_num_threads(1)
 LEARNING_RATE = 2.5e-4
 TRAJECTORY_TOLERANCE = 0.01
-# a ReLU whose input is zero but for rounding opens on one side only; most batches have none that matters
 BATCHES_TO_TRY = 3
-# The LNet's GroupNorms sum up to 32,768 numbers one after the other (oneDNN), which rounds ten times more than
-# PyTorch does and so opens more ReLUs on one side only. Block by block the tolerance is the usual one.
-TOLERANCES = {"dp": GRADIENT_TOLERANCE, "end": 5e-3}
 
 
 @dataclass
@@ -116,32 +116,57 @@ def make_stage(name: str, witness, live: bool = False, seed: int = 0, settled: b
     return stage
 
 
+@contextlib.contextmanager
+def smooth_activations(network: nn.Cell):
+    """SiLU instead of ReLU on both sides: no kink on which rounding could choose the side."""
+
+    class SiLU(nn.Cell):
+        def construct(self, features):
+            return ops.silu(features)
+
+    for _, cell in list(network.cells_and_names()):
+        for index, (name, child) in enumerate(cell.name_cells().items()):
+            if isinstance(child, nn.ReLU) and isinstance(cell, nn.SequentialCell):
+                cell[index] = SiLU()
+            elif isinstance(child, nn.ReLU):
+                setattr(cell, name, SiLU())
+    relu, F.relu = F.relu, lambda values, inplace=False: F.silu(values)
+    try:
+        yield
+    finally:
+        F.relu = relu
+
+
 @pytest.mark.parametrize("name", ["dp", "end"])
 def test_gradients_of_every_parameter(name, witness):
     for seed in range(BATCHES_TO_TRY):
         stage = make_stage(name, witness, seed=seed)
-        expected_terms, expected = stage.torch_gradients(stage.module)
-        terms, gradients = stage.gradients()
-        for term, value in expected_terms.items():
-            assert_close(terms[term], value.item(), LOSS_TOLERANCE, term)
-        errors = gradient_errors(gradients, expected)
-        worst = max(errors, key=errors.get)
-        if errors[worst] <= TOLERANCES[name]:
-            return
-    pytest.fail(f"{worst}: {errors[worst]:.2e} of the gradient's norm, in each of {BATCHES_TO_TRY} batches")
+        with smooth_activations(stage.network):
+            _, exact = stage.torch_gradients(copy.deepcopy(stage.module).double())
+            expected_terms, expected = stage.torch_gradients(stage.module)
+            terms, gradients = stage.gradients()
+        if relative(terms.get("uv", 0), float(expected_terms.get("uv", 0))) < LOSS_TOLERANCE:
+            break  # no pixel of the warp fell into another cell by rounding
+    for term, value in expected_terms.items():
+        assert_close(terms[term], value.item(), LOSS_TOLERANCE, term)
+    pytorchs = gradient_errors(expected, exact)
+    for parameter, error in gradient_errors(gradients, exact).items():
+        # sums that nearly cancel lose digits in any order of summation
+        allowed = max(GRADIENT_TOLERANCE, 10 * pytorchs[parameter])
+        assert error <= allowed, f"{parameter}: {error:.2e} of the gradient's norm, allowed {allowed:.2e}"
 
 
-def test_gradients_through_live_batch_statistics_are_as_exact_as_pytorchs(witness):
-    stage = make_stage("dp", witness, live=True)
+@pytest.mark.parametrize("name, live", [("dp", False), ("end", False), ("dp", True)])
+def test_gradients_are_as_exact_as_pytorchs(name, live, witness):
+    stage = make_stage(name, witness, live=live)
     _, exact = stage.torch_gradients(copy.deepcopy(stage.module).double())
     _, expected = stage.torch_gradients(stage.module)
-    _, gradients = stage.gradients()
-
-    def errors(of: dict) -> np.ndarray:
-        return np.array(list(gradient_errors(of, exact).values()))
-
-    assert errors(gradients).max() < 2 * errors(expected).max()
-    assert np.median(errors(gradients)) < 2 * np.median(errors(expected))
+    terms, gradients = stage.gradients()
+    assert terms.keys() == set(stage.loss_cell.loss_names)
+    ours, theirs = (np.array(list(gradient_errors(found, exact).values())) for found in (gradients, expected))
+    # a handful of ReLUs fall to one side or the other: which is chance, how many is not
+    assert ours.max() < max(3 * theirs.max(), GRADIENT_TOLERANCE)
+    assert np.median(ours) < max(3 * np.median(theirs), GRADIENT_TOLERANCE)
 
 
 def follow(stage: Stage, mode: str, steps: int, learning_rate: float) -> None:
