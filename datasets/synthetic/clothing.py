@@ -19,7 +19,7 @@ IRIS_COLOURS = ("2b1a10", "3d2817", "4d6b7c", "4c5f3a", "31475e")
 NEUTRAL_CLOTH = ("f4f2ee", "dcd8d0", "9a9a9a", "4d4f52", "222326", "1c2740", "2f4365", "c7b08a", "6d5c43", "45513c")
 DENIM = ("2c3e5d", "46618a", "6d8db3", "23293a")
 COVERED, BARE = 9.0, -9.0
-# what people wear: clothes of every kind, or suits whose colours name the place on the body
+# what people wear: clothes of every kind, or, in a studio, suits whose colours name the place on the body
 CLOTHING = ("street", "suit")
 
 

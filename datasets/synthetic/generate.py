@@ -18,7 +18,7 @@ from utils.files import write_text
 from utils.unwrap import write_atlases
 
 MARKER = "SYNTHETIC.txt"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 # test photographs have their own numbers, so more training ones never turn a test image into one of them
 FIRST_TEST = 50000
 # these may lie in a data root that is still to be filled
@@ -45,7 +45,8 @@ def parse_args(args=None) -> argparse.Namespace:
         "--clothing",
         choices=CLOTHING,
         default="street",
-        help="street: clothes of every kind (default); suit: colours that name the place on the body, easy to learn",
+        help="street: clothes of every kind (default); suit: colours that name the place on the body, in a studio "
+        "without furniture, easy to learn",
     )
     return parser.parse_args(args)
 

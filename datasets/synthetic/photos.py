@@ -16,6 +16,7 @@ from datasets.synthetic.backgrounds import make_backdrop
 from datasets.synthetic.clothing import Landmarks, Outfit, dress, find_landmarks, sample_outfit
 from datasets.synthetic.framing import Sitter, sample_sitter
 from datasets.synthetic.lighting import Light, lit_samples, lit_share, openness, sample_light
+from datasets.synthetic.rooms import studio
 from datasets.synthetic.textures import blur, to_display
 from datasets.synthetic.view import Backdrop
 from utils.body_model import BodyModel, JointRegressors
@@ -73,9 +74,13 @@ def take_photo(stage: Stage, seed: int, index: int) -> Photo:
     rng = np.random.default_rng([seed, index])
     sitter = sample_sitter(rng, stage.model)
     outfit = sample_outfit(rng, stage.clothing)
-    backdrop = make_backdrop(rng, sitter.view, sitter.sampled.seated)
+    in_studio = stage.clothing == "suit"
+    backdrop = studio(rng, sitter.view) if in_studio else make_backdrop(rng, sitter.view, sitter.sampled.seated)
     light = sample_light(rng, sitter.view, backdrop.outdoors)
-    scene = build_scene(stage, sitter, sample_things(rng, stage, sitter, backdrop))
+    things = [] if in_studio else sample_things(rng, sitter, backdrop)
+    if sitter.sampled.seated:
+        things.append(sample_seat(rng, stage, sitter))
+    scene = build_scene(stage, sitter, things)
     hits = scene.renderer.cast(sitter.view.camera, sitter.view.height, sitter.view.width, SUPERSAMPLE)
     behind = light_backdrop(backdrop, sitter, scene, light, rng)
     front, coverage = light_foreground(stage, sitter, outfit, scene, hits, backdrop, light, rng)
@@ -91,12 +96,14 @@ def take_photo(stage: Stage, seed: int, index: int) -> Photo:
     return Photo(image, body, annotate_joints(stage, sitter, scene, hits))
 
 
-def sample_things(rng: np.random.Generator, stage: Stage, sitter: Sitter, backdrop: Backdrop) -> list[props.Thing]:
-    """Seat, furniture and obstacles for a person."""
+def sample_seat(rng: np.random.Generator, stage: Stage, sitter: Sitter) -> props.Thing:
+    pelvis = stage.model.joint_regressor[0] @ sitter.vertices
+    return props.seat(rng, sitter.view, sitter.vertices, sitter.yaw, pelvis)
+
+
+def sample_things(rng: np.random.Generator, sitter: Sitter, backdrop: Backdrop) -> list[props.Thing]:
+    """Furniture and obstacles around a person."""
     things = []
-    if sitter.sampled.seated:
-        pelvis = stage.model.joint_regressor[0] @ sitter.vertices
-        things.append(props.seat(rng, sitter.view, sitter.vertices, sitter.yaw, pelvis))
     if np.isfinite(backdrop.distance).any() and rng.random() < (0.35 if backdrop.outdoors else 0.6):
         things += props.furniture(rng, sitter.view, sitter.vertices, backdrop.depth)
     if rng.random() < OBSTACLE_SHARE:
