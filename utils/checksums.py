@@ -74,5 +74,6 @@ def remove(path) -> None:
 
 def remove_leftovers(folder) -> None:
     """Delete the unfinished checkpoints of a process that was killed while it wrote into `folder`."""
-    for path in Path(folder).glob(".*.ckpt"):
-        path.unlink()
+    for pattern in (".*.ckpt", ".*.tmp"):  # MindSpore writes .tmp before it has .ckpt
+        for path in Path(folder).glob(pattern):
+            path.unlink()
