@@ -32,6 +32,7 @@ class Loss(nn.Cell):
         super().__init__()
         self.dense = nn.Dense(3, 2)
         self.dense.weight.set_data(ms.Tensor(np.linspace(-1, 1, 6).reshape(2, 3), ms.float32))
+        self.dense.bias.set_data(ms.Tensor([0.1, -0.2], ms.float32))
         self.mean = losses.AnnotatedMean(1, parts)
 
     def construct(self, values, has_target, target):
@@ -103,7 +104,7 @@ def test_the_loss_scale_doubles_after_a_long_time_without_overflow(mode, monkeyp
     assert float(step.update.scale.asnumpy()) == 2 * FIRST_LOSS_SCALE
 
 
-@pytest.mark.parametrize("parts", [2, 3, 6])
+@pytest.mark.parametrize("parts", [2, 6])
 def test_accumulation_is_the_large_batch_whatever_part_the_annotations_are_in(mode, parts):
     """Three of six samples are annotated, unevenly: some parts have none."""
     whole, loss = make_step(), Loss(parts)
