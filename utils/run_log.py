@@ -50,7 +50,11 @@ class RunLog:
         if not self.is_main:
             return
         self._close_board()
-        self.board = SummaryWriter(str(make_folder(self.folder / stage)), purge_step=step + 1 if step else None)
+        self.board = SummaryWriter(
+            str(make_folder(self.folder / stage)),
+            purge_step=step + 1 if step else None,
+            filename_suffix=f".{time.time_ns()}",  # two starts within a second would share a name
+        )
         if step:
             self._rewind(stage, step)
 
