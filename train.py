@@ -14,7 +14,7 @@ from training.ranks import Ranks
 from training.stages import check_precision
 from training.stopping import Stopped, StopRequests
 from utils import checkpoint, checksums
-from utils.errors import run_command
+from utils.errors import UserError, run_command
 from utils.folder_lock import FolderLock
 from utils.run_log import RunLog
 from utils.train_options import TrainOptions
@@ -26,7 +26,7 @@ def lock(folder: Path, ranks: Ranks) -> FolderLock:
     acquired = held.acquire()
     if not ranks.any(not acquired):
         return held
-    raise held.refusal()
+    raise UserError(f"another rank's folder below {folder.parent} is in use.") if acquired else held.refusal()
 
 
 def main() -> int:
