@@ -110,22 +110,20 @@ def test_one_stage_after_the_other_is_the_same_run_bit_by_bit(uninterrupted, gen
     assert_same_weights(tmp_path, uninterrupted, "dmr_1.ckpt")
 
 
-def signal_at(number: signal.Signals, place: tuple, root: Path, folder: Path, *words) -> tuple[int, str]:
-    """Start train.py, signal it once metrics.jsonl has the (stage, step) `place`: exit code and output."""
+def signal_when(ready, number: signal.Signals, root: Path, folder: Path, *words) -> tuple[int, str]:
+    """Start train.py and signal it once `ready()` is true: exit code and output."""
     places = ["--ckpt_dir", folder / "ckpt", "--log_dir", folder / "logs", "--name", "run"]
     command = [sys.executable, "train.py", *SMALL, *EPOCHS, *places, *words]
     process = subprocess.Popen(
         [str(word) for word in command], cwd=REPOSITORY, env=dict(os.environ, DECOMR_DATA=str(root)),
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    path = folder / "logs/run/metrics.jsonl"
     while process.poll() is None:
-        written = metrics(folder) if path.is_file() and path.read_text().endswith("\n") else []
-        if written and (written[-1]["stage"], written[-1]["step"]) == place:
+        if ready():
             process.send_signal(number)
             break
         time.sleep(0.01)
-    return (process.wait(), process.stderr.read())
+    return process.wait(), process.stderr.read()
 
 
 def test_a_run_killed_stopped_and_damaged_ends_where_the_uninterrupted_one_does(
@@ -133,14 +131,17 @@ def test_a_run_killed_stopped_and_damaged_ends_where_the_uninterrupted_one_does(
 ):
     """Killed in stage dp, stopped between the stages and by a signal in stage end, its newest state torn."""
     folder = tmp_path / "ckpt/rank0"
-    assert signal_at(signal.SIGKILL, ("dp", 1), generated_root, tmp_path, "--checkpoint_steps", 1)[0] == -signal.SIGKILL
+    first = folder / "state_0_000000001.ckpt.sha256"
+    code, _ = signal_when(first.exists, signal.SIGKILL, generated_root, tmp_path, "--checkpoint_steps", 1)
+    assert code == -signal.SIGKILL
     result = train(generated_root, tmp_path, "--resume", "--checkpoint_steps", 1, "--time_to_run", 0.001)
     assert "--time_to_run: stopped after 0.001 s, state saved; go on with --resume" in result.stderr
-    while not (folder / "CNet_1.ckpt").exists():  # the kill came before or after the first state was written
-        train(generated_root, tmp_path, "--resume", "--checkpoint_steps", 1, "--time_to_run", 0.001)
     assert_same_weights(tmp_path, uninterrupted, "CNet_1.ckpt")
 
-    code, output = signal_at(signal.SIGTERM, ("end", 1), generated_root, tmp_path, "--resume")
+    log = tmp_path / "logs/run/metrics.jsonl"
+    code, output = signal_when(
+        lambda: '"stage": "end"' in log.read_text(), signal.SIGTERM, generated_root, tmp_path, "--resume"
+    )
     assert code == 128 + signal.SIGTERM, output
     assert "SIGTERM: stopped, state saved; go on with --resume" in output
     newest = max(folder.glob("state_1_*.ckpt"))
