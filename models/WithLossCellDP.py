@@ -16,7 +16,7 @@ class WithLossCellDP(nn.Cell):
         self.CNet = CNet
         self.lam_dp_mask = options.lam_dp_mask
         self.lam_dp_uv = options.lam_dp_uv
-        self.annotated_mean = AnnotatedMean(current_world_size())
+        self.annotated_mean = AnnotatedMean(current_world_size(), options.accumulate)
 
     def construct(self, img: Tensor, gt_iuv: Tensor, has_dp: Tensor):
         gt_iuv = annotated_only(gt_iuv, has_dp)

@@ -47,7 +47,7 @@ class WithLossCellEnd(nn.Cell):
         self.uv_weight = Tensor(losses.training_uv_weight(part_weights, self.sampler.mask.asnumpy()))
         self.consistency = losses.ConsistencyLoss(options.img_res)
         self.world_size = losses.current_world_size()
-        self.annotated_mean = losses.AnnotatedMean(self.world_size)
+        self.annotated_mean = losses.AnnotatedMean(self.world_size, options.accumulate)
 
     @staticmethod
     def _names(options) -> tuple:
@@ -81,7 +81,7 @@ class WithLossCellEnd(nn.Cell):
         trust = ops.ones_like(fit_joint_error)
         if self.adaptive_weight:
             trust = ops.relu(1 - FIT_ERROR_SLOPE * fit_joint_error)
-        everyone = ops.ones_like(has_smpl)
+        everyone = self.annotated_mean.everyone(has_smpl)
 
         joints = self.smpl.get_train_joints(vertices)
         gt_joints, confidence, has_joints = pose_3d[..., :3], pose_3d[..., 3:], has_pose_3d

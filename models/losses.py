@@ -24,20 +24,31 @@ class AnnotatedMean(nn.Cell):
 
     On several ranks the count is taken over all of them and the result scaled by their number, so
     that averaging the gradients over ranks gives the gradient of the mean over the whole batch.
+
+    With parts > 1 the values are of one of so many parts of a batch, and models.accumulation gives in
+    place of each flag its share, flag / count over all parts and ranks: the parts' results add up.
     """
 
-    def __init__(self, world_size: int = 1):
+    def __init__(self, world_size: int = 1, parts: int = 1):
         super().__init__()
         self.world_size = world_size
+        self.parts = parts
         if world_size > 1:
             self.all_reduce = ops.AllReduce()
 
     def construct(self, values: Tensor, flags: Tensor) -> Tensor:
         flags = flags.astype(values.dtype)
+        if self.parts > 1:
+            return (values * flags).sum() * self.world_size
         count = flags.sum()
         if self.world_size > 1:
             count = self.all_reduce(count)
         return (values * flags).sum() * self.world_size / ops.maximum(count, Tensor(1.0, ms.float32))
+
+    def everyone(self, flags: Tensor) -> Tensor:
+        """The flags [B] of an annotation that every sample carries; `flags`: those of another."""
+        count = self.world_size * self.parts * flags.shape[0] if self.parts > 1 else 1
+        return ops.ones_like(flags) / count
 
 
 def annotated_only(values: Tensor, flags: Tensor) -> Tensor:

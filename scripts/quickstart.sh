@@ -65,7 +65,7 @@ fi
 # train CKPT_DIR OPTIONS...: starts, or continues where the saved state in CKPT_DIR ends
 train() {
     local resume=()
-    if [ -f "$1/rank0/state.ckpt" ]; then
+    if compgen -G "$1/rank0/state_*.ckpt" >/dev/null; then
         resume=(--resume)
     fi
     "$PYTHON" train.py "${common[@]}" "${@:2}" "${resume[@]}"

@@ -7,4 +7,5 @@ if [ $# -lt 2 ]; then
     exit 2
 fi
 . "$(dirname "${BASH_SOURCE[0]}")/launch.sh"
-run_logged eval.log "$PYTHON" "$REPOSITORY/eval.py" --dataset="$1" --batch_size="$2" "${@:3}"
+require_number BATCH_SIZE "$2" 1
+run_logged eval.log "$PYTHON" -u "$REPOSITORY/eval.py" --dataset="$1" --batch_size="$2" "${@:3}"

@@ -8,5 +8,9 @@ if [ $# -lt 6 ]; then
     exit 2
 fi
 . "$(dirname "${BASH_SOURCE[0]}")/launch.sh"
-run_logged train_standalone.log "$PYTHON" "$REPOSITORY/train.py" --dataset "$1" --device_id "$2" \
+require_number DEVICE_ID "$2" 0
+require_number EPOCHS_DP "$3" 0
+require_number EPOCHS_END "$4" 0
+require_number BATCH_SIZE "$5" 1
+run_logged train_standalone.log "$PYTHON" -u "$REPOSITORY/train.py" --dataset "$1" --device_id "$2" \
     --num_epochs_dp "$3" --num_epochs_end "$4" --batch_size "$5" --ckpt_dir "$6" "${@:7}"

@@ -1,9 +1,10 @@
-"""Checkpoints: names, what fits, the newest one, the state of a run, and files written whole or not at all."""
+"""Checkpoints: names, what fits, the newest one, checksums, and files written whole or not at all."""
 
 import utils.environment  # noqa: F401, I001  before MindSpore
 
 import json
 import os
+import subprocess
 from types import SimpleNamespace
 
 import mindspore as ms
@@ -13,7 +14,7 @@ from mindspore import nn
 
 from evaluation.in_batches import run_in_batches
 from models.training_step import TrainingStep
-from utils import checkpoint, config
+from utils import checkpoint, checksums, config
 from utils.errors import UserError
 
 WIDTH = 3
@@ -134,8 +135,26 @@ def test_a_damaged_file_is_named(tmp_path, damage):
     path = tmp_path / "dmr_1.ckpt"
     checkpoint.save_weights(Whole(), path)
     path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(UserError, match=r"dmr_1.ckpt is damaged: its SHA-256 is"):
+        checkpoint.load_dmr(Whole(), path)
+    checksums.sum_file(path).unlink()  # weights from elsewhere have none
     with pytest.raises(UserError, match=r"dmr_1.ckpt (is not a readable MindSpore checkpoint|does not fit)"):
         checkpoint.load_dmr(Whole(), path)
+
+
+def test_one_flipped_bit_is_found(tmp_path):
+    path = tmp_path / "dmr_1.ckpt"
+    checkpoint.save_weights(Whole(), path)
+    content = bytearray(path.read_bytes())
+    content[-9] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="is damaged"):
+        checkpoint.load_dmr(Whole(), path)
+
+
+def test_the_command_sha256sum_agrees(tmp_path):
+    checkpoint.save_weights(Whole(), tmp_path / "dmr_1.ckpt")
+    subprocess.run(["sha256sum", "--check", "--strict", "dmr_1.ckpt.sha256"], cwd=tmp_path, check=True)
 
 
 def test_an_interrupted_save_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
@@ -152,7 +171,7 @@ def test_an_interrupted_save_leaves_the_old_file_and_no_other(tmp_path, monkeypa
     with pytest.raises(KeyboardInterrupt):
         checkpoint.save_weights(Whole(), path)
     assert path.read_bytes() == before
-    assert os.listdir(tmp_path) == ["dmr_1.ckpt"]
+    assert sorted(os.listdir(tmp_path)) == ["dmr_1.ckpt", "dmr_1.ckpt.sha256"]
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
@@ -243,22 +262,6 @@ def test_config_json_holds_every_option(tmp_path):
     options = SimpleNamespace(lnet_width=0.125, stage=None, no_flip=False)
     checkpoint.save_config(options, tmp_path)
     assert json.loads((tmp_path / "config.json").read_text()) == vars(options)
-
-
-# ---- the state of a run ----
-
-
-def test_a_restored_step_goes_on_like_the_one_that_was_saved(tmp_path):
-    step, other = training_step(Whole()), training_step(Whole())
-    for seed in range(2):
-        step(image(seed))
-    checkpoint.save_state(tmp_path / "state.ckpt", step, {"stage": 1, "epoch": 2, "batch": 0})
-    saved, progress = checkpoint.load_state(tmp_path / "state.ckpt")
-    assert progress == {"stage": 1, "epoch": 2, "batch": 0}
-    checkpoint.assign(checkpoint.named_parameters(other), saved, "state.ckpt")
-    losses = [float(which(image(2))[0]) for which in (step, other)]
-    assert losses[0] == losses[1]
-    assert_equal(values(other), values(step))  # weights, statistics, moments and the count of steps
 
 
 # ---- evaluation in batches of one size ----

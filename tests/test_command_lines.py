@@ -33,7 +33,7 @@ def folder(generated_root, tmp_path_factory) -> Path:
     for name in ("plain", "configured"):
         checkpoint.save_weights(dmr, folder / name / "rank0" / "dmr_1.ckpt")
     checkpoint.save_config(options, folder / "configured" / "rank0")
-    shutil.copy(folder / "plain/rank0/dmr_1.ckpt", folder / "configured/rank0/state.ckpt")
+    shutil.copy(folder / "plain/rank0/dmr_1.ckpt", folder / "configured/rank0/state_0_000000001.ckpt")
     checkpoint.save_weights(dmr.CNet, folder / "plain" / "rank0" / "CNet_1.ckpt")
     (folder / "junk.ckpt").write_text("not a checkpoint")
     (folder / "bad.json").write_text(json.dumps({"batch_size": "many"}))
@@ -112,10 +112,16 @@ CASES = {
     ),
     "no such checkpoint": ("eval", "--checkpoint {0}/dmr_9.ckpt", None, r"dmr_9.ckpt does not exist"),
     "nothing trained": ("eval", "--eval_dir {0}", None, r"there is no dmr_\*.ckpt in \S+. Train first"),
-    "no state": ("train", "--resume", None, r"--resume: there is no saved state \S+state.ckpt"),
+    "no state": ("train", "--resume", None, r"--resume: there is no saved state in \S+rank0"),
     "state of another width": (
         "train", "--resume --ckpt_dir {0}/configured --lnet_width 0.25", None,
-        r"--lnet_width 0.25, but \S+state.ckpt was trained with 0.125",
+        r"--lnet_width 0.25, but \S+state_\*.ckpt was trained with 0.125",
+    ),
+    "half precision on the CPU": ("train", "--amp_level O2", None, r"--amp_level O2 needs a GPU or NPU; the CPU comp"),
+    "batches of one": ("train", "--batch_size 1", None, r"--batch_size 1: the LNet has BatchNorm.*at least 2"),
+    "nothing left to train on": ("train", "--val_share 0.9", None, r"--val_share 0.9 of 12 .*fewer than one batch"),
+    "weights in place of a state": (
+        "train", "--resume --ckpt_dir {0}/configured", None, r"there is no saved state in \S+configured/rank0",
     ),
     "batch larger than the data": ("train", "--batch_size 64", None, r"12 training samples, fewer than .* 64"),
     "file in place of ckpt_dir": ("train", "--ckpt_dir {0}/junk.ckpt", None, r"cannot write to the folder \S+junk"),

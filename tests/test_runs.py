@@ -4,13 +4,16 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import utils.environment  # noqa: F401  before MindSpore
 from tests.conftest import NUM_TEST, NUM_TRAIN, REPOSITORY, run_script
@@ -78,9 +81,9 @@ def shell_script(name: str, folder: Path, root: Path, *words) -> subprocess.Comp
 
 
 def test_the_launch_script_trains_both_stages_and_keeps_the_output(uninterrupted):
-    assert sorted(path.name for path in (uninterrupted / "ckpt/rank0").iterdir()) == [
-        "CNet_1.ckpt", "config.json", "dmr_1.ckpt", "state.ckpt",
-    ]  # fmt: skip
+    checkpoints = ("CNet_1.ckpt", "dmr_1.ckpt", f"state_0_{STEPS:09d}.ckpt", f"state_1_{STEPS:09d}.ckpt")
+    expected = {".lock", "config.json", *checkpoints, *(f"{name}.sha256" for name in checkpoints)}
+    assert {path.name for path in (uninterrupted / "ckpt/rank0").iterdir()} == expected
     log = (uninterrupted / "a copy/scripts/train_standalone.log").read_text()
     assert "device CPU (" in log
     assert f"data set up-3d: {NUM_TRAIN} training samples" in log
@@ -107,19 +110,70 @@ def test_one_stage_after_the_other_is_the_same_run_bit_by_bit(uninterrupted, gen
     assert_same_weights(tmp_path, uninterrupted, "dmr_1.ckpt")
 
 
-def test_a_run_stopped_again_and_again_ends_where_the_uninterrupted_one_does(uninterrupted, generated_root, tmp_path):
-    stop = ["--time_to_run", 0.001]  # after one step
-    first = train(generated_root, tmp_path, *stop)
-    assert "go on with --resume" in first.stderr
-    assert not (tmp_path / "ckpt/rank0/CNet_1.ckpt").exists()
-    for _ in range(STEPS):  # the last of them stops in stage end
-        assert "resumed " in train(generated_root, tmp_path, *stop, "--resume").stderr
+def signal_when(ready, number: signal.Signals, root: Path, folder: Path, *words) -> tuple[int, str]:
+    """Start train.py and signal it once `ready()` is true: exit code and output."""
+    places = ["--ckpt_dir", folder / "ckpt", "--log_dir", folder / "logs", "--name", "run"]
+    command = [sys.executable, "train.py", *SMALL, *EPOCHS, *places, *words]
+    process = subprocess.Popen(
+        [str(word) for word in command], cwd=REPOSITORY, env=dict(os.environ, DECOMR_DATA=str(root)),
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while process.poll() is None:
+        if ready():
+            process.send_signal(number)
+            break
+        time.sleep(0.01)
+    return process.wait(), process.stderr.read()
+
+
+def test_a_run_killed_stopped_and_damaged_ends_where_the_uninterrupted_one_does(
+    uninterrupted, generated_root, tmp_path
+):
+    """Killed in stage dp, stopped between the stages and by a signal in stage end, its newest state torn."""
+    folder = tmp_path / "ckpt/rank0"
+    first = folder / "state_0_000000001.ckpt.sha256"
+    code, _ = signal_when(first.exists, signal.SIGKILL, generated_root, tmp_path, "--checkpoint_steps", 1)
+    assert code == -signal.SIGKILL
+    result = train(generated_root, tmp_path, "--resume", "--checkpoint_steps", 1, "--time_to_run", 0.001)
+    assert "--time_to_run: stopped after 0.001 s, state saved; go on with --resume" in result.stderr
     assert_same_weights(tmp_path, uninterrupted, "CNet_1.ckpt")
-    train(generated_root, tmp_path, "--resume")
+
+    log = tmp_path / "logs/run/metrics.jsonl"
+    code, output = signal_when(
+        lambda: '"stage": "end"' in log.read_text(), signal.SIGTERM, generated_root, tmp_path, "--resume"
+    )
+    assert code == 128 + signal.SIGTERM, output
+    assert "SIGTERM: stopped, state saved; go on with --resume" in output
+    newest = max(folder.glob("state_1_*.ckpt"))
+    newest.write_bytes(newest.read_bytes()[:-1000])
+    result = train(generated_root, tmp_path, "--resume")
+    assert f"{newest.name} is damaged" in result.stderr
+    assert f"resumed {folder}/state_0_" in result.stderr
     assert_same_weights(tmp_path, uninterrupted, "dmr_1.ckpt")
-    assert [(entry["stage"], entry["step"]) for entry in metrics(tmp_path)] == [
-        (entry["stage"], entry["step"]) for entry in metrics(uninterrupted)
+    assert [(entry["stage"], entry["step"]) for entry in metrics(tmp_path)][-STEPS:] == [
+        ("end", step + 1) for step in range(STEPS)
     ]
+
+
+def test_validation_chooses_weights_on_samples_that_training_never_sees(generated_root, tmp_path):
+    words = ["--batch_size", 4, "--val_share", 0.3, "--test_steps", 1, "--summary_steps", 1, "--accumulate", 1]
+    result = train(generated_root, tmp_path, *words)
+    found = [entry for entry in metrics(tmp_path) if "validation" in entry]
+    assert [(entry["stage"], entry["step"]) for entry in found] == [("dp", 1), ("dp", 2), ("end", 1), ("end", 2)]
+    for entry in found[2:]:
+        terms = entry["validation"]
+        assert terms["shape_error"] > 0
+        losses = [value for name, value in terms.items() if name not in ("total", "shape_error", "mpjpe", "pa_mpjpe")]
+        assert terms["total"] == pytest.approx(sum(losses), rel=1e-4)
+    best = min(found[2:], key=lambda entry: entry["validation"]["shape_error"])
+    assert (
+        f"step {best['step']}" in [line for line in result.stderr.splitlines() if line.endswith("the best so far")][-1]
+    )
+    assert set(weights(tmp_path, "dmr_best.ckpt")) == set(weights(tmp_path, "dmr_1.ckpt"))
+    images = EventAccumulator(str(tmp_path / "logs/run/end"))
+    images.Reload()
+    assert [event.step for event in images.Images("networks")] == [1, 2]
+    assert "validation/shape_error" in images.Tags()["scalars"]
 
 
 # ---- evaluation ----

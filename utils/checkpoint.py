@@ -1,4 +1,4 @@
-"""Weights on disk: CNet_{epoch}.ckpt and dmr_{epoch}.ckpt, and the state that a resumed run needs.
+"""Weights on disk: CNet_{epoch}.ckpt and dmr_{epoch}.ckpt, each with a checksum beside it.
 
 Names in a file are relative to the network (`resnet.conv1.weight`, `CNet.dp_layers.0.1...`), however
 deep the network sits in a loss cell. Files are written whole or not at all.
@@ -13,13 +13,12 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
-from utils import config
+from utils import checksums, config
 from utils.errors import UserError
-from utils.files import atomic_path, write_text
+from utils.files import write_text
 
 ARCHITECTURE = ("model", "img_res", "uv_res", "uv_type", "uv_channels", "warp_level", "norm_type", "lnet_width")
 CONFIG_NAME = "config.json"
-STATE_NAME = "state.ckpt"
 ROOM = 2  # times its size: some may be taken by other processes before it is read
 CNET_PREFIX, DMR_PREFIX = "CNet", "dmr"  # {prefix}_{epoch}.ckpt
 
@@ -30,24 +29,27 @@ def named_parameters(network: nn.Cell) -> dict:
 
 
 def save_weights(network: nn.Cell, path) -> None:
-    _save([{"name": name, "data": parameter} for name, parameter in named_parameters(network).items()], path)
+    write_parameters(named_parameters(network), path)
 
 
-def _save(entries: list, path, progress: dict | None = None) -> None:
-    with atomic_path(path) as temporary:
-        ms.save_checkpoint(entries, str(temporary), append_dict=progress)
+def write_parameters(parameters: dict, path, texts: dict | None = None) -> None:
+    """Write parameters (name -> Parameter) and texts (name -> str) with a checksum beside `path`."""
+    entries = [{"name": name, "data": parameter} for name, parameter in parameters.items()]
+    with checksums.checked_path(path) as temporary:
+        ms.save_checkpoint(entries, str(temporary), append_dict=texts)
 
 
 def read_checkpoint(path) -> dict:
     """name -> array of a MindSpore checkpoint; UserError when it is missing or damaged."""
     if not Path(path).is_file():
         raise UserError(f"checkpoint {path} does not exist.")
+    checksums.verify(path)
     _make_room(Path(path).stat().st_size)
     try:
         return ms.load_checkpoint(str(path))
     except (ValueError, RuntimeError, TypeError, OSError) as error:
         first_line = str(error).strip().splitlines()[0]
-        raise UserError(f"{path} is not a readable MindSpore checkpoint: {first_line}") from error
+        raise checksums.Damaged(f"{path} is not a readable MindSpore checkpoint: {first_line}") from error
 
 
 def _make_room(size: int) -> None:
@@ -155,19 +157,3 @@ def adopt_architecture(options, checkpoint, given: set) -> None:
                 f"--{name} {getattr(options, name)}, but {checkpoint} was trained with {value} (see {path})."
             )
         setattr(options, name, value)
-
-
-def save_state(path, step: nn.Cell, progress: dict) -> None:
-    """Write weights, statistics and optimiser moments of a training step cell, and its progress (numbers)."""
-    entries = [{"name": name, "data": parameter} for name, parameter in named_parameters(step).items()]
-    _save(entries, path, {f"progress.{name}": value for name, value in progress.items()})
-
-
-def load_state(path) -> tuple[dict, dict]:
-    """(values by parameter name, progress) of a file of save_state."""
-    content = read_checkpoint(path)
-    progress = {}
-    for name in [name for name in content if name.startswith("progress.")]:
-        value = content.pop(name)
-        progress[name.removeprefix("progress.")] = value.asnumpy().item() if hasattr(value, "asnumpy") else value
-    return content, progress

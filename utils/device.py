@@ -2,6 +2,9 @@
 
 import utils.environment  # noqa: F401, I001  must precede the import of MindSpore
 
+import ctypes
+import glob
+import os
 from dataclasses import dataclass
 
 import mindspore as ms
@@ -12,6 +15,11 @@ from utils.errors import UserError
 # the faster mode of each processor, measured by benchmarks
 DEFAULT_MODES = {"CPU": "graph", "GPU": "graph", "Ascend": "graph"}
 MODES = {"graph": ms.GRAPH_MODE, "pynative": ms.PYNATIVE_MODE}
+# what libmindspore_gpu.so.11.6 is linked with
+CUDA_LIBRARIES = (
+    "libcudart.so.11.0", "libcublas.so.11", "libcudnn.so.8", "libcufft.so.10", "libcurand.so.10", "libcusolver.so.11",
+    "libcusparse.so.11", "libnvrtc.so.11.2",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,11 +60,36 @@ def choose_target(wanted: str) -> tuple[str, str]:
     if wanted == "auto":
         return (usable[0], "usable here") if usable else ("CPU", "no usable GPU or NPU")
     if wanted not in usable:
+        lacking = gpu_lacks() if wanted == "GPU" else "check its driver and libraries (LD_LIBRARY_PATH)"
         raise UserError(
-            f"--device_target {wanted}: MindSpore finds no usable {wanted} here. Check its driver and "
-            "libraries (LD_LIBRARY_PATH), or use --device_target CPU."
+            f"--device_target {wanted}: MindSpore finds no usable {wanted} here: {lacking}; or use --device_target CPU."
         )
     return wanted, "as asked"
+
+
+def gpu_lacks() -> str:
+    """What this machine lacks to compute on an NVIDIA GPU, and what to do about it, in one line."""
+    if not _loads("libcuda.so.1"):
+        return "there is no NVIDIA driver (libcuda.so.1)"
+    if not glob.glob("/dev/nvidia[0-9]*"):
+        return "the NVIDIA driver shows no GPU (/dev/nvidia0)"
+    missing = [name for name in CUDA_LIBRARIES if not _loads(name)]
+    if missing:
+        return (
+            f"LD_LIBRARY_PATH leads to no {', '.join(missing)}: pip install -r requirements-gpu.txt, then "
+            ". scripts/env_gpu.sh in the shell that starts Python"
+        )
+    if not os.environ.get("CUDA_HOME"):
+        return "CUDA_HOME is not set, without which MindSpore loads no GPU part: . scripts/env_gpu.sh sets it"
+    return "driver and libraries are there, yet its GPU part does not start; GLOG_v=1 shows why"
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def _join_ranks() -> tuple[int, int]:

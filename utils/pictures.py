@@ -13,7 +13,6 @@ SIDE_TURN = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])  # +9
 SIDE_BACKGROUND = 245
 TITLE_HEIGHT = 26
 GAP = 6
-MAX_SUMMARY_ROWS = 4
 
 
 def denormalise(image: np.ndarray) -> np.ndarray:
@@ -30,14 +29,13 @@ def iuv_colours(iuv: np.ndarray, size: int) -> np.ndarray:
     return np.clip(np.rint(255 * colours), 0, 255).astype(np.uint8)
 
 
-def iuv_summary(images: np.ndarray, gt_iuv: np.ndarray, dp_out: np.ndarray) -> np.ndarray:
-    """Rows of crop | true IUV | predicted IUV for the first samples of a batch, RGB uint8."""
-    size = images.shape[-1]
-    rows = [
-        [denormalise(image), iuv_colours(true, size), iuv_colours(predicted, size)]
-        for image, true, predicted in zip(images, gt_iuv, dp_out, strict=True)
-    ]
-    return tile(rows[:MAX_SUMMARY_ROWS], ("input", "true IUV", "predicted IUV"))
+def location_colours(location_map: np.ndarray, mask: np.ndarray, size: int) -> np.ndarray:
+    """Location map [R, R, 3] -> RGB [size, size, 3] uint8: x, y, z from least to greatest inside mask [R, R]."""
+    inside = location_map[mask > 0]
+    low, high = inside.min(0), inside.max(0)
+    colours = (location_map - low) / np.maximum(high - low, 1e-9) * (mask > 0)[..., None]
+    colours = np.clip(np.rint(255 * colours), 0, 255).astype(np.uint8)
+    return cv2.resize(colours, (size, size), interpolation=cv2.INTER_NEAREST)
 
 
 def draw_mesh(image: np.ndarray, vertices: np.ndarray, faces: np.ndarray, camera: np.ndarray, colour) -> np.ndarray:

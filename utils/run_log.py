@@ -1,25 +1,33 @@
-"""What a training run reports: a progress bar, metrics.jsonl and pictures, on rank 0 only."""
+"""What a training run reports, on rank 0 only: progress, metrics.jsonl, pictures and TensorBoard files."""
 
+import contextlib
+import datetime
 import json
+import math
 import sys
 import time
 from pathlib import Path
 
 import cv2
+from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
-from utils.files import make_folder, write_png
+from utils.files import make_folder, write_png, write_text
 
 METRICS_NAME = "metrics.jsonl"
 
 
 class RunLog:
-    """Log of a run in log_dir/name. As a context it closes its file at the end."""
+    """Log of a run in log_dir/name, with TensorBoard files in a folder per stage below it.
+
+    As a context it closes its files at the end.
+    """
 
     def __init__(self, options, is_main: bool = True):
         self.folder = Path(options.log_dir) / options.name
         self.log_freq = options.log_freq
         self.is_main = is_main
+        self.board = None
 
     def __enter__(self):
         if self.is_main:
@@ -30,6 +38,35 @@ class RunLog:
     def __exit__(self, *_):
         if self.is_main:
             self.metrics.close()
+            self._close_board()
+
+    def _close_board(self) -> None:
+        if self.board is not None:
+            self.board.close()
+            self.board = None
+
+    def start_stage(self, stage: str, step: int) -> None:
+        """Begin stage `stage` after `step` steps of it; what a run before wrote of later steps does not count."""
+        if not self.is_main:
+            return
+        self._close_board()
+        self.board = SummaryWriter(
+            str(make_folder(self.folder / stage)),
+            purge_step=step + 1 if step else None,
+            filename_suffix=f".{time.time_ns()}",  # two starts within a second would share a name
+        )
+        if step:
+            self._rewind(stage, step)
+
+    def _rewind(self, stage: str, step: int) -> None:
+        """Take lines at the end of metrics.jsonl that are of this stage but of later steps away."""
+        path = self.folder / METRICS_NAME
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        while lines and _is_after(lines[-1], stage, step):
+            lines.pop()
+        self.metrics.close()
+        write_text(path, "".join(lines))
+        self.metrics = open(path, "a", encoding="utf-8")  # noqa: SIM115 closed in __exit__
 
     def say(self, line: str) -> None:
         if self.is_main:
@@ -41,20 +78,46 @@ class RunLog:
             self.metrics.write(json.dumps(entry) + "\n")
             self.metrics.flush()
 
-    def picture(self, name: str, image) -> None:
-        """Write an RGB picture [H, W, 3] uint8 into the log folder."""
+    def scalars(self, group: str, values: dict, step: int) -> None:
+        """Curves group/name in TensorBoard; values: name -> number."""
         if self.is_main:
-            write_png(self.folder / name, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+            for name, value in values.items():
+                if math.isfinite(value):  # the writer complains in the terminal of others
+                    self.board.add_scalar(f"{group}/{name}", value, step)
+            self.board.flush()
+
+    def picture(self, stage: str, title: str, step: int, image) -> None:
+        """An RGB picture [H, W, 3] uint8 in TensorBoard, and as a file in the log folder."""
+        if self.is_main:
+            self.board.add_image(title, image, step, dataformats="HWC")
+            self.board.flush()
+            write_png(self.folder / f"{stage}_{title}_{step:07d}.png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+
+
+def _is_after(line: str, stage: str, step: int) -> bool:
+    """Whether a line of metrics.jsonl is of `stage` and of a step after `step`; half a line of a killed run is."""
+    with contextlib.suppress(ValueError, TypeError, KeyError):
+        entry = json.loads(line)
+        return entry["stage"] == stage and entry["step"] > step
+    return True
 
 
 class StageMeter:
-    """Progress of one stage: losses by name, samples/s, share of time waiting for data, time left."""
+    """Progress of one stage: losses by name, samples/s, share of time waiting for data, time left.
+
+    In a terminal it is a bar; in a file a plain line every log_freq steps.
+    """
 
     def __init__(self, log: RunLog, stage: str, total_steps: int, done_steps: int, samples_per_step: int):
         self.log, self.stage, self.samples_per_step = log, stage, samples_per_step
+        self.total = total_steps
         self.bar = tqdm(
-            total=total_steps, initial=done_steps, desc=stage, unit="step", disable=not log.is_main, mininterval=1.0
-        )
+            total=total_steps, initial=done_steps, desc=stage, unit="step", mininterval=1.0,
+            disable=not (log.is_main and sys.stderr.isatty()),
+        )  # fmt: skip
+        self._start_interval()
+
+    def _start_interval(self) -> None:
         self.waited = self.worked = 0.0
         self.steps = 0
 
@@ -64,27 +127,37 @@ class StageMeter:
         self.worked += worked
         self.steps += 1
         self.bar.update(1)
-        rate = self.steps * self.samples_per_step / (self.waited + self.worked)
-        share = self.waited / (self.waited + self.worked)
         shown = {name: f"{value:.3f}" for name, value in losses.items()}
         self.bar.set_postfix(epoch=epoch, **shown, refresh=False)
-        if step % self.log.log_freq == 0 or step == self.bar.total:
-            remaining = (self.bar.total - step) * self.samples_per_step / rate
-            self.log.record(
-                {
-                    "time": time.time(),
-                    "stage": self.stage,
-                    "epoch": epoch,
-                    "step": step,
-                    "lr": lr,
-                    "losses": losses,
-                    "samples_per_s": round(rate, 3),
-                    "data_wait_share": round(share, 4),
-                    "eta_s": round(remaining, 1),
-                }
+        if step % self.log.log_freq == 0 or step == self.total:
+            self._report(step, epoch, losses, shown, lr)
+            self._start_interval()
+
+    def _report(self, step: int, epoch: int, losses: dict, shown: dict, lr: float) -> None:
+        rate = self.steps * self.samples_per_step / (self.waited + self.worked)
+        share = self.waited / (self.waited + self.worked)
+        remaining = (self.total - step) * self.samples_per_step / rate
+        self.log.record(
+            {
+                "time": time.time(),
+                "stage": self.stage,
+                "epoch": epoch,
+                "step": step,
+                "lr": lr,
+                "losses": losses,
+                "samples_per_s": round(rate, 3),
+                "data_wait_share": round(share, 4),
+                "eta_s": round(remaining, 1),
+            }
+        )
+        self.log.scalars("loss", losses, step)
+        self.log.scalars("run", {"lr": lr, "samples_per_s": rate, "data_wait_share": share}, step)
+        if self.bar.disable:
+            terms = " ".join(f"{name} {value}" for name, value in shown.items())
+            left = datetime.timedelta(seconds=round(remaining))
+            self.log.say(
+                f"{self.stage} epoch {epoch} step {step}/{self.total}: {terms}; {rate:.2f} samples/s, {left} left"
             )
-            self.waited = self.worked = 0.0
-            self.steps = 0
 
     def close(self) -> None:
         self.bar.close()

@@ -35,6 +35,7 @@ class TrainOptions:
         self._add_model()
         self._add_data()
         self._add_training()
+        self._add_validation()
         self._add_losses()
 
     def _flag(self, group, name: str, help_text: str):
@@ -67,7 +68,8 @@ class TrainOptions:
         self._flag(run, "--resume", "continue the run in ckpt_dir from its last saved state")
         run.add_argument("--time_to_run", type=float, help="save and stop after this many seconds of training")
         run.add_argument("--checkpoint_steps", type=int, default=5000, help="steps between saved states")
-        run.add_argument("--summary_steps", type=int, default=100, help="steps between pictures in the log folder")
+        run.add_argument("--keep_checkpoints", type=int, default=3, help="saved states that are kept")
+        run.add_argument("--summary_steps", type=int, default=100, help="steps between pictures in TensorBoard")
         run.add_argument("--from_json", help="read options from this file; options given here win")
 
     def _add_model(self):
@@ -109,13 +111,38 @@ class TrainOptions:
         training.add_argument("--lr", type=float, default=2.5e-4)
         training.add_argument(
             "--lr_schedule",
-            choices=["constant", "linear"],
+            choices=["constant", "step", "cosine", "linear"],
             default="constant",
-            help="linear: falls from epoch to epoch of a stage",
+            help="step: times --lr_gamma every --lr_step_epochs; cosine: falls to 0 from step to step of a stage; "
+            "linear: falls from epoch to epoch of a stage",
+        )
+        training.add_argument("--lr_gamma", type=float, default=0.1, help="factor of --lr_schedule step")
+        training.add_argument("--lr_step_epochs", type=int, default=10, help="epochs between drops of that schedule")
+        training.add_argument("--warmup", type=int, default=0, help="steps in which a stage's rate rises to its value")
+        training.add_argument("--accumulate", type=int, default=1, help="batches of --batch_size per update")
+        training.add_argument("--clip_grad", type=float, default=0, help="longest gradient; 0: any length")
+        training.add_argument(
+            "--max_bad_steps", type=int, default=10, help="end after so many updates in a row with NaN or infinity"
+        )
+        training.add_argument(
+            "--amp_level",
+            choices=["O0", "O2", "O3"],
+            default="O0",
+            help="O2, O3: float16 with dynamic loss scaling; only on GPU and Ascend",
         )
         self._flag(training, "--zero_init_residual", "bottlenecks of a new LNet start as their skip alone")
         training.add_argument("--adam_beta1", type=float, default=0.9)
         training.add_argument("--wd", type=float, default=0, help="weight decay")
+
+    def _add_validation(self):
+        validation = self.parser.add_argument_group("validation during training")
+        validation.add_argument(
+            "--val_share",
+            type=float,
+            default=0,
+            help="share of the training list that is held out and validated on; 0: none",
+        )
+        validation.add_argument("--test_steps", type=int, default=10000, help="steps between validations")
 
     def _add_losses(self):
         losses = self.parser.add_argument_group("loss weights")
@@ -174,17 +201,21 @@ class TrainOptions:
 
     @staticmethod
     def _check(options) -> None:
-        for name in ("batch_size", "img_res", "log_freq", "ngpu", "checkpoint_steps", "summary_steps"):
+        for name in ("batch_size", "img_res", "log_freq", "ngpu", "checkpoint_steps", "summary_steps", "test_steps",
+                     "keep_checkpoints", "lr_step_epochs", "accumulate", "max_bad_steps"):  # fmt: skip
             if getattr(options, name) < 1:
                 raise UserError(f"--{name} is {getattr(options, name)}, expected at least 1.")
         for name in ("num_epochs_dp", "num_epochs_end", "num_workers", "seed", "device_id", "wd", "rot_factor",
-                     "noise_factor", "scale_factor"):  # fmt: skip
+                     "noise_factor", "scale_factor", "warmup", "clip_grad"):  # fmt: skip
             if not getattr(options, name) >= 0:
                 raise UserError(f"--{name} is {getattr(options, name)}, expected at least 0.")
         if not options.lr > 0:
             raise UserError(f"--lr is {options.lr}, expected more than 0.")
-        if not 0 <= options.adam_beta1 < 1:
-            raise UserError(f"--adam_beta1 is {options.adam_beta1}, expected at least 0 and less than 1.")
+        for name in ("adam_beta1", "val_share"):
+            if not 0 <= getattr(options, name) < 1:
+                raise UserError(f"--{name} is {getattr(options, name)}, expected at least 0 and less than 1.")
+        if not 0 < options.lr_gamma <= 1:
+            raise UserError(f"--lr_gamma is {options.lr_gamma}, expected more than 0 and at most 1.")
         if options.img_res % 32:
             raise UserError(f"--img_res is {options.img_res}, expected a multiple of 32, the encoder's last stride.")
         uv_level = {256: 0, 128: 1}[options.uv_res]

@@ -1,0 +1,103 @@
+"""Gradient accumulation: a large batch worked through in equal parts, for the memory of one of them."""
+
+import mindspore as ms
+from mindspore import Tensor, nn, ops
+
+from models.losses import current_world_size
+from models.training_step import TrainingStep, Update
+
+_add = ops.MultitypeFuncGraph("decomr_add")
+_clear = ops.MultitypeFuncGraph("decomr_clear")
+
+
+@_add.register("Tensor", "Tensor")
+def _add_to(total, gradient):
+    return ops.assign_add(total, gradient)
+
+
+@_clear.register("Tensor")
+def _clear_it(total):
+    return ops.assign(total, ops.zeros_like(total))
+
+
+class _Collect(nn.Cell):
+    """The inputs of a step's network -> its outputs; adds the gradients to `sums`."""
+
+    def __init__(self, step: TrainingStep):
+        super().__init__(auto_prefix=False)
+        self.network = step.network
+        self.forward_and_gradients = step.forward_and_gradients
+        self.sums = step.optimizer.parameters.clone(prefix="gradient_sum", init="zeros")
+        self.map = ops.HyperMap()
+
+    def construct(self, *inputs):
+        (_, outputs), gradients = self.forward_and_gradients(*inputs)
+        self.map(_add, self.sums, gradients)
+        return outputs
+
+
+class _Apply(nn.Cell):
+    """total -> the norm of the collected gradients; one update with them, then they are zero."""
+
+    def __init__(self, update: Update, sums):
+        super().__init__(auto_prefix=False)
+        self.update = update
+        self.sums = sums
+        self.map = ops.HyperMap()
+
+    def construct(self, total):
+        norm = self.update(self.sums, total)
+        self.map(_clear, self.sums)
+        return norm
+
+
+class AccumulatedStep:
+    """A TrainingStep whose batch of `parts` * b samples is worked through b samples at a time.
+
+    Losses and gradients are those of the whole batch: the total variation is a sum over samples, and
+    the masked means get each sample's share of the whole batch in place of its flag (see
+    models.losses.AnnotatedMean). BatchNorm alone sees b samples.
+    """
+
+    def __init__(self, step: TrainingStep, parts: int):
+        self.step = step
+        self.parts = MicroBatches(step.network.input_names, parts)
+        self.collect = _Collect(step)
+        self.apply = _Apply(step.update, self.collect.sums)
+
+    def set_train(self, mode: bool = True):
+        for cell in (self.step, self.collect, self.apply):
+            cell.set_train(mode)
+        return self
+
+    def __call__(self, *inputs):
+        sums = None
+        for part in self.parts(inputs):
+            outputs = self.collect(*part)
+            sums = outputs if sums is None else tuple(a + b for a, b in zip(sums, outputs, strict=True))
+        self.apply(sums[0])
+        return sums
+
+
+class MicroBatches:
+    """Cuts the inputs of a loss cell into `parts` equal ones, with shares for flags.
+
+    A flag has_... becomes flag / number of flagged samples in the batch of all parts and ranks.
+    """
+
+    def __init__(self, input_names, parts: int):
+        self.flags = [index for index, name in enumerate(input_names) if name.startswith("has_")]
+        self.parts = parts
+        self.all_reduce = ops.AllReduce() if current_world_size() > 1 else None
+
+    def __call__(self, inputs) -> list:
+        inputs = list(inputs)
+        if self.parts == 1:
+            return [inputs]
+        counts = ops.stack([inputs[index].sum() for index in self.flags])
+        if self.all_reduce:
+            counts = self.all_reduce(counts)
+        for index, count in zip(self.flags, counts, strict=True):
+            inputs[index] = inputs[index] / ops.maximum(count, Tensor(1.0, ms.float32))
+        size = len(inputs[0]) // self.parts
+        return [[column[start : start + size] for column in inputs] for start in range(0, size * self.parts, size)]

@@ -1,0 +1,148 @@
+"""The launch scripts with a stand-in for Python: arguments, exit codes, logs, signals, and CUDA's libraries."""
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+STAND_IN = """#!/bin/bash
+if [ "$1" = -c ]; then exec python3 "$@"; fi
+printf '<%s>' "$@"; echo
+@DOES@
+"""
+DISTRIBUTE, STANDALONE = "run_train_distribute_gpu.sh", "run_train_standalone_gpu.sh"
+SIX = ("up-3d", 2, 5, 30, 16, "./my ckpt")
+
+
+@pytest.fixture
+def run(tmp_path):
+    """run(script, *words, does=..., **environment): start a script in a folder of its own."""
+
+    def start(script, *words, does="exit 0", wait=True, **environment):
+        for name in ("python", "mpirun", "msrun"):
+            (tmp_path / name).write_text(STAND_IN.replace("@DOES@", does))
+            (tmp_path / name).chmod(0o755)
+        environment = {"PYTHON": tmp_path / "python", "PATH": f"{tmp_path}:{os.environ['PATH']}"} | environment
+        process = subprocess.Popen(
+            ["bash", REPOSITORY / "scripts" / script, *map(str, words)], cwd=tmp_path, text=True,
+            env=os.environ | {name: str(value) for name, value in environment.items()},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        if not wait:
+            return process
+        output, _ = process.communicate(timeout=20)
+        return process.returncode, output
+
+    return start
+
+
+def test_arguments_with_spaces_arrive_whole_and_the_output_is_in_the_log_too(run, tmp_path):
+    code, output = run(STANDALONE, *SIX, "--name", "a run")
+    assert code == 0
+    assert "<--device_id><2>" in output
+    assert "<--ckpt_dir><./my ckpt><--name><a run>" in output
+    assert (tmp_path / "train_standalone.log").read_text() == output
+
+
+@pytest.mark.parametrize("script", [STANDALONE, DISTRIBUTE, "run_eval.sh"])
+def test_the_exit_code_is_the_program_s(run, script):
+    words = SIX if "train" in script else ("up-3d", 16)
+    assert run(script, *words, does="exit 7", LAUNCHER="msrun")[0] == 7
+
+
+@pytest.mark.parametrize(
+    ("script", "words", "message"),
+    [
+        (STANDALONE, ("up-3d", 3, 5, 30, "many", "c"), "BATCH_SIZE is 'many', expected a whole number of at least 1"),
+        (STANDALONE, ("up-3d", -1, 5, 30, 16, "c"), "DEVICE_ID is '-1', expected a whole number of at least 0"),
+        (DISTRIBUTE, ("up-3d", 0, 5, 30, 16, "c"), "NUM_DEVICES is '0', expected a whole number of at least 1"),
+        (DISTRIBUTE, ("up-3d", 2, 5, "3.5", 16, "c"), "EPOCHS_END is '3.5', expected a whole number"),
+        ("run_eval.sh", ("up-3d", "--num_vis"), "BATCH_SIZE is '--num_vis', expected a whole number"),
+    ],
+)
+def test_words_in_place_of_numbers_are_refused(run, script, words, message):
+    code, output = run(script, *words)
+    assert code == 2
+    assert output.startswith(f"{script}: error: {message}")
+    assert len(output.splitlines()) == 1
+
+
+def test_in_the_background_only_the_log_has_the_output(run, tmp_path):
+    code, output = run(STANDALONE, *SIX, NOHUP=1)
+    assert code == 0
+    assert output.startswith("started in the background, process ")
+    deadline = time.time() + 10
+    while "<--dataset><up-3d>" not in (tmp_path / "train_standalone.log").read_text():
+        assert time.time() < deadline
+        time.sleep(0.02)
+
+
+def test_several_machines_with_mpirun_share_a_host_file(run, tmp_path):
+    hosts = tmp_path / "my hosts"
+    hosts.write_text("one slots=1\ntwo slots=1\n")
+    _, output = run(DISTRIBUTE, *SIX, LAUNCHER="mpirun", HOSTFILE=hosts, DECOMR_DATA="/data")
+    assert f"<--allow-run-as-root><-n><2><--hostfile><{hosts}>" in output
+    assert "<-x><DECOMR_DATA>" in output
+    code, output = run(DISTRIBUTE, *SIX, LAUNCHER="mpirun", HOSTFILE="nowhere")
+    assert (code, output) == (2, f"{DISTRIBUTE}: error: HOSTFILE 'nowhere' does not exist.\n")
+
+
+def test_several_machines_with_msrun_meet_at_the_scheduler_s_address(run):
+    place = {"MASTER_ADDR": "10.0.0.1", "MASTER_PORT": 9000, "NODE_RANK": 1, "LOCAL_DEVICES": 1}
+    _, output = run(DISTRIBUTE, *SIX, LAUNCHER="msrun", **place)
+    expected = "<--worker_num=2><--local_worker_num=1><--master_addr=10.0.0.1><--master_port=9000><--node_rank=1>"
+    assert expected in output
+
+
+def test_an_unknown_launcher_is_refused(run):
+    code, output = run(DISTRIBUTE, *SIX, LAUNCHER="slurm")
+    assert (code, output) == (2, f"{DISTRIBUTE}: error: LAUNCHER is 'slurm', expected mpirun or msrun.\n")
+
+
+SAVES = "trap 'echo saving; sleep 0.3; echo saved; exit 143' TERM; echo ready; while :; do sleep 0.05; done"
+
+
+def test_a_signal_reaches_training_which_saves_before_the_script_ends(run):
+    process = run(STANDALONE, *SIX, does=SAVES, wait=False)
+    while process.stdout.readline() != "ready\n":
+        pass
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=20)
+    assert output == "saving\nsaved\n"
+    assert process.returncode == 143
+
+
+def test_a_signal_passes_the_launcher_by(run, tmp_path):
+    """The launcher has an exit code of its own for a rank that ended as asked."""
+    rank = tmp_path / "train.py"
+    rank.write_text(SAVES)
+    process = run(DISTRIBUTE, *SIX, does=f"bash {rank} & wait; exit 1", wait=False, LAUNCHER="msrun")
+    while process.stdout.readline() != "ready\n":
+        pass
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=20)
+    assert output == "saving\nsaved\n"
+    assert process.returncode == 143
+
+
+def test_cuda_s_wheels_are_found_and_nothing_changes_without_them(tmp_path):
+    command = '. "$0/scripts/env_gpu.sh"; echo "$LD_LIBRARY_PATH|$CUDA_HOME"; "$CUDA_HOME/bin/nvcc" --version'
+
+    def source(wheels) -> str:
+        environment = {"PATH": os.environ["PATH"], "CUDA_WHEELS": str(wheels), "LD_LIBRARY_PATH": "/before"}
+        result = subprocess.run(["bash", "-c", command, REPOSITORY], env=environment, capture_output=True, text=True)
+        return result.stdout
+
+    assert source(tmp_path).startswith("/before|\n")
+    for part in ("cuda_runtime", "cudnn"):
+        (tmp_path / "nvidia" / part / "lib").mkdir(parents=True)
+    paths, nvcc = source(tmp_path).splitlines()
+    folders, home = paths.split("|")
+    assert f"{tmp_path}/nvidia/cudnn/lib" in folders.split(":")
+    assert folders.endswith(":/before")
+    assert home == f"{tmp_path}/nvidia/nvcc_stand_in"
+    assert "release 11.6" in nvcc

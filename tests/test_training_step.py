@@ -1,0 +1,138 @@
+"""The training step: updates that are left out, clipping, loss scaling, and accumulation, in both modes."""
+
+import utils.environment  # noqa: F401, I001  before MindSpore
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import nn
+
+from models import losses
+from models.accumulation import AccumulatedStep, MicroBatches
+from models.training_step import FIRST_LOSS_SCALE, TrainingStep
+
+RATE = 0.1
+
+
+@pytest.fixture(params=[ms.PYNATIVE_MODE, ms.GRAPH_MODE], ids=["pynative", "graph"])
+def mode(request):
+    before = ms.get_context("mode")
+    ms.set_context(mode=request.param)
+    yield request.param
+    ms.set_context(mode=before)
+
+
+class Loss(nn.Cell):
+    """A masked mean, a mean over everyone and a sum, as the losses of stage end are."""
+
+    input_names = ("values", "has_target", "target")
+    loss_names = ("masked", "everyone", "sum")
+
+    def __init__(self, parts: int = 1):
+        super().__init__()
+        self.dense = nn.Dense(3, 2)
+        self.dense.weight.set_data(ms.Tensor(np.linspace(-1, 1, 6).reshape(2, 3), ms.float32))
+        self.dense.bias.set_data(ms.Tensor([0.1, -0.2], ms.float32))
+        self.mean = losses.AnnotatedMean(1, parts)
+
+    def construct(self, values, has_target, target):
+        output = self.dense(values)
+        target = losses.annotated_only(target, has_target)
+        masked = self.mean(((output - target) ** 2).sum(1), has_target)
+        everyone = self.mean((output**2).sum(1), self.mean.everyone(has_target))
+        summed = 0.01 * ms.ops.abs(output).sum()
+        return masked + everyone + summed, masked, everyone, summed
+
+
+def batch(size: int = 6) -> list:
+    rng = np.random.default_rng(3)
+    flags = np.array([1, 0, 0, 0, 1, 1])[:size]
+    target = rng.normal(size=(size, 2))
+    target[flags == 0] = np.nan
+    return [ms.Tensor(array, ms.float32) for array in (rng.normal(size=(size, 3)), flags, target)]
+
+
+def make_step(**settings) -> TrainingStep:
+    loss = Loss()
+    return TrainingStep(loss, nn.SGD(loss.trainable_params(), RATE), **settings).set_train(True)
+
+
+def weights(step) -> np.ndarray:
+    return np.concatenate([parameter.asnumpy().ravel() for parameter in step.optimizer.parameters])
+
+
+def moved(step, inputs) -> np.ndarray:
+    before = weights(step)
+    step(*inputs)
+    return weights(step) - before
+
+
+def spoilt(inputs) -> list:
+    return [ms.Tensor(np.full(inputs[0].shape, np.inf), ms.float32), *inputs[1:]]
+
+
+def test_an_update_that_is_not_finite_is_left_out_and_counted(mode):
+    step, untouched = make_step(), make_step()
+    assert not np.isfinite(float(step(*spoilt(batch()))[0].asnumpy()))
+    np.testing.assert_array_equal(weights(step), weights(untouched))
+    assert int(step.update.skipped.asnumpy()) == 1
+    np.testing.assert_array_equal(moved(step, batch()), moved(untouched, batch()))  # as if nothing had been
+    assert int(step.update.skipped.asnumpy()) == 1
+
+
+def test_long_gradients_are_shortened_and_short_ones_left(mode):
+    free = moved(make_step(), batch())
+    length = np.linalg.norm(free) / RATE
+    np.testing.assert_allclose(moved(make_step(clip_grad=2 * length), batch()), free, rtol=1e-6)
+    clipped = moved(make_step(clip_grad=length / 4), batch())
+    np.testing.assert_allclose(clipped, free / 4, rtol=1e-5)
+
+
+def test_loss_scaling_changes_no_update_and_halves_when_it_overflows(mode):
+    step = make_step(loss_scaling=True)
+    np.testing.assert_allclose(moved(step, batch()), moved(make_step(), batch()), rtol=1e-6)
+    step(*spoilt(batch()))
+    assert float(step.update.scale.asnumpy()) == FIRST_LOSS_SCALE / 2
+
+
+def test_the_loss_scale_doubles_after_a_long_time_without_overflow(mode, monkeypatch):
+    monkeypatch.setattr("models.training_step.GROWTH_STEPS", 2)
+    step = make_step(loss_scaling=True)
+    step(*batch())
+    assert float(step.update.scale.asnumpy()) == FIRST_LOSS_SCALE
+    step(*batch())
+    assert float(step.update.scale.asnumpy()) == 2 * FIRST_LOSS_SCALE
+
+
+@pytest.mark.parametrize("parts", [2, 6])
+def test_accumulation_is_the_large_batch_whatever_part_the_annotations_are_in(mode, parts):
+    """Three of six samples are annotated, unevenly: some parts have none."""
+    whole, loss = make_step(), Loss(parts)
+    step = TrainingStep(loss, nn.SGD(loss.trainable_params(), RATE))
+    accumulated = AccumulatedStep(step, parts).set_train(True)
+    for _ in range(2):  # the second shows that the sums were cleared
+        expected = [float(value.asnumpy()) for value in whole(*batch())]
+        np.testing.assert_allclose([float(value.asnumpy()) for value in accumulated(*batch())], expected, rtol=1e-5)
+        np.testing.assert_allclose(weights(step), weights(whole), rtol=1e-5, atol=1e-7)
+
+
+def test_an_accumulated_update_is_left_out_for_one_bad_sample(mode):
+    loss = Loss(3)
+    step = TrainingStep(loss, nn.SGD(loss.trainable_params(), RATE))
+    before = weights(step)
+    inputs = batch()
+    inputs[0][5] = np.inf
+    accumulated = AccumulatedStep(step, 3)
+    accumulated(*inputs)
+    np.testing.assert_array_equal(weights(step), before)
+    accumulated(*batch())
+    assert np.isfinite(weights(step)).all()
+    assert int(step.update.skipped.asnumpy()) == 1
+
+
+def test_shares_add_up_to_one_or_to_nothing():
+    flags = ms.Tensor([1.0, 0, 1, 1]), ms.Tensor([0.0] * 4)
+    parts = MicroBatches(("has_some", "has_none", "img"), 2)((*flags, ms.Tensor(np.zeros((4, 3)))))
+    shares = np.concatenate([[column.asnumpy() for column in part[:2]] for part in parts], axis=1)
+    np.testing.assert_allclose(shares, [[1 / 3, 0, 1 / 3, 1 / 3], [0, 0, 0, 0]], rtol=1e-6)
+    assert [part[2].shape for part in parts] == [(2, 3), (2, 3)]

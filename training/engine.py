@@ -1,0 +1,260 @@
+"""The training loop: stages, epochs and steps, and what happens between steps."""
+
+import math
+import time
+from contextlib import closing
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+
+from datasets.base_dataset import BaseDataset
+from datasets.loader import create_loader
+from training.feed import BatchFeed
+from training.health import Health
+from training.held_out import Subset, split
+from training.learning_rate import learning_rate
+from training.ranks import Ranks
+from training.stages import STAGES, Stage, build_cnet, build_dmr, build_step, load_start_of_cnet
+from training.stopping import StopRequests
+from training.summary import summary
+from training.validation import Validation
+from utils import checkpoint
+from utils.errors import UserError
+from utils.run_log import RunLog, StageMeter
+from utils.saved_states import Position, SavedStates, random_states, restore_random_states
+
+# options that decide what step n of a stage is
+FIXED = ("dataset", "seed", "batch_size", "accumulate", "val_share", "shuffle_train")
+
+
+def open_training_data(options, batch: int) -> tuple[Subset, Subset | None]:
+    """(what to train on, what is held out with --val_share); `batch`: samples of one step over all ranks."""
+    dataset = BaseDataset(options, options.dataset, "train")
+    chosen, held_out = np.arange(len(dataset)), None
+    if options.val_share:
+        plain = BaseDataset(options, options.dataset, "train", is_train=False)
+        table = getattr(plain, "table", None)
+        if table is None:
+            raise UserError(f"--val_share needs a data set with one list of samples; {options.dataset} is a mixture.")
+        # frames of one video look alike
+        groups = table.get("videoname", chosen)
+        chosen, others = split(groups, options.val_share, batch, options.seed)
+        held_out = Subset(plain, others)
+    if batch > len(chosen):
+        raise UserError(
+            f"the data set has {len(chosen)} training samples, fewer than one batch of {batch}. "
+            "Choose a smaller --batch_size."
+        )
+    return Subset(dataset, chosen), held_out
+
+
+class Training:
+    """The things that both stages share: options, ranks, log, data, saved states and requests to stop."""
+
+    def __init__(self, options, ranks: Ranks, log: RunLog, stop: StopRequests, folder: Path):
+        if options.batch_size == 1 and options.stage != "dp":
+            raise UserError(
+                "--batch_size 1: the LNet has BatchNorm over the samples of a batch, whose statistics one sample turns "
+                "into NaN. Use at least 2, or --stage dp."
+            )
+        self.options, self.ranks, self.log, self.stop, self.folder = options, ranks, log, stop, folder
+        self.batch = options.batch_size * options.accumulate * ranks.size
+        self.dataset, self.held_out = open_training_data(options, self.batch)
+        self.batches = len(self.dataset) // self.batch
+        self.states = SavedStates(folder, options.keep_checkpoints, options.resume)
+        self.health = Health(ranks, options.max_bad_steps, log.say)
+        self.resumed = self._newest_state() if options.resume else None
+        self.best = {}  # stage -> {"step", "value"} of its best weights
+
+    # ---- where to go on ----
+
+    def _newest_state(self) -> tuple[Position, dict, dict]:
+        """Position, values and record of the newest state that is sound on every rank."""
+        limit = None
+        while True:
+            own = self.states.newest_sound(limit, self.log.say)
+            found = self.ranks.gather(own.key + 1 if own else 0)
+            if not min(found):
+                raise UserError(
+                    f"--resume: there is no saved state in {self.folder}, or not on every rank. Start without --resume."
+                )
+            limit = Position.of_key(min(found) - 1)
+            if min(found) == max(found):
+                break
+        values, record = self.states.read(limit)
+        self._check_record(record)
+        self.states.discard_after(limit)
+        return limit, values, record
+
+    def _check_record(self, record: dict) -> None:
+        saved, now = record["options"], vars(self.options)
+        changed = [name for name in FIXED if saved.get(name) != now[name]]
+        if changed or record["ranks"] != self.ranks.size:
+            words = [f"--{name} {saved.get(name)} (now {now[name]})" for name in changed]
+            words += [f"{record['ranks']} ranks (now {self.ranks.size})"] if record["ranks"] != self.ranks.size else []
+            raise UserError(
+                f"--resume: the saved run had {', '.join(words)}. Give the same, or start without --resume."
+            )
+        others = [name for name in now if name != "resume" and name in saved and saved[name] != now[name]]
+        for name in others:
+            self.log.say(f"resumed with another --{name}: {saved[name]} -> {now[name]}")
+
+    def _resumes(self, stage: Stage) -> bool:
+        return self.resumed is not None and self.resumed[0].stage == stage.number
+
+    def _is_past(self, stage: Stage) -> bool:
+        return self.resumed is not None and self.resumed[0].stage > stage.number
+
+    # ---- both stages ----
+
+    def run(self) -> None:
+        """Train the stages that are asked for and not finished yet."""
+        options, (dp, end) = self.options, STAGES.values()
+        self.log.say(f"data set {options.dataset}: {len(self.dataset)} training samples")
+        if self.held_out is not None:
+            self.log.say(
+                f"--val_share: {len(self.held_out)} samples held out, validated every {options.test_steps} steps"
+            )
+        checkpoint.save_config(options, self.folder)
+        cnet = build_cnet(options)
+        if not (self._is_past(dp) or self._resumes(dp) and options.stage != "end"):
+            self.log.say(load_start_of_cnet(cnet, options, self.folder))
+        if options.stage != "end" and not self._is_past(dp):
+            self.train_stage(dp, cnet)
+        elif options.stage == "dp":
+            self.log.say("stage dp is done: the saved state is of stage end")
+        if options.stage != "dp":
+            dmr = build_dmr(cnet, options)
+            if options.checkpoint and not self._resumes(end):
+                checkpoint.load_dmr(dmr, options.checkpoint)
+                self.log.say(f"CNet and LNet start from {options.checkpoint}")
+            self.train_stage(end, dmr)
+
+    def train_stage(self, stage: Stage, network) -> None:
+        """Train `network` for the epochs of `stage`; a checkpoint after each."""
+        cell, run_step = build_step(stage, network, self.options)
+        first = self._restore(stage, cell)
+        self.health.start(cell.update)
+        self.log.start_stage(stage.name, first)
+        feed = BatchFeed(cell.network, self.options)
+        validation = None
+        if self.held_out is not None:
+            validation = Validation(self.held_out, cell.network, feed, self.options, self.ranks)
+        total = getattr(self.options, stage.epochs) * self.batches
+        loop = StageLoop(self, stage, network, cell, run_step, feed, validation, total)
+        with closing(StageMeter(self.log, stage.name, total, first, self.batch)) as meter:
+            while first < total:
+                first = loop.epoch(first, meter)
+
+    def _restore(self, stage: Stage, cell) -> int:
+        """The step to go on from; fills weights and moments when the saved state is of this stage."""
+        if not self._resumes(stage):
+            return 0
+        position, values, record = self.resumed
+        path = self.states.path(position)
+        checkpoint.assign(checkpoint.named_parameters(cell), values, path)
+        restore_random_states(record["random"])
+        self.best = record["best"]
+        self.log.say(f"resumed {path}: {position.step} steps of stage {stage.name} are done")
+        return position.step
+
+    def save(self, stage: Stage, step: int, cell) -> None:
+        """Save the state after `step` steps of `stage`."""
+        record = {
+            "options": vars(self.options),
+            "ranks": self.ranks.size,
+            "random": random_states(),
+            "best": self.best,
+            "epoch": step // self.batches,
+            "batch": step % self.batches,
+        }
+        self.states.save(Position(stage.number, step), cell, record)
+
+
+class StageLoop:
+    """The steps of one stage."""
+
+    def __init__(self, training: Training, stage: Stage, network, cell, run_step, feed, validation, total: int):
+        self.training, self.stage, self.network = training, stage, network
+        self.cell, self.run_step, self.feed, self.validation, self.total = cell, run_step, feed, validation, total
+        self.options, self.log = training.options, training.log
+
+    def epoch(self, first: int, meter: StageMeter) -> int:
+        """Train from step `first` to the end of its epoch; the number of steps done then."""
+        training, options = self.training, self.options
+        epoch, start = divmod(first, training.batches)
+        loader = create_loader(
+            training.dataset,
+            self.feed.columns,
+            options.batch_size * options.accumulate,
+            # the stages draw different augmentations
+            epoch=epoch + self.stage.number * options.num_epochs_dp,
+            start_batch=start,
+            shuffle=options.shuffle_train,
+            drop_last=True,
+            num_workers=options.num_workers,
+            rank=training.ranks.rank,
+            world_size=training.ranks.size,
+            seed=options.seed,
+        )
+        asked = time.time()
+        for step, batch in enumerate(loader, first):
+            received = time.time()
+            rate = learning_rate(options, step, training.batches, getattr(options, self.stage.epochs))
+            losses = self._step(batch, rate)
+            done = time.time()
+            meter.step(step + 1, epoch + 1, received - asked, done - received, losses, rate)
+            training.health.check(
+                self.cell.update, losses, f"stage {self.stage.name}, epoch {epoch + 1}, step {step + 1}"
+            )
+            self._after(step + 1, batch)
+            asked = time.time()
+        return (epoch + 1) * training.batches
+
+    def _step(self, batch: dict, rate: float) -> dict:
+        """One update; the losses by name."""
+        self.cell.optimizer.learning_rate.set_data(ms.Tensor(rate, ms.float32))
+        outputs = self.run_step(*self.feed(batch))
+        names = ("total", *self.cell.network.loss_names)
+        return {name: float(value.asnumpy()) for name, value in zip(names, outputs, strict=True)}
+
+    def _after(self, step: int, batch: dict) -> None:
+        """What happens every so many steps: pictures, validation, weights, saved states, and the end asked for."""
+        training, options = self.training, self.options
+        if step % options.summary_steps == 0 and self.log.is_main:
+            self.log.picture(self.stage.name, "networks", step, summary(self.cell.network, batch))
+            self._back_to_training()
+        if self.validation and (step % options.test_steps == 0 or step == self.total):
+            self._validate(step)
+        end_of_epoch = step % training.batches == 0
+        if end_of_epoch:
+            self._save_weights(step // training.batches)
+        stopped = training.stop.pending()
+        if end_of_epoch or stopped or step % options.checkpoint_steps == 0:
+            training.save(self.stage, step, self.cell)
+        if stopped:
+            training.ranks.any(False)  # no rank ends, and has its launcher end the others, before all have saved
+            raise stopped
+
+    def _save_weights(self, word) -> None:
+        checkpoint.save_weights(self.network, self.training.folder / f"{self.stage.prefix}_{word}.ckpt")
+
+    def _back_to_training(self) -> None:
+        self.run_step.set_train(True)
+        self.network.set_train(True)  # a frozen CNet stays in evaluation mode
+
+    def _validate(self, step: int) -> None:
+        """Validate; the best weights so far become {prefix}_best.ckpt."""
+        values = self.validation()
+        self._back_to_training()
+        self.log.record({"time": time.time(), "stage": self.stage.name, "step": step, "validation": values})
+        self.log.scalars("validation", values, step)
+        score = self.stage.score if self.stage.score in values else "total"
+        best = self.training.best.get(self.stage.name)
+        is_best = math.isfinite(values[score]) and (best is None or values[score] < best["value"])
+        if is_best:
+            self.training.best[self.stage.name] = {"step": step, "value": values[score]}
+            self._save_weights("best")
+        words = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+        self.log.say(f"{self.stage.name} validation, step {step}: {words}{'; the best so far' if is_best else ''}")

@@ -1,0 +1,33 @@
+"""What the processes of a data-parallel run settle together; a process alone settles it with itself."""
+
+import numpy as np
+from mindspore import Tensor, ops
+
+# numbers travel as pairs of float32, exact below BASE**2
+BASE = 2**20
+
+
+class Ranks:
+    """Sums, maxima and lists over the ranks of a run. Every rank must make the same calls in the same order."""
+
+    def __init__(self, rank: int = 0, size: int = 1):
+        self.rank, self.size = rank, size
+        self.all_reduce = ops.AllReduce() if size > 1 else None
+
+    def sum(self, values) -> np.ndarray:
+        """The sum over ranks of an array of numbers, in float32."""
+        values = np.asarray(values, np.float32)
+        return self.all_reduce(Tensor(values)).asnumpy() if self.size > 1 else values
+
+    def gather(self, number: int) -> list[int]:
+        """The numbers of all ranks, 0 <= number < 2**40, by rank."""
+        own = np.zeros((self.size, 2), np.float32)
+        own[self.rank] = divmod(number, BASE)
+        return [int(high) * BASE + int(low) for high, low in self.sum(own)]
+
+    def any(self, condition: bool) -> bool:
+        """Whether the condition holds on any rank."""
+        return bool(self.sum([condition])[0] > 0)
+
+    def largest(self, number: int) -> int:
+        return max(self.gather(number))

@@ -1,0 +1,97 @@
+"""The two stages: their networks, loss cells and training steps."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import mindspore as ms
+from mindspore import nn
+
+from models.accumulation import AccumulatedStep
+from models.adam import Adam
+from models.dense_cnn import DPNet, get_LNet
+from models.DMR import DMR
+from models.layer import zero_init_residual
+from models.TrainOneStepDP import TrainOneStepDP
+from models.TrainOneStepEnd import TrainOneStepEnd
+from models.WithLossCellDP import WithLossCellDP
+from models.WithLossCellEnd import WithLossCellEnd
+from utils import checkpoint
+from utils.errors import UserError
+
+ADAM_BETA2 = 0.999
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What distinguishes the two stages."""
+
+    name: str
+    number: int
+    loss_cell: type
+    step_cell: type
+    prefix: str  # of its checkpoints
+    epochs: str  # the option that holds its number of epochs
+    score: str  # the validation figure that selects its best weights; the smaller the better
+
+
+STAGES = {
+    "dp": Stage("dp", 0, WithLossCellDP, TrainOneStepDP, checkpoint.CNET_PREFIX, "num_epochs_dp", "total"),
+    "end": Stage("end", 1, WithLossCellEnd, TrainOneStepEnd, checkpoint.DMR_PREFIX, "num_epochs_end", "shape_error"),
+}
+
+
+def build_cnet(options) -> DPNet:
+    return DPNet(options.warp_level, options.norm_type)
+
+
+def load_start_of_cnet(cnet: DPNet, options, folder: Path) -> str:
+    """Fill a new CNet with the weights it starts from; the line that says where they come from."""
+    start = options.pretrained_checkpoint
+    if not start and options.stage == "end":
+        start = checkpoint.newest(folder, checkpoint.CNET_PREFIX)
+    if not start:
+        return checkpoint.load_encoder(cnet.resnet)
+    checkpoint.load_cnet(cnet, start)
+    return f"CNet starts from {start}"
+
+
+def build_dmr(cnet: DPNet, options) -> DMR:
+    lnet = get_LNet(options)
+    if options.zero_init_residual:
+        zero_init_residual(lnet)
+    return DMR(cnet, lnet, options.freeze_cnet)
+
+
+def build_step(stage: Stage, network: nn.Cell, options):
+    """The training step of `network` (CNet or DMR): a cell, and what to call with a batch's inputs.
+
+    They are the same but for --accumulate.
+    """
+    trained = network.LNet if stage.name == "end" and options.freeze_cnet else network
+    loss_cell = stage.loss_cell(network, options)
+    optimizer = Adam(trained.trainable_params(), options.lr, options.adam_beta1, ADAM_BETA2, weight_decay=options.wd)
+    mixed = options.amp_level != "O0"
+    if mixed:
+        to_half_precision(network, options.amp_level)
+    cell = stage.step_cell(loss_cell, optimizer, clip_grad=options.clip_grad, loss_scaling=mixed)
+    run = AccumulatedStep(cell, options.accumulate) if options.accumulate > 1 else cell
+    run.set_train(True)
+    network.set_train(True)  # a frozen CNet stays in evaluation mode
+    return cell, run
+
+
+def to_half_precision(network: nn.Cell, level: str) -> None:
+    """Let `network` compute in float16: all of it (O3), or all but its norm layers (O2). Weights stay float32."""
+    network.to_float(ms.float16)
+    if level == "O2":
+        for _, cell in network.cells_and_names():
+            if "Norm" in type(cell).__name__:
+                cell.to_float(ms.float32)
+
+
+def check_precision(options, target: str) -> None:
+    """UserError for --amp_level where nothing but float32 is computed."""
+    if options.amp_level != "O0" and target == "CPU":
+        raise UserError(
+            f"--amp_level {options.amp_level} needs a GPU or NPU; the CPU computes in float32: --amp_level O0."
+        )

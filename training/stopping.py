@@ -1,0 +1,58 @@
+"""When a run ends before its last epoch: a signal, or the end of the time granted.
+
+Either way the step under way is finished, the state saved, and `--resume` goes on from there.
+"""
+
+import signal
+import time
+
+from training.ranks import Ranks
+
+SIGNAL_EXIT = 128  # a shell's exit code for a process ended by a signal is this plus its number
+OUT_OF_TIME = 1000  # above every signal number
+
+
+class Stopped(Exception):
+    """The run was stopped; its state is saved."""
+
+    def __init__(self, reason: str, exit_code: int):
+        super().__init__(reason)
+        self.reason, self.exit_code = reason, exit_code
+
+
+class StopRequests:
+    """As a context it takes SIGTERM and SIGINT as requests; a second signal ends the process as usual.
+
+    Ranks agree: a request on one of them stops all, after the same step.
+    """
+
+    SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+    def __init__(self, ranks: Ranks, time_to_run: float | None = None):
+        self.ranks, self.time_to_run = ranks, time_to_run
+        self.started = time.time()
+        self.request = 0
+
+    def __enter__(self):
+        self.previous = {number: signal.signal(number, self._take) for number in self.SIGNALS}
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)
+
+    def _take(self, number, _frame) -> None:
+        self.request = number
+        signal.signal(number, self.previous[number])
+
+    def pending(self) -> Stopped | None:
+        """What to raise once the state is saved, the same on all ranks; None to go on."""
+        request = self.request
+        if not request and self.time_to_run is not None and time.time() - self.started > self.time_to_run:
+            request = OUT_OF_TIME
+        request = self.ranks.largest(request)
+        if request == OUT_OF_TIME:
+            return Stopped(f"--time_to_run: stopped after {self.time_to_run:g} s", 0)
+        if request:
+            return Stopped(f"{signal.Signals(request).name}: stopped", SIGNAL_EXIT + request)
+        return None

@@ -1,0 +1,79 @@
+"""FILE.sha256 beside FILE, in the format of the command sha256sum: written with it, compared on reading."""
+
+import contextlib
+import hashlib
+import os
+import re
+from pathlib import Path
+
+from utils.errors import UserError
+from utils.files import atomic_path, write_text
+
+SUFFIX = ".sha256"
+
+
+class Damaged(UserError):
+    """A file whose content is not what was written."""
+
+
+def sum_file(path) -> Path:
+    return Path(f"{path}{SUFFIX}")
+
+
+@contextlib.contextmanager
+def checked_path(path):
+    """As utils.files.atomic_path, with a checksum beside `path`; both are on the disk at the end.
+
+    The old checksum goes first and the new one comes last: a crash leaves a whole file, at worst
+    without a checksum, never one with the wrong one.
+    """
+    path = Path(path)
+    with atomic_path(path) as temporary:
+        yield temporary
+        digest = file_digest(temporary)
+        sum_file(path).unlink(missing_ok=True)
+    write_text(sum_file(path), f"{digest}  {path.name}\n")
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring the names in `folder` to the disk; a file's own fsync does not."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def file_digest(path) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def verify(path) -> None:
+    """Raise Damaged when the checksum beside `path` is another file's; without a checksum nothing is known."""
+    try:
+        words = sum_file(path).read_text(encoding="utf-8", errors="replace").split()
+    except FileNotFoundError:
+        return
+    if not words or not re.fullmatch("[0-9a-f]{64}", words[0]):
+        raise Damaged(f"{sum_file(path)} holds no checksum. If {path} is sound, delete {sum_file(path).name}.")
+    found = file_digest(path)
+    if found != words[0]:
+        raise Damaged(
+            f"{path} is damaged: its SHA-256 is {found[:12]}..., expected {words[0][:12]}... (see "
+            f"{sum_file(path).name}). Use another checkpoint."
+        )
+
+
+def remove(path) -> None:
+    """Delete `path` and its checksum, as far as they exist."""
+    for file in (Path(path), sum_file(path)):
+        file.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder) -> None:
+    """Delete the unfinished checkpoints of a process that was killed while it wrote into `folder`."""
+    for pattern in (".*.ckpt", ".*.tmp"):  # MindSpore writes .tmp before it has .ckpt
+        for path in Path(folder).glob(pattern):
+            path.unlink()

@@ -1,0 +1,124 @@
+"""The last states of a run in one folder: everything that a resumed run needs, in state_{stage}_{step}.ckpt.
+
+A state holds the parameters of a training step cell (weights, statistics, Adam's moments, loss scale,
+counters) and a record of everything else (progress, options, random state) as JSON.
+"""
+
+import json
+import random
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import mindspore as ms
+import numpy as np
+
+from utils import checkpoint, checksums
+from utils.errors import UserError
+
+RECORD = "record.json"  # key of the record among the parameters
+STATE_NAME = re.compile(r"state_(\d)_(\d+)\.ckpt")
+DISCARDED = ".discarded"
+MAX_STEPS = 2**36
+
+
+class Position(NamedTuple):
+    """How far a run is; positions of one run are in order."""
+
+    stage: int
+    step: int  # of the stage, over all epochs
+
+    @property
+    def key(self) -> int:
+        """A number in the same order."""
+        return self.stage * MAX_STEPS + self.step
+
+    @classmethod
+    def of_key(cls, key: int) -> "Position":
+        return cls(*divmod(key, MAX_STEPS))
+
+    @property
+    def file_name(self) -> str:
+        return f"state_{self.stage}_{self.step:09d}.ckpt"
+
+
+class SavedStates:
+    """The newest `keep` states of a run in `folder`.
+
+    resumed: this run continues the one whose states are there. The states of a run that is not
+    continued go when the first new one is saved.
+    """
+
+    def __init__(self, folder, keep: int, resumed: bool):
+        self.folder, self.keep = Path(folder), keep
+        self.may_hold_others = not resumed
+
+    def path(self, position: Position) -> Path:
+        return self.folder / position.file_name
+
+    def positions(self) -> list[Position]:
+        """Of the states in the folder, sound or not, newest first."""
+        names = (STATE_NAME.fullmatch(path.name) for path in self.folder.glob("state_*.ckpt"))
+        return sorted((Position(int(name[1]), int(name[2])) for name in names if name), reverse=True)
+
+    def save(self, position: Position, step_cell, record: dict) -> Path:
+        """Write a state, then remove the oldest ones above `keep`."""
+        if self.may_hold_others:
+            self._remove(self.positions())
+            self.may_hold_others = False
+        checkpoint.write_parameters(
+            checkpoint.named_parameters(step_cell), self.path(position), {RECORD: json.dumps(record)}
+        )
+        self._remove(self.positions()[self.keep :])
+        return self.path(position)
+
+    def _remove(self, positions: list[Position]) -> None:
+        for position in positions:
+            checksums.remove(self.path(position))
+
+    def newest_sound(self, limit: Position | None, say) -> Position | None:
+        """The newest state up to `limit` that is as it was written; says which ones are not."""
+        for position in self.positions():
+            if limit is not None and position > limit:
+                continue
+            try:
+                self.read(position)
+            except UserError as error:
+                say(f"{error} Going back to the state before.")
+            else:
+                return position
+        return None
+
+    def read(self, position: Position) -> tuple[dict, dict]:
+        """(values by parameter name, record); UserError when the file is damaged or of another format."""
+        values = checkpoint.read_checkpoint(self.path(position))
+        record = values.pop(RECORD, None)
+        if not isinstance(record, str):
+            raise checksums.Damaged(f"{self.path(position)} is not a saved state.")
+        return values, json.loads(record)
+
+    def discard_after(self, position: Position) -> None:
+        """Set states newer than `position` aside, so that they are not mistaken for what follows now."""
+        for newer in self.positions():
+            if newer > position:
+                path = self.path(newer)
+                path.rename(f"{path}{DISCARDED}")
+                checksums.sum_file(path).unlink(missing_ok=True)
+
+
+def random_states() -> dict:
+    """The global random generators of Python, numpy and MindSpore, for the record of a state."""
+    name, keys, position, has_gauss, gauss = np.random.get_state()
+    return {
+        "python": random.getstate(),
+        "numpy": [name, keys.tolist(), position, has_gauss, gauss],
+        "mindspore": ms.get_rng_state().asnumpy().tolist(),
+    }
+
+
+def restore_random_states(states: dict) -> None:
+    version, keys, gauss = states["python"]
+    random.setstate((version, tuple(keys), gauss))
+    name, keys, *rest = states["numpy"]
+    np.random.set_state((name, np.array(keys, np.uint32), *rest))
+    ms.set_rng_state(ms.Tensor(states["mindspore"], ms.get_rng_state().dtype))
