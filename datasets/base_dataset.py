@@ -5,7 +5,6 @@ depends on (seed, epoch, index) and on nothing else: not on the worker or the ra
 """
 
 import re
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 from utils import config, imutils
 from utils.camera import normalise_pixels
 from utils.errors import UserError
+from utils.files import read_npz
 
 # name -> what it holds; the order of the columns of a batch
 COLUMNS = {
@@ -209,11 +209,7 @@ def read_table(npz_file: Path, prepare: str) -> dict[str, np.ndarray]:
     """The arrays of a data set's npz file, checked for the columns that every item needs."""
     if not npz_file.is_file():
         raise UserError(f"{npz_file} does not exist. Run: {prepare}")
-    try:
-        with np.load(npz_file, allow_pickle=False) as archive:
-            table = {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{npz_file} cannot be read: {error}. Delete it and run: {prepare}") from error
+    table = read_npz(npz_file, f"Delete it and run: {prepare}")
     missing = [key for key in ("imgname", "center", "scale") if key not in table]
     if missing:
         raise UserError(f"{npz_file} has no {', '.join(missing)}. Delete it and run: {prepare}")

@@ -11,7 +11,7 @@ from mindspore import Tensor
 from datasets import base_dataset
 from datasets.base_dataset import COLUMNS, TEXT_COLUMNS, BaseDataset
 from datasets.loader import create_loader, epoch_order, rank_indices
-from datasets.preprocess import generate_gt_iuv, up_3d
+from datasets.preprocess import up_3d
 from tests.tiny_up3d import IMAGE_SIZE, NUM_SAMPLES, write_data
 from utils import config, imutils
 from utils.body_model import load_body_model, load_joint_regressors, pose_vertices
@@ -42,11 +42,10 @@ def prepared(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(config, "_root", root)
         write_data(root)
-        body = load_body_model(config.SMPL_FILE)
-        regressors = load_joint_regressors(model=body)
+        data_set = up_3d.Up3D()
         for split in (up_3d.train_split(), up_3d.test_split()):
-            up_3d.make_split(split, body, regressors, 1)
-            generate_gt_iuv.make_iuv(split.npz_file, "BF", body, regressors, 1)
+            data_set.make_split(split, 1)
+            data_set.make_iuv(split.npz_file, "BF", 1)
     return root
 
 

@@ -188,8 +188,7 @@ def test_rows_made_before_an_interruption_are_kept(own_copy, monkeypatch):
     complete = load(own_copy)
     split = up_3d.train_split()
     split.npz_file.unlink()
-    body = load_body_model(config.SMPL_FILE)
-    regressors = load_joint_regressors(model=body)
+    data_set = up_3d.Up3D()
     real_pose, calls = up_3d.pose_vertices, []
 
     def interrupted(*arguments):
@@ -200,11 +199,11 @@ def test_rows_made_before_an_interruption_are_kept(own_copy, monkeypatch):
 
     monkeypatch.setattr(up_3d, "pose_vertices", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        up_3d.make_split(split, body, regressors, 1)
+        data_set.make_split(split, 1)
     assert not split.npz_file.exists()
-    summary = up_3d.make_split(split, body, regressors, 1)
+    summary = data_set.make_split(split, 1)
     assert (summary.kept, summary.done) == (3, 2)
-    assert all(np.array_equal(load(own_copy)[key], complete[key]) for key in up_3d.ROW_KEYS)
+    assert all(np.array_equal(load(own_copy)[key], complete[key]) for key in up_3d.LAYOUT.columns)
     assert [path.name for path in split.npz_file.parent.glob("up_3d_trainval*")] == ["up_3d_trainval.npz"]
 
 
