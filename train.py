@@ -16,8 +16,8 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn
 
-from datasets.base_dataset import BaseDataset
 from datasets.loader import create_loader
+from datasets.open_dataset import open_dataset
 from models.adam import Adam
 from models.dense_cnn import DPNet, get_LNet
 from models.DMR import DMR
@@ -75,7 +75,7 @@ class Training:
         self.started = time.time()
         self.folder = rank_folder(options, device)
         self.state_file = self.folder / checkpoint.STATE_NAME
-        self.dataset = BaseDataset(options, options.dataset, "train")
+        self.dataset = open_dataset(options, "train")
         self.batches = self._batches_per_epoch()
         self.resumed = self._read_state() if options.resume else None
 

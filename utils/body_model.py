@@ -5,6 +5,7 @@ rendering and the synthetic photographs pose bodies here, without starting MindS
 Source: Loper et al., "SMPL: A Skinned Multi-Person Linear Model", 2015.
 """
 
+import functools
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,12 @@ LSP_COUNT = 14
 # rows of [J_regressor (24); J_regressor_extra (14)] that are the training joints, in their order
 TRAIN_JOINT_ROWS = [8, 5, 29, 30, 4, 7, 21, 19, 17, 16, 18, 20, 31, 32, 33, 34, 35, 36, 37, 24, 26, 25, 28, 27]
 HEAD_JOINT, LSP_HEAD_ROW = 18, 13  # training joint 18 is the LSP head top, as in the releases
+
+
+NEUTRAL = -1
+GENDERS = {"m": 0, "f": 1}  # letter in an .npz -> number in a batch
+# number in a batch -> constant of utils.config
+MODEL_FILES = {0: "MALE_SMPL_FILE", 1: "FEMALE_SMPL_FILE", NEUTRAL: "SMPL_FILE"}
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,16 @@ def load_body_model(path) -> BodyModel:
     )
     _check_shapes(path, model)
     return model
+
+
+def load_model_of_gender(gender: int) -> BodyModel:
+    """The body model of the data root for a gender number of a batch; each file is read once."""
+    return _load_once(config.body_model_file(getattr(config, MODEL_FILES[gender])))
+
+
+@functools.lru_cache(maxsize=len(MODEL_FILES))
+def _load_once(path: Path) -> BodyModel:
+    return load_body_model(path)
 
 
 def _check_shapes(path: Path, model: BodyModel) -> None:

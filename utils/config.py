@@ -29,12 +29,25 @@ _PATHS = {
     # data sets
     "DATASET_NPZ_PATH": "DATASET_NPZ_PATH",
     "UP_3D_ROOT": "up-3d",
-    "SURREAL_ROOT": "surreal",
     "UP_3D_TEST_NAMES": "namesUPlsp.txt",
+    "SURREAL_ROOT": "surreal",
+    "SURREAL_VALIDATION_NAMES": "surreal/namescmu.txt",
+    "SURREAL_VALIDATION_LIST": "surreal/valid_list.txt",
+    "H36M_ROOT": "h36m",
+    "LSP_ROOT": "lsp_dataset",
+    "LSP_ORIGINAL_ROOT": "lsp_dataset_original",
+    "LSPET_ROOT": "hr-lspet",
+    "MPII_ROOT": "mpii",
+    "COCO_ROOT": "coco",
+    "MPI_INF_3DHP_ROOT": "mpi_inf_3dhp",
     # encoder weights
     "RESNET_CKPT": "ms_resnet50.ckpt",
     "RESNET_CKPT_ALTERNATIVE": "resnet50_msp.ckpt",
 }
+
+# folders of SURREAL's videos below SURREAL_ROOT, and the names of its .npz files
+SURREAL_TRAIN_FOLDER, SURREAL_VALIDATION_FOLDER = "data/cmu/train", "data/cmu/val"
+SURREAL_TRAIN_NPZ, SURREAL_VALIDATION_NPZ = "surreal_train", "surreal_val"
 
 # file name of the atlas template, by --uv_type
 ATLAS_TEMPLATES = {"BF": "smpl_boundry_free_template.obj", "SMPL": "smpl_fbx_template.obj"}
