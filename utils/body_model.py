@@ -16,7 +16,7 @@ import scipy.sparse
 from utils import config
 from utils.errors import UserError
 from utils.files import require_file
-from utils.pickles import load_pickle
+from utils.pickles import load_arrays, load_npy
 
 NUM_JOINTS = 24
 NUM_BETAS = 10
@@ -46,9 +46,9 @@ class BodyModel:
 
 
 def load_body_model(path) -> BodyModel:
-    """Read an SMPL pickle; UserError names the array that is missing or of another shape."""
+    """Read an SMPL pickle or .npz; UserError names the array that is missing or of another shape."""
     path = require_file(config.body_model_file(path), "Put the SMPL model there; see data/README.md.")
-    content = load_pickle(path)
+    content = load_arrays(path)
     names = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "f", "kintree_table")
     missing = [name for name in names if name not in content]
     if missing:
@@ -180,10 +180,7 @@ def load_joint_regressors(data_root=None, model: BodyModel = None) -> JointRegre
 
 def _read_rows(path: Path, num_vertices: int, transposed: bool) -> np.ndarray:
     require_file(path, "It comes with the body model; see data/README.md.")
-    try:
-        matrix = np.load(path, allow_pickle=False).astype(np.float64)
-    except ValueError as error:
-        raise UserError(f"{path} is not a .npy file of numbers: {error}.") from error
+    matrix = load_npy(path).astype(np.float64)
     rows = matrix.T if transposed else matrix
     if rows.shape != (LSP_COUNT, num_vertices):
         raise UserError(f"{path} has shape {matrix.shape}, expected {LSP_COUNT} rows for {num_vertices} vertices.")

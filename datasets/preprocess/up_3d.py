@@ -22,7 +22,7 @@ from utils.camera import CameraFitError, fit_camera
 from utils.errors import UserError
 from utils.files import require_file
 from utils.imutils import read_image
-from utils.pickles import load_pickle
+from utils.pickles import load_npy, load_pickle
 
 IMAGE_ENDING = "_image.png"
 NUM_KEYPOINTS = 14
@@ -100,7 +100,7 @@ def _numbers(path: Path, content: dict, key: str, count: int) -> np.ndarray:
 def read_keypoints(path: Path) -> np.ndarray:
     """Keypoints [14, 3] = (x px, y px, visible 0 or 1) of a `_joints.npy`, float64."""
     require_file(path, RENEW_ADVICE)
-    joints = np.load(path, allow_pickle=False)
+    joints = load_npy(path)
     if joints.shape != (3, NUM_KEYPOINTS):
         raise UserError(f"{path} has shape {joints.shape}, expected (3, {NUM_KEYPOINTS}).")
     keypoints = joints.T.astype(np.float64)
