@@ -28,9 +28,9 @@ class OpenVideo:
         self.capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
         self.path, self.next_frame = path, 0
 
-    def read(self, frame: int) -> np.ndarray | None:
-        """Frame [H, W, 3] uint8 BGR, None where the video has none of this number."""
-        if not 0 <= frame - self.next_frame <= READ_AHEAD:
+    def read(self, frame: int, ahead: int = READ_AHEAD) -> np.ndarray | None:
+        """Frame [H, W, 3] uint8 BGR, None where it cannot be decoded; up to `ahead` frames are passed, not sought."""
+        if not 0 <= frame - self.next_frame <= ahead:
             self.capture.set(cv2.CAP_PROP_POS_FRAMES, frame)
             self.next_frame = frame
         while self.next_frame < frame:
@@ -76,6 +76,9 @@ def read_frame(path: Path, frame: int, advice: str) -> np.ndarray:
     if not path.is_file():
         raise UserError(f"{path} does not exist. {advice}")
     image = _cache.open(path).read(frame)
+    if image is None:  # seeking fails in videos of a single frame: once more, from the start
+        _cache.forget(path)
+        image = _cache.open(path).read(frame, ahead=frame)
     if image is None:
         _cache.forget(path)
         raise UserError(f"{path} has no frame {frame} that can be decoded. {advice}")

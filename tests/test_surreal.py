@@ -21,12 +21,14 @@ from datasets.synthetic import videos
 from datasets.synthetic.surreal import open_stages, video_name, write_video
 from datasets.synthetic.view import Backdrop
 from datasets.video import read_frame
+from models.ground_truth import GroundTruth
 from tests import tiny_surreal
 from tests.test_dataset import make_options, same
 from utils import config, imutils
-from utils.body_model import load_body_model, pose_vertices
+from utils.body_model import load_body_model, load_joint_regressors, pose_vertices
 from utils.camera import PerspectiveCamera
 from utils.errors import UserError
+from utils.metrics import pose_errors
 from utils.renderer import cast_mesh
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -343,3 +345,27 @@ def test_an_npz_that_is_missing_or_not_of_surreal_says_what_to_run(own_copy):
     path.unlink()
     with pytest.raises(UserError, match=r"surreal_val.npz does not exist. Run: python preprocess_surreal.py"):
         dataset("test")
+
+
+# ---- the true mesh on the device ----
+
+
+@pytest.mark.parametrize(("gender", "index"), [("f", 0), ("m", 1)])
+def test_a_perfectly_known_mesh_has_no_shape_error_for_either_gender(prepared, gender, index):
+    """What eval.py compares: a prediction equal to the true mesh, by numpy, with the truth made from a batch."""
+    found = dataset("test")
+    names = ("pose", "betas", "gender")
+    batch = next(iter(create_loader(found, names, 2, shuffle=False, drop_last=False, num_workers=0)))
+    true, location_map = (output.asnumpy() for output in GroundTruth(128, "BF", gendered=True)(*map(batch.get, names)))
+    assert np.isfinite(location_map).all()
+    assert batch["gender"].asnumpy()[index] == {"m": 0, "f": 1}[gender]
+    lsp_rows = load_joint_regressors().lsp_rows
+
+    def shape_error(vertices) -> float:
+        vertices, one = np.asarray(vertices)[None], true[index : index + 1].astype(np.float64)
+        return float(pose_errors(vertices, lsp_rows @ vertices, one, lsp_rows @ one)["shape_error"][0])
+
+    assert shape_error(found.true_vertices(index)) < 1e-3  # mm; the batch is in single precision
+    row = found.table["pose"][index], found.table["shape"][index]
+    for other in ("SMPL_FILE", *(file for letter, file in GENDERS.items() if letter != gender)):
+        assert shape_error(pose_vertices(load_body_model(getattr(config, other)), *row)) > 5

@@ -95,6 +95,15 @@ def test_threads_do_not_share_a_position(path, frames):
     assert not failures
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_shortest_videos_can_be_read_again_and_again(tmp_path, count):
+    write(tmp_path / "short.mp4", count)
+    capture = cv2.VideoCapture(str(tmp_path / "short.mp4"))
+    expected = [capture.read()[1] for _ in range(count)]
+    for frame in (0, count - 1, 0, 0, count - 1):
+        np.testing.assert_array_equal(read_frame(tmp_path / "short.mp4", frame, ""), expected[frame])
+
+
 def test_frames_that_are_not_there_are_named_and_reading_goes_on(path, frames, tmp_path):
     with pytest.raises(UserError, match=rf"film.mp4 has no frame {FRAMES} that can be decoded. Do this."):
         read_frame(path, FRAMES, "Do this.")
