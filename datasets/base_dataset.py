@@ -151,10 +151,11 @@ class BaseDataset:
         if region is None:
             return np.zeros((3, size, size), np.float32)
         crop = imutils.warp_iuv(region.pixels, region.matrix(matrix), size, flip)
-        crop = crop.transpose(2, 0, 1).astype(np.float32)
-        crop[0] = crop[0] > 0
-        crop[1:] /= 255
-        return crop
+        target = np.empty((3, size, size), np.float32)
+        target[0] = crop[..., 0] > 0
+        for channel in (1, 2):
+            np.divide(crop[..., channel], np.float32(255), out=target[channel])
+        return target
 
     def _annotations(self, index: int, matrix: np.ndarray, augmentation: imutils.Augmentation) -> dict:
         """Everything but the pictures."""
