@@ -161,6 +161,19 @@ def test_the_generated_people_are_where_their_annotations_put_them(generated_roo
         assert overlap(draw_iuv(vertices, joints, row["part_smpl"], *size, atlas)[..., 0] > 0, seen) > 0.75
 
 
+def test_a_video_depends_on_seed_and_number_alone(generated_root, monkeypatch):
+    monkeypatch.setattr(config, "_root", generated_root)
+    stage = open_stages()[videos.FEMALE]
+
+    def first_frame(seed, index):
+        return next(iter(videos.film(stage, videos.stage_take(stage.model, seed, index, 2), seed, index)))
+
+    frame = first_frame(1, 0)
+    assert frame.shape == (240, 320, 3) and frame.dtype == np.uint8
+    np.testing.assert_array_equal(frame, first_frame(1, 0))
+    assert not np.array_equal(frame, first_frame(1, 2)) and not np.array_equal(frame, first_frame(2, 0))
+
+
 # ---- which frames ----
 
 
