@@ -17,7 +17,7 @@ from utils.files import atomic_path, write_text
 FRAMES = 31  # of every video but one
 ONE_FRAME = 1  # the number of the video that has one frame only; SURREAL has such, and they are skipped
 FRAME_RATE = 30
-LIST_PREFIX = "/home/surreal/data/cmu/val/"  # the original's list has paths of its author's machine
+LIST_PREFIX = "surreal/data/cmu/val/"  # any path that ends like this; what follows val/ counts
 
 
 def video_name(index: int) -> str:
