@@ -41,8 +41,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Reach:
-    """How far augmentation moves the crop of `size` px: by up to `rotation` (whether it turns at all), and
-    its side by a factor 1 +- `scale`."""
+    """What augmentation does to the crop of `size` px: whether it turns it, and the factor 1 +- `scale` on its side."""
 
     size: int
     turns: bool
