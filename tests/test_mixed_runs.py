@@ -15,7 +15,9 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_mixture_trains_both_stages(tmp_path):
-    with tiny_decomr.data_root(tmp_path / "data") as root:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    with tiny_decomr.data_root(folder) as root:
         for name in MIXTURES["all"]:
             write_member(root, name, SIZES[name])
         words = ["--dataset", "all", "--use_spin_fit", "--adaptive_weight", "--use_smpl_joints", "--cache_ram"]
