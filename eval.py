@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from datasets.base_dataset import BaseDataset
 from datasets.loader import create_loader
+from datasets.open_dataset import open_dataset
 from evaluation.contact_sheet import draw_contact_sheet
 from evaluation.in_batches import run_in_batches
 from evaluation.mean_mesh import mean_training_mesh
@@ -111,7 +112,7 @@ def main():
     make_folder(options.save_root)  # now, not after the evaluation
     path = find_checkpoint(options)
     checkpoint.adopt_architecture(options, path, parser.given())
-    dataset = BaseDataset(options, options.dataset, "test")
+    dataset = open_dataset(options, "test")
     predictor = load_predictor(options, path)
     report(options, path, evaluate(options, dataset, predictor))
     if options.num_vis:

@@ -5,13 +5,13 @@ depends on (seed, epoch, index) and on nothing else: not on the worker or the ra
 """
 
 import re
-import zipfile
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from utils import config, imutils
+from datasets.regions import Reach, Region, load_all
+from datasets.registry import dataset_files, read_table
+from utils import imutils
+from utils.body_model import GENDERS, NEUTRAL, load_model_of_gender, pose_vertices
 from utils.camera import normalise_pixels
 from utils.errors import UserError
 
@@ -41,61 +41,47 @@ COLUMNS = {
     "iuvname": "path of the IUV image below the data set's folder, or ''",
 }
 TEXT_COLUMNS = ("imgname", "maskname", "partname", "iuvname")
-GENDERS = {"m": 0, "f": 1}
 IUV_FOLDER = re.compile(r"^(BF|SMPL)_IUV_gt/")
-
-
-@dataclass(frozen=True)
-class DatasetFiles:
-    """Where a data set lies: constants of utils.config for its folder, and npz names by split."""
-
-    root: str  # images and IUV images are named relative to this folder
-    npz: dict[str, str]
-    prepare: str  # the command that makes the npz files
-
-
-DATASETS = {
-    "up-3d": DatasetFiles(
-        root="UP_3D_ROOT",
-        npz={"train": "up_3d_trainval", "test": "up_3d_lsp_test"},
-        prepare="python preprocess_datasets.py --train_files --eval_files --gt_iuv",
-    ),
-}
-
-
-def dataset_files(dataset: str, split: str) -> tuple[Path, Path, str]:
-    """Folder, npz file and preparing command of a split of a data set; UserError for unknown names."""
-    if dataset not in DATASETS:
-        raise UserError(f"unknown dataset {dataset!r}, expected one of: {', '.join(DATASETS)}.")
-    entry = DATASETS[dataset]
-    if split not in entry.npz:
-        raise UserError(f"dataset {dataset} has no split {split!r}, expected one of: {', '.join(entry.npz)}.")
-    return getattr(config, entry.root), config.DATASET_NPZ_PATH / f"{entry.npz[split]}.npz", entry.prepare
 
 
 class BaseDataset:
     """A split of a data set as random-access items (dicts with the keys of COLUMNS).
 
     options: img_res, uv_type, seed, rot_factor, noise_factor, scale_factor, no_augmentation,
-    no_augmentation_rgb, no_flip. Training items are augmented and need IUV images; without
-    is_train items are the plain crops.
+    no_augmentation_rgb, no_flip, use_spin_fit, cache_ram. Training items are augmented and need IUV
+    images, unless `needs_iuv` is False; without is_train items are the plain crops.
     """
 
-    def __init__(self, options, dataset: str = "up-3d", split: str = "train", is_train: bool | None = None):
-        self.options = options
-        self.dataset = dataset
+    source_columns = ("imgname",)  # what names the image of a row
+    gendered = False  # whether the mesh is that of the gender's own model, instead of the neutral one
+
+    def __init__(
+        self, options, dataset: str = "up-3d", split: str = "train", is_train: bool | None = None, needs_iuv=True
+    ):
+        self.options, self.dataset, self.split = options, dataset, split
         self.is_train = split == "train" if is_train is None else is_train
-        self.root, npz_file, prepare = dataset_files(dataset, split)
-        self.table = read_table(npz_file, prepare)
-        self.length = len(self.table["imgname"])
-        if self.is_train and "iuv_names" not in self.table:
-            raise UserError(f"{npz_file} has no iuv_names, the ground-truth IUV images. Run: {prepare}")
-        self.prepare = prepare
-        self.images = [name.lstrip("/") for name in self.table["imgname"].tolist()]
+        self.root, npz_file, self.prepare = dataset_files(dataset, split, options.use_spin_fit)
+        self.table = read_table(npz_file, self.prepare, (*self.source_columns, "center", "scale"))
+        self.length = len(self.table["center"])
+        if self.is_train and needs_iuv and "iuv_names" not in self.table:
+            raise UserError(f"{npz_file} has no iuv_names, the ground-truth IUV images. {self.prepare}")
+        self.images = self.image_names()
         self.iuv_names = [self._iuv_name(index) for index in range(self.length)]
         self.augment = self.is_train and not options.no_augmentation
         # mirrored labels are known only for the mirror-symmetric atlas
         self.may_flip = not options.no_flip and options.uv_type == "BF"
+        self.reach = Reach(
+            options.img_res,
+            turns=self.augment and options.rot_factor > 0,
+            scale=options.scale_factor if self.augment else 0.0,
+        )
+        self.cached = None
+        if options.cache_ram and self.is_train:
+            self.cached = load_all(lambda index: (self._cut_image(index), self._cut_iuv(index)), self.length, dataset)
+
+    def image_names(self) -> list[str]:
+        """What the item's imgname is, for every row: the path of the image below the data set's folder."""
+        return [name.lstrip("/") for name in self.table["imgname"].tolist()]
 
     def __len__(self) -> int:
         return self.length
@@ -103,12 +89,15 @@ class BaseDataset:
     def __getitem__(self, index: int) -> dict:
         return self.item(index)
 
-    def item(self, index: int, epoch: int = 0, columns=tuple(COLUMNS)) -> dict:
-        """The item of sample `index` in `epoch`, limited to `columns`; images not asked for are not read."""
-        augmentation = self.draw_augmentation(index, epoch)
-        centre = self.table["center"][index].astype(np.float64)
-        scale, size = float(self.table["scale"][index]), self.options.img_res
-        matrix = imutils.crop_matrix(centre, scale, size, augmentation)
+    def item(self, index: int, epoch: int = 0, columns=tuple(COLUMNS), position: int | None = None) -> dict:
+        """The item of sample `index` in `epoch`, limited to `columns`; images not asked for are not read.
+
+        position: what the augmentation is drawn for instead of `index`, where a sample may come more than
+        once in an epoch.
+        """
+        augmentation = self.draw_augmentation(index if position is None else position, epoch)
+        centre, scale = self._box(index)
+        matrix = imutils.crop_matrix(centre, scale, self.options.img_res, augmentation)
 
         item = self._annotations(index, matrix, augmentation)
         item["scale"] = np.float32(scale * augmentation.scale)
@@ -137,24 +126,36 @@ class BaseDataset:
         """Image [H, W, 3] uint8, BGR. Video data sets override this."""
         return imutils.read_image(self.root / self.images[index], "Download it again or take it out of the data set.")
 
+    def _cut_image(self, index: int) -> Region:
+        return self.reach.cut(self.read_image(index), *self._box(index))
+
+    def _cut_iuv(self, index: int) -> Region | None:
+        if not self.iuv_names[index]:
+            return None
+        advice = f"{self.prepare} (with --uv_type {self.options.uv_type})"
+        iuv = imutils.read_image(self.root / self.iuv_names[index], advice)
+        return self.reach.cut(iuv, *self._box(index), labels=True)
+
+    def _box(self, index: int) -> tuple[np.ndarray, float]:
+        return self.table["center"][index].astype(np.float64), float(self.table["scale"][index])
+
     def _image(self, index: int, matrix: np.ndarray, augmentation: imutils.Augmentation) -> dict:
-        image = self.read_image(index)
-        crop = imutils.warp_image(image, matrix, self.options.img_res)
+        region = self.cached[index][0] if self.cached else self._cut_image(index)
+        crop = imutils.warp_image(region.pixels, region.matrix(matrix), self.options.img_res)
         crop = imutils.colour_noise(np.ascontiguousarray(crop[..., ::-1].transpose(2, 0, 1)), augmentation.noise)
-        shape = np.array(image.shape[:2], np.int32)
-        return {"img": imutils.normalise_image(crop), "img_orig": crop, "orig_shape": shape}
+        return {"img": imutils.normalise_image(crop), "img_orig": crop, "orig_shape": np.array(region.shape, np.int32)}
 
     def _iuv(self, index: int, matrix: np.ndarray, flip: bool) -> np.ndarray:
         size = self.options.img_res
-        if not self.iuv_names[index]:
+        region = self.cached[index][1] if self.cached else self._cut_iuv(index)
+        if region is None:
             return np.zeros((3, size, size), np.float32)
-        iuv = imutils.read_image(
-            self.root / self.iuv_names[index], f"Run: {self.prepare} --uv_type {self.options.uv_type}"
-        )
-        crop = imutils.warp_iuv(iuv, matrix, size, flip).transpose(2, 0, 1).astype(np.float32)
-        crop[0] = crop[0] > 0
-        crop[1:] /= 255
-        return crop
+        crop = imutils.warp_iuv(region.pixels, region.matrix(matrix), size, flip)
+        target = np.empty((3, size, size), np.float32)
+        target[0] = crop[..., 0] > 0
+        for channel in (1, 2):
+            np.divide(crop[..., channel], np.float32(255), out=target[channel])
+        return target
 
     def _annotations(self, index: int, matrix: np.ndarray, augmentation: imutils.Augmentation) -> dict:
         """Everything but the pictures."""
@@ -180,13 +181,22 @@ class BaseDataset:
             "keypoints_smpl": crop_keypoints(keypoints_smpl, size),
             "pose_3d_smpl": joints_smpl.astype(np.float32),
             "has_pose_3d_smpl": self._flag("S_smpl", "has_pose_3d_smpl", index),
-            "gender": np.int32(GENDERS.get(str(table["gender"][index]), -1) if "gender" in table else -1),
+            "gender": np.int32(self.gender(index)),
             "has_dp": np.float32(bool(self.iuv_names[index])),
             "fit_joint_error": np.float32(table["fit_joint_error"][index] if "fit_joint_error" in table else 0),
             "maskname": self._text("maskname", index),
             "partname": self._text("partname", index),
             "iuvname": self.iuv_names[index],
         }
+
+    def gender(self, index: int) -> int:
+        """0 male, 1 female, -1 neutral or unknown."""
+        return GENDERS.get(self._text("gender", index), NEUTRAL)
+
+    def true_vertices(self, index: int) -> np.ndarray:
+        """The annotated mesh [V, 3] of a row in metres, without augmentation."""
+        model = load_model_of_gender(self.gender(index) if self.gendered else NEUTRAL)
+        return pose_vertices(model, self.table["pose"][index], self.table["shape"][index])
 
     def _row(self, key: str, index: int, shape: tuple) -> np.ndarray:
         """Row of a table column as float64, zeros where the data set lacks it."""
@@ -203,25 +213,6 @@ class BaseDataset:
         """Path of the IUV image of the chosen atlas; the npz may have been made for the other one."""
         name = self._text("iuv_names", index).lstrip("/")
         return IUV_FOLDER.sub(f"{self.options.uv_type}_IUV_gt/", name)
-
-
-def read_table(npz_file: Path, prepare: str) -> dict[str, np.ndarray]:
-    """The arrays of a data set's npz file, checked for the columns that every item needs."""
-    if not npz_file.is_file():
-        raise UserError(f"{npz_file} does not exist. Run: {prepare}")
-    try:
-        with np.load(npz_file, allow_pickle=False) as archive:
-            table = {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{npz_file} cannot be read: {error}. Delete it and run: {prepare}") from error
-    missing = [key for key in ("imgname", "center", "scale") if key not in table]
-    if missing:
-        raise UserError(f"{npz_file} has no {', '.join(missing)}. Delete it and run: {prepare}")
-    count = len(table["imgname"])
-    uneven = [key for key, column in table.items() if column.shape[:1] != (count,)]
-    if uneven or not count:
-        raise UserError(f"{npz_file} has {count} images, but another number of {', '.join(uneven) or 'rows'}.")
-    return table
 
 
 def crop_keypoints(keypoints: np.ndarray, size: int) -> np.ndarray:

@@ -9,7 +9,9 @@ import gc
 import multiprocessing
 import re
 import shutil
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import mindspore.dataset as ms_dataset
@@ -43,7 +45,7 @@ def rank_indices(order: np.ndarray, batch_size: int, rank: int, world_size: int,
 
 
 class _Source:
-    """What a MindSpore worker calls: position -> the columns of that sample as a tuple."""
+    """What a worker calls: position -> the columns of that sample as a tuple."""
 
     def __init__(self, dataset, indices: np.ndarray, epoch: int, columns: Sequence[str]):
         self.dataset, self.indices, self.epoch, self.columns = dataset, indices, epoch, tuple(columns)
@@ -70,18 +72,44 @@ class Loader:
             return
         # OpenCV's thread pool does not survive a fork, and the workers are the parallelism here
         cv2.setNumThreads(0)
-        ms_dataset.config.set_prefetch_size(PREFETCH)
         workers = max(1, min(self.num_workers, MAX_WORKERS, len(self.source)))
+        make = self._in_processes if workers > 1 and _shared_memory_suffices() else self._in_threads
+        for batch in make(workers):
+            yield {name: _as_tensor(name, batch[name]) for name in self.source.columns}
+
+    def _in_threads(self, workers: int) -> Iterator[dict]:
+        """Batches as numpy arrays, made whole by threads of this process, a few ahead."""
+        starts = range(0, len(self.source), self.batch_size)
+        with ThreadPoolExecutor(workers) as pool:
+            ahead = deque()
+            try:
+                for start in starts:
+                    ahead.append(pool.submit(self._make_batch, start))
+                    if len(ahead) > PREFETCH:
+                        yield ahead.popleft().result()
+                while ahead:
+                    yield ahead.popleft().result()
+            finally:  # the caller may stop in the middle of an epoch
+                for future in ahead:
+                    future.cancel()
+
+    def _make_batch(self, start: int) -> dict:
+        stop = min(start + self.batch_size, len(self.source))
+        columns = zip(*(self.source[position] for position in range(start, stop)), strict=True)
+        return {name: np.stack(values) for name, values in zip(self.source.columns, columns, strict=True)}
+
+    def _in_processes(self, workers: int) -> Iterator[dict]:
+        """Batches as numpy arrays, their items made by processes that MindSpore forks."""
+        ms_dataset.config.set_prefetch_size(PREFETCH)
         pipeline = ms_dataset.GeneratorDataset(
             self.source,
             list(self.source.columns),
             shuffle=False,
             num_parallel_workers=workers,
-            python_multiprocessing=workers > 1 and _shared_memory_suffices(),
+            python_multiprocessing=True,
         ).batch(self.batch_size)
         try:
-            for batch in _run(pipeline):
-                yield {name: _as_tensor(name, batch[name]) for name in self.source.columns}
+            yield from _run(pipeline)
         except RuntimeError as error:
             raise_user_error(error)
             raise
@@ -138,7 +166,8 @@ def _run(pipeline) -> Iterator[dict]:
 
 
 def _as_tensor(name: str, values: np.ndarray) -> Tensor | np.ndarray:
-    return values if name in TEXT_COLUMNS else Tensor(values)
+    # without a copy: the array is this batch's own
+    return values if name in TEXT_COLUMNS else Tensor.from_numpy(values)
 
 
 def _shared_memory_suffices() -> bool:

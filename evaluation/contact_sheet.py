@@ -5,10 +5,11 @@ import copy
 import numpy as np
 
 from datasets.base_dataset import BaseDataset
+from datasets.open_dataset import open_dataset
 from evaluation.in_batches import run_in_batches
 from models.predictor import MeshPredictor
 from utils import config
-from utils.body_model import LSP_COUNT, load_body_model, load_joint_regressors, pose_vertices
+from utils.body_model import LSP_COUNT, load_body_model, load_joint_regressors
 from utils.camera import fit_weak_perspective
 from utils.pictures import denormalise, draw_mesh, draw_side, iuv_colours, tile
 
@@ -20,27 +21,30 @@ TRUE_COLOUR = (0.62, 0.85, 0.62)
 
 def draw_contact_sheet(options, predictor: MeshPredictor) -> np.ndarray:
     """RGB uint8 with options.num_vis rows, test images spread evenly over the list."""
-    dataset = BaseDataset(options, options.dataset, "test")
+    dataset = open_dataset(options, "test")
     large = copy.copy(options)
     large.img_res = SHOWN_SIZE
-    shown = BaseDataset(large, options.dataset, "test")
+    shown = open_dataset(large, "test")
     indices = np.unique(np.linspace(0, len(dataset) - 1, options.num_vis).astype(int))
     images = np.stack([dataset.item(int(index), columns=("img",))["img"] for index in indices])
     # in the batches of the evaluation, for which the predictor is compiled
     predictions = run_in_batches(predictor, min(options.batch_size, len(dataset)), images)
     rows = [
-        _row(shown.item(int(index), columns=("img", "keypoints", "pose", "betas")), *prediction)
+        _row(shown, int(index), *prediction)
         for index, prediction in zip(indices, zip(*predictions, strict=True), strict=True)
     ]
     return tile(rows, TITLES)
 
 
-def _row(item: dict, dp_out: np.ndarray, vertices: np.ndarray, camera: np.ndarray) -> list:
+def _row(shown: BaseDataset, index: int, dp_out: np.ndarray, vertices: np.ndarray, camera: np.ndarray) -> list:
     model = load_body_model(config.SMPL_FILE)
+    item = shown.item(index, columns=("img", "keypoints", "keypoints_smpl"))
     crop = denormalise(item["img"])
-    true = pose_vertices(model, item["pose"], item["betas"])
-    keypoints = item["keypoints"][:LSP_COUNT]
-    true_camera = fit_weak_perspective(load_joint_regressors(model=model).lsp(true), keypoints[:, :2], keypoints[:, 2])
+    true, regressors = shown.true_vertices(index), load_joint_regressors(model=model)
+    keypoints, joints = item["keypoints"][:LSP_COUNT], regressors.lsp(true)
+    if not keypoints.any():  # SURREAL has the SMPL joints instead
+        keypoints, joints = item["keypoints_smpl"], regressors.smpl(true)
+    true_camera = fit_weak_perspective(joints, keypoints[:, :2], keypoints[:, 2])
     return [
         crop,
         iuv_colours(dp_out, SHOWN_SIZE),

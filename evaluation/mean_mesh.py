@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from datasets.base_dataset import BaseDataset
-from utils import config
-from utils.body_model import load_body_model, pose_vertices
+from datasets.open_dataset import open_dataset
 from utils.metrics import centred
 
 MAX_MESHES = 1000  # evenly spaced training samples; more change the mean by less than a millimetre
@@ -12,11 +10,10 @@ MAX_MESHES = 1000  # evenly spaced training samples; more change the mean by les
 
 def mean_training_mesh(options, lsp_rows: np.ndarray) -> np.ndarray:
     """[V, 3] metres: the mean over training samples of the mesh relative to its pelvis."""
-    table = BaseDataset(options, options.dataset, "train", is_train=False).table
-    chosen = np.unique(np.linspace(0, len(table["pose"]) - 1, MAX_MESHES).astype(int))
-    model = load_body_model(config.SMPL_FILE)
-    total = np.zeros_like(model.v_template)
+    dataset = open_dataset(options, "train", is_train=False)
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, MAX_MESHES).astype(int))
+    total = 0.0
     for index in chosen:
-        vertices = pose_vertices(model, table["pose"][index], table["shape"][index])
+        vertices = dataset.true_vertices(index)
         total += centred(vertices[None], (lsp_rows @ vertices)[None])[0]
     return total / len(chosen)

@@ -5,9 +5,7 @@ from mindspore import Tensor, nn, ops
 from models.smpl import SMPL
 from models.uv_generator import Index_UV_Generator
 from utils import config
-
-# gender column of a batch -> body model
-GENDERED_MODELS = ((0, "MALE_SMPL_FILE"), (1, "FEMALE_SMPL_FILE"))
+from utils.body_model import GENDERS, MODEL_FILES
 
 
 class GroundTruth(nn.Cell):
@@ -22,8 +20,8 @@ class GroundTruth(nn.Cell):
         super().__init__()
         self.neutral = SMPL()
         self.sampler = Index_UV_Generator(uv_res, uv_type=uv_type)
-        self.genders = tuple(gender for gender, _ in GENDERED_MODELS) if gendered else ()
-        self.models = nn.CellList([SMPL(getattr(config, file)) for _, file in GENDERED_MODELS] if gendered else [])
+        self.genders = tuple(GENDERS.values()) if gendered else ()
+        self.models = nn.CellList([SMPL(getattr(config, MODEL_FILES[gender])) for gender in self.genders])
 
     def construct(self, pose: Tensor, betas: Tensor, gender: Tensor):
         vertices = self.neutral(pose, betas)

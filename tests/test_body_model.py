@@ -14,6 +14,7 @@ from utils.body_model import (
     TRAIN_JOINT_ROWS,
     load_body_model,
     load_joint_regressors,
+    load_model_of_gender,
     pose_vertices,
     rotation_matrices,
 )
@@ -113,10 +114,62 @@ def test_a_dense_regressor_is_as_good_as_a_sparse_one(root, change):
     np.testing.assert_array_equal(load_body_model(change(J_regressor=sparse)).joint_regressor, sparse)
 
 
-def test_the_spelling_of_the_up_project_is_found(root):
+def same_model(first, second) -> bool:
+    return all(np.array_equal(getattr(first, name), value) for name, value in vars(second).items())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["basicModel_neutral_lbs_10_207_0_v1.0.0.pkl", "basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl", "SMPL_NEUTRAL.pkl"],
+)
+def test_other_known_names_are_found(root, name):
     path = root / config.SMPL_FILE.name
-    path.rename(path.with_name(path.name.replace("basicmodel", "basicModel")))
-    assert len(load_body_model(path).v_template) == 642
+    expected = load_body_model(path)
+    path.rename(path.with_name(name))
+    assert same_model(load_body_model(path), expected)
+    assert config.body_model_file(config.MALE_SMPL_FILE) == config.MALE_SMPL_FILE  # this is another body
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+def test_a_model_may_be_an_npz(root, sparse):
+    path = root / config.SMPL_FILE.name
+    expected, content = load_body_model(path), pickle.loads(path.read_bytes())
+    if not sparse:
+        content["J_regressor"] = content["J_regressor"].toarray()
+    content["shapedirs"] = np.concatenate([content["shapedirs"], np.ones((642, 3, 290))], axis=2)
+    np.savez(root / "SMPL_NEUTRAL.npz", **content)
+    path.unlink()
+    assert same_model(load_body_model(path), expected)
+
+
+def test_the_chumpy_arrays_of_version_1_0_0_are_read_without_chumpy(root, change, chumpy):
+    """As in the published male and female files: Ch arrays, shape directions as a selection of 300, sparse joints."""
+    path = root / config.SMPL_FILE.name
+    expected, content = load_body_model(path), pickle.loads(path.read_bytes())
+    every = np.random.default_rng(0).normal(size=(642, 3, 300))
+    every[..., :10] = content["shapedirs"]
+    chosen = np.arange(every.size).reshape(every.shape)[..., :10].ravel()
+    change(
+        v_template=chumpy.Ch(x=content["v_template"]),
+        weights=chumpy.Ch(x=content["weights"]),
+        posedirs=chumpy.Ch(x=content["posedirs"]),
+        shapedirs=chumpy.Select(a=chumpy.Ch(x=every), idxs=chosen, preferred_shape=(642, 3, 10)),
+        J=chumpy.MatVecMult(mtx=None, vec=None),
+        bs_style="lbs",
+    )
+    assert same_model(load_body_model(path), expected)
+    with pytest.raises(UserError, match="chumpy computation"):
+        load_body_model(change(weights=chumpy.MatVecMult(mtx=None, vec=None)))
+
+
+def test_each_gender_has_its_own_file_read_once(root, monkeypatch):
+    monkeypatch.setattr(config, "_root", root)
+    content = pickle.loads((root / config.SMPL_FILE.name).read_bytes())
+    for size, path in ((2, config.MALE_SMPL_FILE), (3, config.FEMALE_SMPL_FILE)):
+        path.write_bytes(pickle.dumps(content | {"v_template": size * content["v_template"]}, 2))
+    for gender, size in ((-1, 1), (0, 2), (1, 3)):
+        np.testing.assert_array_equal(load_model_of_gender(gender).v_template, size * content["v_template"])
+    assert load_model_of_gender(1) is load_model_of_gender(1)
 
 
 @pytest.mark.parametrize(
@@ -185,5 +238,5 @@ def test_regressors_of_another_body_are_named(root, name):
     with pytest.raises(UserError, match=rf"{path.name} has shape \(14, 6890\), expected 14 rows for 642 vertices"):
         load_joint_regressors(root)
     path.write_bytes(b"not an array")
-    with pytest.raises(UserError, match=rf"{path.name} is not a .npy file of numbers"):
+    with pytest.raises(UserError, match=rf"{path.name} cannot be read as a .npy file of numbers"):
         load_joint_regressors(root)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from datasets import base_dataset
 from datasets.base_dataset import COLUMNS, TEXT_COLUMNS, BaseDataset
 from datasets.loader import create_loader, epoch_order, rank_indices
-from datasets.preprocess import generate_gt_iuv, up_3d
+from datasets.preprocess import up_3d
+from datasets.registry import DATASETS
 from tests.tiny_up3d import IMAGE_SIZE, NUM_SAMPLES, write_data
 from utils import config, imutils
 from utils.body_model import load_body_model, load_joint_regressors, pose_vertices
@@ -32,6 +32,8 @@ def make_options(**changes) -> SimpleNamespace:
         "no_augmentation": False,
         "no_augmentation_rgb": False,
         "no_flip": False,
+        "use_spin_fit": False,
+        "cache_ram": False,
     }
     return SimpleNamespace(**(defaults | changes))
 
@@ -42,11 +44,10 @@ def prepared(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(config, "_root", root)
         write_data(root)
-        body = load_body_model(config.SMPL_FILE)
-        regressors = load_joint_regressors(model=body)
+        data_set = up_3d.Up3D()
         for split in (up_3d.train_split(), up_3d.test_split()):
-            up_3d.make_split(split, body, regressors, 1)
-            generate_gt_iuv.make_iuv(split.npz_file, "BF", body, regressors, 1)
+            data_set.make_split(split, 1)
+            data_set.make_iuv(split.npz_file, "BF", 1)
     return root
 
 
@@ -281,4 +282,4 @@ def test_a_data_set_smaller_than_a_batch_is_refused_where_batches_must_be_full()
 
 def test_the_order_without_shuffling_is_the_order_of_the_npz():
     assert epoch_order(5, seed=0, epoch=3, shuffle=False).tolist() == [0, 1, 2, 3, 4]
-    assert base_dataset.DATASETS["up-3d"].npz["train"] == "up_3d_trainval"
+    assert DATASETS["up-3d"].npz["train"] == "up_3d_trainval"

@@ -2,15 +2,13 @@
 
 import os
 import pickle
-import sys
-import types
 
 import numpy as np
 import pytest
 import scipy.sparse
 
 from utils.errors import UserError
-from utils.pickles import load_pickle
+from utils.pickles import load_arrays, load_npy, load_pickle
 
 ARRAY = np.array([[1.5, -2.0, 3.25], [1e-300, 255.0, np.pi]])
 
@@ -35,19 +33,6 @@ class Hostile:
 
     def __reduce__(self):
         return self.call
-
-
-@pytest.fixture
-def chumpy(monkeypatch):
-    """Modules that pickle under chumpy's names, for the duration of a test."""
-    modules = {}
-    for module, name in (("chumpy.ch", "Ch"), ("chumpy.reordering", "Select")):
-        modules[module] = types.ModuleType(module)
-        made = type(name, (), {"__module__": module, "__init__": lambda self, **state: self.__dict__.update(state)})
-        setattr(modules[module], name, made)
-        monkeypatch.setitem(sys.modules, module, modules[module])
-    monkeypatch.setitem(sys.modules, "chumpy", types.ModuleType("chumpy"))
-    return types.SimpleNamespace(Ch=modules["chumpy.ch"].Ch, Select=modules["chumpy.reordering"].Select)
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
@@ -148,3 +133,63 @@ def test_what_is_no_pickle_of_arrays_is_named(read_back, content, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"none.pkl does not exist"):
         load_pickle(tmp_path / "none.pkl")
+
+
+def test_a_chumpy_computation_is_an_error_only_for_who_uses_it(read_back, chumpy):
+    found = read_back({"v_template": chumpy.Ch(x=ARRAY), "J": chumpy.MatVecMult(mtx=ARRAY, vec=ARRAY[0])})
+    np.testing.assert_array_equal(found["v_template"], ARRAY)
+    with pytest.raises(UserError, match=r"given as chumpy.ch.MatVecMult, a chumpy computation"):
+        np.asarray(found["J"])
+
+
+# ---- .npy and .npz ----
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """Arrays -> an .npz of them; objects are stored as numpy stores them, pickled in an array."""
+
+    def write(**arrays):
+        np.savez(tmp_path / "content.npz", **arrays)
+        return tmp_path / "content.npz"
+
+    return write
+
+
+def test_an_npz_gives_its_arrays_and_sparse_matrices(archive):
+    matrix = scipy.sparse.random(24, 50, 0.1, "csc", random_state=0)
+    found = load_arrays(archive(pose=ARRAY, faces=np.arange(3, dtype=np.uint32), J_regressor=matrix, style="lbs"))
+    np.testing.assert_array_equal(found["pose"], ARRAY)
+    assert found["faces"].dtype == np.uint32 and found["style"] == "lbs"
+    np.testing.assert_array_equal(found["J_regressor"].toarray(), matrix.toarray())
+
+
+def test_objects_in_an_npz_or_npy_are_read_under_the_same_rule(archive, tmp_path):
+    witness = tmp_path / "it_ran"
+    attack = np.array([Hostile(os.system, f"touch {witness}")], dtype=object)
+    np.save(tmp_path / "content.npy", attack)
+    for load, path in ((load_arrays, archive(pose=ARRAY, J_regressor=attack)), (load_npy, tmp_path / "content.npy")):
+        with pytest.raises(UserError, match=r"content.np. cannot be read as .* asks for (posix|nt)\.system"):
+            load(path)
+    assert not witness.exists()
+    np.save(tmp_path / "content.npy", ARRAY.astype(object))
+    np.testing.assert_array_equal(load_npy(tmp_path / "content.npy").astype(float), ARRAY)
+
+
+def test_the_content_and_not_the_name_says_whether_a_file_is_a_pickle(archive, tmp_path):
+    path = archive(pose=ARRAY).rename(tmp_path / "model.pkl")
+    np.testing.assert_array_equal(load_arrays(path)["pose"], ARRAY)
+    (tmp_path / "model.npz").write_bytes(pickle.dumps({"pose": ARRAY}, 2))
+    np.testing.assert_array_equal(load_arrays(tmp_path / "model.npz")["pose"], ARRAY)
+
+
+def test_damaged_archives_are_named(archive, tmp_path):
+    path = archive(pose=np.zeros(1000))
+    content = bytearray(path.read_bytes())
+    content[400:500] = b"x" * 100
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"content.npz cannot be read as an .npz of arrays"):
+        load_arrays(path)
+    (tmp_path / "junk.npy").write_bytes(b"not an array")
+    with pytest.raises(UserError, match="junk.npy cannot be read as a .npy file of numbers"):
+        load_npy(tmp_path / "junk.npy")

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from datasets.preprocess import up_3d
+from datasets.preprocess import tables, up_3d
 from tests.tiny_up3d import IMAGE_SIZE, NUM_SAMPLES, ellipsoid, planar_texcoords, write_data, write_sample
 from utils import config
 from utils.body_model import load_body_model, load_joint_regressors, pose_vertices
@@ -161,6 +161,38 @@ def test_body_arrays_of_objects_and_float32_are_read(own_copy):
     assert np.array_equal(load(own_copy)["pose"], before["pose"])
 
 
+def test_joints_outside_the_image_count_and_a_large_photograph_is_taken(own_copy):
+    """The picture of a sample, cut below the hips, and the picture of another one amid 3000 x 4000 pixels."""
+    folder = own_copy / "up-3d"
+    before = load(own_copy)
+    joints = np.load(folder / "00000_joints.npy")
+    cut = int(np.sort(joints[1])[8])
+    cv2.imwrite(str(folder / "00000_image.png"), cv2.imread(str(folder / "00000_image.png"))[:cut])
+    large = np.zeros((3000, 4000, 3), np.uint8)
+    large[700:900, 1500:1660] = cv2.imread(str(folder / "00001_image.png"))
+    cv2.imwrite(str(folder / "00001_image.png"), large)
+    np.save(folder / "00001_joints.npy", np.load(folder / "00001_joints.npy") + [[1500], [700], [0]])
+    finished = preprocess(own_copy, *ALL_STEPS)
+    assert finished.returncode == 0 and "2 made, 3 kept" in finished.stdout, finished.stderr
+
+    after = load(own_copy)
+    assert (after["part"][0, :14, 1] > cut).any() and np.array_equal(after["part"][0, :14].T, joints)
+    iuv = cv2.imread(str(folder / after["iuv_names"][0]))
+    assert iuv.shape == (cut, 160, 3) and iuv[-1, :, 0].any()
+    # the camera's focal length is fixed in pixels, so perspective is weaker in the large picture
+    np.testing.assert_allclose(after["center"][1], before["center"][1] + (1500, 700), atol=8)
+    assert after["scale"][1] == pytest.approx(before["scale"][1], rel=0.1)
+    assert cv2.imread(str(folder / after["iuv_names"][1])).shape == large.shape
+
+
+def test_object_arrays_of_joints_are_read(own_copy):
+    path = own_copy / "up-3d/00000_joints.npy"
+    np.save(path, np.load(path).astype(object))
+    before = load(own_copy)
+    assert preprocess(own_copy, "--train_files").returncode == 0
+    assert np.array_equal(load(own_copy)["part"], before["part"])
+
+
 # ---- resuming ----
 
 
@@ -188,8 +220,7 @@ def test_rows_made_before_an_interruption_are_kept(own_copy, monkeypatch):
     complete = load(own_copy)
     split = up_3d.train_split()
     split.npz_file.unlink()
-    body = load_body_model(config.SMPL_FILE)
-    regressors = load_joint_regressors(model=body)
+    data_set = up_3d.Up3D()
     real_pose, calls = up_3d.pose_vertices, []
 
     def interrupted(*arguments):
@@ -200,12 +231,46 @@ def test_rows_made_before_an_interruption_are_kept(own_copy, monkeypatch):
 
     monkeypatch.setattr(up_3d, "pose_vertices", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        up_3d.make_split(split, body, regressors, 1)
+        data_set.make_split(split, 1)
     assert not split.npz_file.exists()
-    summary = up_3d.make_split(split, body, regressors, 1)
+    summary = data_set.make_split(split, 1)
     assert (summary.kept, summary.done) == (3, 2)
-    assert all(np.array_equal(load(own_copy)[key], complete[key]) for key in up_3d.ROW_KEYS)
+    assert all(np.array_equal(load(own_copy)[key], complete[key]) for key in up_3d.LAYOUT.columns)
     assert [path.name for path in split.npz_file.parent.glob("up_3d_trainval*")] == ["up_3d_trainval.npz"]
+
+
+def test_shards_of_an_interrupted_run_are_joined_in_the_order_of_the_list(own_copy, monkeypatch):
+    """A shard after every sample, as a run of thousands has after every 500."""
+    monkeypatch.setattr(config, "_root", own_copy)
+    monkeypatch.setattr(tables, "SAVE_EVERY", 1)
+    complete = load(own_copy)
+    split, data_set = up_3d.train_split(), up_3d.Up3D()
+    split.npz_file.unlink()
+    job, calls = up_3d.RowMaker.__call__, []
+
+    def interrupted(self, name):
+        calls.append(name)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return job(self, name)
+
+    monkeypatch.setattr(up_3d.RowMaker, "__call__", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        data_set.make_split(split, 1)
+    shards = sorted(split.npz_file.parent.glob("*.partial_*.npz"))
+    assert [load(own_copy, shard.stem)["imgname"].tolist() for shard in shards] == [[calls[0]], [calls[1]]]
+    summary = data_set.make_split(split, 1)
+    assert (summary.kept, summary.done) == (2, 3)
+    assert all(np.array_equal(load(own_copy)[key], complete[key]) for key in up_3d.LAYOUT.columns)
+    assert not list(split.npz_file.parent.glob("*.partial_*"))
+
+
+def test_a_damaged_table_is_named(own_copy):
+    (own_copy / "DATASET_NPZ_PATH/up_3d_trainval.npz").write_bytes(b"not an archive")
+    for step in ("--train_files", "--gt_iuv"):
+        finished = preprocess(own_copy, step)
+        assert finished.returncode == 2 and "Traceback" not in finished.stderr
+        assert "up_3d_trainval.npz cannot be read" in finished.stderr and "Delete it" in finished.stderr
 
 
 def test_a_changed_sample_is_made_again(own_copy):

@@ -35,32 +35,37 @@ def planar_texcoords(vertices: np.ndarray) -> np.ndarray:
 
 
 def write_body(root: Path) -> None:
-    rng = np.random.default_rng(7)
     mesh = ellipsoid()
-    count = len(mesh.vertices)
+    write_model(root, np.array(mesh.vertices), np.array(mesh.faces))
+    atlas = ObjMesh(mesh.vertices, mesh.faces, planar_texcoords(mesh.vertices), mesh.faces)
+    for name in config.ATLAS_TEMPLATES.values():
+        write_obj(root / "uv_sampler" / name, atlas)
+
+
+def write_model(root: Path, vertices: np.ndarray, faces: np.ndarray) -> None:
+    """The body model of a mesh, with joints at random vertices, and its joint regressors."""
+    rng = np.random.default_rng(7)
+    count = len(vertices)
     regressor = np.zeros((24, count))
     extra = np.zeros((14, count))
     chosen = rng.permutation(count)[:38]
     regressor[np.arange(24), chosen[:24]] = 1
     extra[np.arange(14), chosen[24:]] = 1
-    distance = np.linalg.norm(mesh.vertices[:, None] - mesh.vertices[chosen[:24]], axis=2)
+    distance = np.linalg.norm(vertices[:, None] - vertices[chosen[:24]], axis=2)
     weights = np.exp(-((distance / 0.2) ** 2))
     model = {
-        "v_template": np.array(mesh.vertices),
+        "v_template": vertices,
         "shapedirs": rng.normal(size=(count, 3, 10)) * 1e-3,
         "posedirs": rng.normal(size=(count, 3, 207)) * 1e-4,
         "J_regressor": scipy.sparse.csc_matrix(regressor),
         "weights": weights / weights.sum(axis=1, keepdims=True),
-        "f": np.array(mesh.faces, np.uint32),
+        "f": faces.astype(np.uint32),
         "kintree_table": np.array([[4294967295, *PARENTS[1:]], range(24)], np.uint32),
     }
     with open(root / config.SMPL_FILE.name, "wb") as stream:
         pickle.dump(model, stream, protocol=2)
     np.save(root / config.JOINT_REGRESSOR_TRAIN_EXTRA.name, extra)
     np.save(root / config.LSP_REGRESSOR_EVAL.name, rng.dirichlet(np.ones(count), 14).T.astype(np.float32))
-    atlas = ObjMesh(mesh.vertices, mesh.faces, planar_texcoords(mesh.vertices), mesh.faces)
-    for name in config.ATLAS_TEMPLATES.values():
-        write_obj(root / "uv_sampler" / name, atlas)
 
 
 def write_sample(root: Path, index: int, visible=(1,) * 14) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import mindspore as ms
 import numpy as np
 
-from datasets.base_dataset import BaseDataset
 from datasets.loader import create_loader
+from datasets.open_dataset import open_dataset
 from training.feed import BatchFeed
 from training.health import Health
 from training.held_out import Subset, split
@@ -30,10 +30,10 @@ FIXED = ("dataset", "seed", "batch_size", "accumulate", "val_share", "shuffle_tr
 
 def open_training_data(options, batch: int) -> tuple[Subset, Subset | None]:
     """(what to train on, what is held out with --val_share); `batch`: samples of one step over all ranks."""
-    dataset = BaseDataset(options, options.dataset, "train")
+    dataset = open_dataset(options, "train")
     chosen, held_out = np.arange(len(dataset)), None
     if options.val_share:
-        plain = BaseDataset(options, options.dataset, "train", is_train=False)
+        plain = open_dataset(options, "train", is_train=False)
         table = getattr(plain, "table", None)
         if table is None:
             raise UserError(f"--val_share needs a data set with one list of samples; {options.dataset} is a mixture.")

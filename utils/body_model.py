@@ -5,6 +5,7 @@ rendering and the synthetic photographs pose bodies here, without starting MindS
 Source: Loper et al., "SMPL: A Skinned Multi-Person Linear Model", 2015.
 """
 
+import functools
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import scipy.sparse
 from utils import config
 from utils.errors import UserError
 from utils.files import require_file
-from utils.pickles import load_pickle
+from utils.pickles import load_arrays, load_npy
 
 NUM_JOINTS = 24
 NUM_BETAS = 10
@@ -23,6 +24,12 @@ LSP_COUNT = 14
 # rows of [J_regressor (24); J_regressor_extra (14)] that are the training joints, in their order
 TRAIN_JOINT_ROWS = [8, 5, 29, 30, 4, 7, 21, 19, 17, 16, 18, 20, 31, 32, 33, 34, 35, 36, 37, 24, 26, 25, 28, 27]
 HEAD_JOINT, LSP_HEAD_ROW = 18, 13  # training joint 18 is the LSP head top, as in the releases
+
+
+NEUTRAL = -1
+GENDERS = {"m": 0, "f": 1}  # letter in an .npz -> number in a batch
+# number in a batch -> constant of utils.config
+MODEL_FILES = {0: "MALE_SMPL_FILE", 1: "FEMALE_SMPL_FILE", NEUTRAL: "SMPL_FILE"}
 
 
 @dataclass(frozen=True)
@@ -39,9 +46,9 @@ class BodyModel:
 
 
 def load_body_model(path) -> BodyModel:
-    """Read an SMPL pickle; UserError names the array that is missing or of another shape."""
+    """Read an SMPL pickle or .npz; UserError names the array that is missing or of another shape."""
     path = require_file(config.body_model_file(path), "Put the SMPL model there; see data/README.md.")
-    content = load_pickle(path)
+    content = load_arrays(path)
     names = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "f", "kintree_table")
     missing = [name for name in names if name not in content]
     if missing:
@@ -60,6 +67,16 @@ def load_body_model(path) -> BodyModel:
     )
     _check_shapes(path, model)
     return model
+
+
+def load_model_of_gender(gender: int) -> BodyModel:
+    """The body model of the data root for a gender number of a batch; each file is read once."""
+    return _load_once(config.body_model_file(getattr(config, MODEL_FILES[gender])))
+
+
+@functools.lru_cache(maxsize=len(MODEL_FILES))
+def _load_once(path: Path) -> BodyModel:
+    return load_body_model(path)
 
 
 def _check_shapes(path: Path, model: BodyModel) -> None:
@@ -163,10 +180,7 @@ def load_joint_regressors(data_root=None, model: BodyModel = None) -> JointRegre
 
 def _read_rows(path: Path, num_vertices: int, transposed: bool) -> np.ndarray:
     require_file(path, "It comes with the body model; see data/README.md.")
-    try:
-        matrix = np.load(path, allow_pickle=False).astype(np.float64)
-    except ValueError as error:
-        raise UserError(f"{path} is not a .npy file of numbers: {error}.") from error
+    matrix = load_npy(path).astype(np.float64)
     rows = matrix.T if transposed else matrix
     if rows.shape != (LSP_COUNT, num_vertices):
         raise UserError(f"{path} has shape {matrix.shape}, expected {LSP_COUNT} rows for {num_vertices} vertices.")

@@ -29,12 +29,28 @@ _PATHS = {
     # data sets
     "DATASET_NPZ_PATH": "DATASET_NPZ_PATH",
     "UP_3D_ROOT": "up-3d",
-    "SURREAL_ROOT": "surreal",
     "UP_3D_TEST_NAMES": "namesUPlsp.txt",
+    "SURREAL_ROOT": "surreal",
+    "SURREAL_VALIDATION_NAMES": "surreal/namescmu.txt",
+    "SURREAL_VALIDATION_LIST": "surreal/valid_list.txt",
+    "H36M_ROOT": "h36m",
+    "LSP_ROOT": "lsp_dataset",
+    "LSP_ORIGINAL_ROOT": "lsp_dataset_original",
+    "LSPET_ROOT": "hr-lspet",
+    "MPII_ROOT": "mpii",
+    "COCO_ROOT": "coco",
+    "MPI_INF_3DHP_ROOT": "mpi_inf_3dhp",
     # encoder weights
     "RESNET_CKPT": "ms_resnet50.ckpt",
     "RESNET_CKPT_ALTERNATIVE": "resnet50_msp.ckpt",
 }
+
+# folders of SURREAL's videos below SURREAL_ROOT, and the names of its .npz files
+SURREAL_TRAIN_FOLDER, SURREAL_VALIDATION_FOLDER = "data/cmu/train", "data/cmu/val"
+SURREAL_TRAIN_NPZ, SURREAL_VALIDATION_NPZ = "surreal_train", "surreal_val"
+
+# how body model files name a gender: in basicmodel_..., and in SMPL_...
+GENDER_WORDS = {"neutral": "NEUTRAL", "m": "MALE", "f": "FEMALE"}
 
 # file name of the atlas template, by --uv_type
 ATLAS_TEMPLATES = {"BF": "smpl_boundry_free_template.obj", "SMPL": "smpl_fbx_template.obj"}
@@ -74,7 +90,14 @@ def reference_map(uv_type: str, resolution: int, data_dir=None) -> Path:
 
 
 def body_model_file(path) -> Path:
-    """`path`, or its other known spelling (the UP project writes basicModel_...) when only that exists."""
+    """`path`, or when it does not exist the first of its other known names that does.
+
+    The UP project writes basicModel_..., later releases v1.1.0, or SMPL_NEUTRAL.pkl; each may be an .npz.
+    """
     path = Path(path)
-    other = path.with_name(path.name.replace("basicmodel_", "basicModel_", 1))
-    return other if not path.exists() and other.exists() else path
+    names = [path.name]
+    names += [name.replace("basicmodel_", "basicModel_", 1) for name in names]
+    names += [name.replace("_v1.0.0", "_v1.1.0") for name in names]
+    names += [f"SMPL_{gender}.pkl" for word, gender in GENDER_WORDS.items() if f"model_{word}_" in path.name]
+    names += [f"{name.removesuffix('.pkl')}.npz" for name in names]
+    return next((path.with_name(name) for name in names if path.with_name(name).exists()), path)

@@ -7,6 +7,7 @@ renamed; an interrupted run leaves either the old file or the new one.
 import contextlib
 import os
 import tempfile
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -87,6 +88,18 @@ def write_npy(path, array: np.ndarray) -> None:
 def write_npz(path, **arrays) -> None:
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
         np.savez(stream, **arrays)
+
+
+def read_npz(path, advice: str) -> dict[str, np.ndarray]:
+    """The arrays of an .npz by name; UserError, ending with `advice`, where it is damaged or holds objects."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist. {advice}") from None
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        # AttributeError: a .npy under this name has no `files`
+        raise UserError(f"{path} cannot be read: {error}. {advice}") from error
 
 
 def require_file(path, hint: str) -> Path:

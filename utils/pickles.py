@@ -1,12 +1,13 @@
-"""Reading Python-2 and Python-3 pickles of arrays without running what they contain.
+"""Reading files of arrays (Python-2 and Python-3 pickles, .npy, .npz) without running what they contain.
 
-SMPL body models and UP-3D's `_body.pkl` are pickles. A pickle may name any function to be
-called while it is read, so only the few names that arrays need are admitted here. chumpy, whose
-objects fill the published SMPL files, is replaced by two stand-ins that keep the state and hand
-out its value.
+SMPL body models and UP-3D's `_body.pkl` are pickles, and arrays of objects in .npy files hold some. A
+pickle may name any function to be called while it is read, so only the few names that arrays need are
+admitted here. chumpy, whose objects fill the published SMPL files, is replaced by stand-ins that keep the
+state and hand out its value.
 """
 
 import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,19 @@ class _ChumpySelect(_Chumpy):
         elements = np.asarray(_resolve(self.state["a"])).ravel()[np.asarray(self.state["idxs"])]
         shape = self.state.get("preferred_shape")
         return elements if shape is None else elements.reshape(shape)
+
+
+class _ChumpyFormula(_Chumpy):
+    """Stand-in of any other chumpy class: a computation whose result is not in the file.
+
+    It may stand in a place that nobody asks for; only the attempt to use it as an array is an error.
+    """
+
+    def value(self) -> "_ChumpyFormula":
+        return self
+
+    def __array__(self, *_, **__):
+        raise UserError(f"an array is given as {self.name}, a chumpy computation. Save its value (.r) instead.")
 
 
 def _decode_bytes(text, encoding="latin1"):
@@ -83,6 +97,8 @@ class _ArrayUnpickler(pickle.Unpickler):
         try:
             return _ADMITTED[module, name]
         except KeyError:
+            if module.startswith("chumpy.") and name.isidentifier():
+                return type(name, (_ChumpyFormula,), {"name": f"{module}.{name}"})
             raise pickle.UnpicklingError(f"it asks for {module}.{name}, which data files do not need") from None
 
 
@@ -101,14 +117,55 @@ def load_pickle(path) -> dict:
     Raises:
         UserError: the file is missing, is no such pickle, or asks for anything but arrays.
     """
-    path = Path(path)
-    try:
-        with open(path, "rb") as stream:
-            content = _resolve(_ArrayUnpickler(stream, encoding="latin1").load())
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist.") from None
-    except Exception as error:  # a damaged pickle can raise any exception type
-        raise UserError(f"{path} cannot be read as a pickle of arrays: {error}.") from error
+    content = _read(path, "a pickle of arrays", _unpickle)
     if not isinstance(content, dict):
         raise UserError(f"{path} holds a {type(content).__name__}, expected a dict of arrays.")
     return content
+
+
+def load_npy(path) -> np.ndarray:
+    """Read a .npy file, arrays of objects included; raises as load_pickle."""
+    return _read(path, "a .npy file of numbers", _read_array)
+
+
+def load_arrays(path) -> dict:
+    """Read a dict of arrays from an .npz or, whatever the file is called, a pickle; raises as load_pickle.
+
+    An array of one object, which is how numpy stores a sparse matrix, becomes that object.
+    """
+    return _read(path, "an .npz of arrays", _read_zip) if zipfile.is_zipfile(path) else load_pickle(path)
+
+
+def _read(path, kind: str, reader):
+    path = Path(path)
+    try:
+        with open(path, "rb") as stream:
+            return reader(stream)
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist.") from None
+    except Exception as error:  # a damaged file can raise any exception type
+        raise UserError(f"{path} cannot be read as {kind}: {error}.") from error
+
+
+def _unpickle(stream):
+    return _resolve(_ArrayUnpickler(stream, encoding="latin1").load())
+
+
+def _read_zip(stream) -> dict:
+    content = {}
+    with zipfile.ZipFile(stream) as archive:
+        for name in archive.namelist():
+            with archive.open(name) as member:
+                array = _read_array(member)
+            single = array.dtype.hasobject and array.shape == ()
+            content[name.removesuffix(".npy")] = _resolve(array.item()) if single else array
+    return content
+
+
+def _read_array(stream) -> np.ndarray:
+    version = np.lib.format.read_magic(stream)
+    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    if header(stream)[2].hasobject:  # numpy writes such an array as a pickle
+        return _unpickle(stream)
+    stream.seek(0)
+    return np.lib.format.read_array(stream, allow_pickle=False)

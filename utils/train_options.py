@@ -87,14 +87,17 @@ class TrainOptions:
 
     def _add_data(self):
         data = self.parser.add_argument_group("data and augmentation")
-        data.add_argument("--dataset", default="up-3d")
+        data.add_argument(
+            "--dataset", default="up-3d", help="up-3d, surreal, h36m, or a mixture for training: itw, all, mesh, spin"
+        )
+        self._flag(data, "--cache_ram", "keep the training images in memory, decoded, shared by all workers")
         data.add_argument("--rot_factor", type=float, default=30, help="sigma of the rotation, degrees")
         data.add_argument("--noise_factor", type=float, default=0.4, help="range of the channel factors, 1 +- this")
         data.add_argument("--scale_factor", type=float, default=0.25, help="sigma of the scale")
         self._flag(data, "--no_augmentation", "no flip, rotation, scale or colour noise")
         self._flag(data, "--no_augmentation_rgb", "no colour noise")
         self._flag(data, "--no_flip", "no mirroring")
-        self._flag(data, "--use_spin_fit", "take SPIN's fits where the data has them")
+        self._flag(data, "--use_spin_fit", "read NAME_spin_fit.npz, with SPIN's fits, of in-the-wild sets")
         self._flag(data, "--adaptive_weight", "weigh samples by the quality of their fit")
         self._flag(data, "--gtkey3d_from_mesh", "3-D joints from the ground-truth mesh")
         self._flag(data, "--freeze_cnet", "stage end trains the LNet alone")

@@ -6,24 +6,21 @@ newer than their sample are kept, so an interrupted run continues where it stopp
 """
 
 import hashlib
-import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from datasets.preprocess import up_3d
 from datasets.preprocess.samples import SkipSample, Summary, run_samples
+from datasets.preprocess.tables import DAMAGE_ADVICE
 from utils import config
-from utils.body_model import BodyModel, JointRegressors, pose_vertices
 from utils.camera import CameraFitError, fit_camera
 from utils.errors import UserError
-from utils.files import write_npz, write_png, write_text
-from utils.imutils import read_image
+from utils.files import read_npz, write_npz, write_png, write_text
 from utils.objfile import read_obj
 from utils.renderer import cast_mesh, iuv_image
 
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 ATLAS_STAMP = "atlas.sha256"  # which atlas the images of a folder were drawn with
 
 
@@ -44,22 +41,6 @@ def load_atlas_faces(uv_type: str, num_vertices: int) -> AtlasFaces:
     if len(mesh.vertices) != num_vertices:
         raise UserError(f"{path} has {len(mesh.vertices)} vertices, the body model {num_vertices}: they do not match.")
     return AtlasFaces(mesh.faces, mesh.texcoords[mesh.face_texcoords])
-
-
-def iuv_name(image_name: str, centre: np.ndarray, uv_type: str) -> str:
-    """Name of the IUV image, relative to the folder of the images."""
-    return f"{uv_type}_IUV_gt/{image_name.removesuffix('.png')}_{round(centre[0])}_{round(centre[1])}.png"
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image; a PNG tells them in its header without being decoded."""
-    if path.is_file():
-        with open(path, "rb") as stream:
-            header = stream.read(24)
-        if header[:8] == PNG_SIGNATURE and len(header) == 24:
-            width, height = struct.unpack(">II", header[16:24])
-            return height, width
-    return read_image(path, up_3d.RENEW_ADVICE).shape[:2]
 
 
 def draw_iuv(vertices, joints, keypoints, height: int, width: int, atlas: AtlasFaces) -> np.ndarray:
@@ -83,58 +64,71 @@ def draw_iuv(vertices, joints, keypoints, height: int, width: int, atlas: AtlasF
 
 
 @dataclass(frozen=True)
-class IuvMaker:
-    """Draw and write the IUV image of a row (dict of an .npz row with its iuv_name)."""
+class _IuvWriter:
+    """Draw the IUV image of (row, name) and write it below root."""
 
     root: Path
-    body: BodyModel
-    regressors: JointRegressors
-    atlas: AtlasFaces
+    draw: Callable[[dict], np.ndarray]
 
-    def __call__(self, row: dict) -> str:
-        height, width = image_size(self.root / row["imgname"])
-        vertices = pose_vertices(self.body, row["pose"], row["shape"])
-        keypoints = row["part"][: up_3d.NUM_KEYPOINTS]
-        joints = self.regressors.joints(vertices)[: up_3d.NUM_KEYPOINTS]
-        write_png(self.root / row["iuv_name"], draw_iuv(vertices, joints, keypoints, height, width, self.atlas))
-        return row["iuv_name"]
+    def __call__(self, row_and_name: tuple[dict, str]) -> None:
+        row, name = row_and_name
+        write_png(self.root / name, self.draw(row))
 
 
-def make_iuv(npz_file: Path, uv_type: str, body: BodyModel, regressors: JointRegressors, workers: int) -> Summary:
-    """Draw the missing IUV images of an UP-3D npz and enter their names as `iuv_names` ('' where there is none)."""
-    root = config.UP_3D_ROOT
-    atlas = load_atlas_faces(uv_type, len(body.v_template))
+class _Rows:
+    """The chosen rows of a table, each made when it is asked for, as pairs of dict and IUV name."""
+
+    def __init__(self, table: dict, columns: Sequence[str], names: list[str], chosen: list[int]):
+        self.table, self.columns, self.names, self.chosen = table, columns, names, chosen
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def __getitem__(self, position: int) -> tuple[dict, str]:
+        index = self.chosen[position]
+        return {key: self.table[key][index] for key in self.columns}, self.names[index]
+
+
+def make_iuv(
+    npz_file: Path,
+    root: Path,
+    uv_type: str,
+    workers: int,
+    *,
+    columns: Sequence[str],
+    names: Callable[[dict], str],
+    newest_change: Callable[[dict], float],
+    draw: Callable[[dict], np.ndarray],
+) -> Summary:
+    """Draw the missing IUV images of an .npz and enter their names as `iuv_names` ('' where there is none).
+
+    columns: those of the npz that make up the row which the functions get. names: row -> name of its IUV
+    image below `root`; newest_change: row -> time of the last change to its sample; draw: row -> IUV image
+    [H, W, 3] uint8, picklable.
+    """
     check_atlas_stamp(root / f"{uv_type}_IUV_gt", config.atlas_template(uv_type))
-    with np.load(npz_file, allow_pickle=False) as archive:
-        table = {key: archive[key] for key in archive.files}
-    images = [name.lstrip("/") for name in table["imgname"].tolist()]
-    names = [iuv_name(image, centre, uv_type) for image, centre in zip(images, table["center"], strict=True)]
+    table = read_npz(npz_file, DAMAGE_ADVICE)
+    every = _Rows(table, columns, [""] * len(table[columns[0]]), list(range(len(table[columns[0]]))))
+    iuv_names, missing = [], []
+    for index, (row, _) in enumerate(every):
+        iuv_names.append(names(row))
+        path = root / iuv_names[-1]
+        if not path.is_file() or path.stat().st_mtime < newest_change(row):
+            missing.append(index)
 
     summary = Summary(f"{npz_file.stem} {uv_type} IUV")
-    missing = [
-        i for i, (image, name) in enumerate(zip(images, names, strict=True)) if not is_current(root, image, name)
-    ]
-    summary.kept = len(names) - len(missing)
-    rows = [
-        {"imgname": images[i], "iuv_name": names[i]} | {key: table[key][i] for key in ("part", "pose", "shape")}
-        for i in missing
-    ]
-    finished = set(names) - {names[i] for i in missing}
-    for _, name in run_samples(
-        IuvMaker(root, body, regressors, atlas), rows, [images[i] for i in missing], summary, workers
-    ):
-        finished.add(name)
+    summary.kept = len(iuv_names) - len(missing)
+    labels = [str(table[columns[0]][index]).lstrip("/") for index in missing]
+    finished = np.ones(len(iuv_names), bool)
+    finished[missing] = False
+    rows = _Rows(table, columns, iuv_names, missing)
+    for position, _ in run_samples(_IuvWriter(root, draw), rows, labels, summary, workers):
+        finished[missing[position]] = True
 
-    iuv_names = np.array([name if name in finished else "" for name in names])
-    if table.get("iuv_names", np.array([])).tolist() != iuv_names.tolist():
-        write_npz(npz_file, **(table | {"iuv_names": iuv_names}))
+    column = np.where(finished, iuv_names, "")
+    if not np.array_equal(table.get("iuv_names"), column):
+        write_npz(npz_file, **(table | {"iuv_names": column}))
     return summary
-
-
-def is_current(root: Path, image_name: str, name: str) -> bool:
-    """True if the IUV image exists and is newer than the files of its sample."""
-    path = root / name
-    return path.is_file() and path.stat().st_mtime >= up_3d.newest_change(root, image_name)
 
 
 def check_atlas_stamp(folder: Path, template: Path) -> None:

@@ -9,17 +9,22 @@ import multiprocessing
 import os
 import signal
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 
 import cv2
+import numpy as np
 from tqdm import tqdm
 
+from utils.camera import BOX_UNIT
 from utils.errors import UserError
 
+BOX_MARGIN = 1.2  # the crop's side over the larger side of the bounding box, protocol of UP-3D and SURREAL
 CHUNK = 4  # samples handed to a process at a time
+CHUNKS_PER_WORKER = 8  # handed out ahead, so that no process waits for the slowest
 
 
 class SkipSample(Exception):
@@ -92,15 +97,23 @@ def run_samples(job: Callable, samples: Sequence, names: Sequence[str], summary:
 
 def _outcomes(guarded: _Guarded, samples: Sequence, workers: int) -> Iterator[_Outcome]:
     if workers <= 1 or len(samples) <= CHUNK:
-        yield from map(guarded, samples)
+        for position in range(len(samples)):
+            yield guarded(samples[position])
         return
     executor = ProcessPoolExecutor(
         min(workers, len(samples)), multiprocessing.get_context("spawn"), _start_process, (guarded,)
     )
+    # a bounded number of chunks is under way, so memory does not grow with the number of samples
+    under_way = deque()
     try:
-        with _deaf_children():
-            outcomes = executor.map(_run_in_process, samples, chunksize=CHUNK)
-        yield from outcomes
+        for start in range(0, len(samples), CHUNK):
+            chunk = [samples[position] for position in range(start, min(start + CHUNK, len(samples)))]
+            with _deaf_children():
+                under_way.append(executor.submit(_run_in_process, chunk))
+            if len(under_way) > CHUNKS_PER_WORKER * workers:
+                yield from under_way.popleft().result()
+        while under_way:
+            yield from under_way.popleft().result()
     except BrokenProcessPool as error:
         raise UserError(
             "a worker process died, perhaps for lack of memory. Run the same command again with fewer --workers; "
@@ -137,5 +150,13 @@ def _start_process(guarded: _Guarded) -> None:
     cv2.setNumThreads(1)
 
 
-def _run_in_process(sample) -> _Outcome:
-    return _process_job(sample)
+def _run_in_process(chunk: list) -> list[_Outcome]:
+    return [_process_job(sample) for sample in chunk]
+
+
+def centre_and_scale(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, float]:
+    """Centre [2] px and scale (in units of 200 px) of the crop around a box."""
+    scale = BOX_MARGIN * float((high - low).max()) / BOX_UNIT
+    if not scale > 0:
+        raise UserError("the body does not reach into the image.")
+    return (low + high) / 2, scale

@@ -6,27 +6,30 @@ UP-3D: Lassner et al., "Unite the People", CVPR 2017. A sample NNNNN is `_image.
 Where that picture is missing the mesh is projected with the camera that fits the joints.
 """
 
+import struct
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from datasets.preprocess.samples import SkipSample, Summary, run_samples
+from datasets.preprocess.generate_gt_iuv import AtlasFaces, draw_iuv, load_atlas_faces, make_iuv
+from datasets.preprocess.samples import SkipSample, Summary, centre_and_scale
+from datasets.preprocess.tables import Layout, make_table
 from utils import config
-from utils.body_model import BodyModel, JointRegressors, pose_vertices
-from utils.camera import BOX_UNIT, CameraFitError, fit_camera
+from utils.body_model import BodyModel, JointRegressors, load_body_model, load_joint_regressors, pose_vertices
+from utils.camera import CameraFitError, fit_camera
 from utils.errors import UserError
-from utils.files import require_file, write_npz
+from utils.files import require_file
 from utils.imutils import read_image
-from utils.pickles import load_pickle
+from utils.pickles import load_npy, load_pickle
 
 IMAGE_ENDING = "_image.png"
-BOX_MARGIN = 1.2  # the crop's side over the larger side of the bounding box, UP-3D protocol
 NUM_KEYPOINTS = 14
 MIN_VISIBLE = 2  # joints that determine a weak-perspective camera
-SAVE_EVERY = 500  # samples between savings of unfinished work
 RENEW_ADVICE = "Delete the sample from its list or download it again."
-ROW_KEYS = ("imgname", "center", "scale", "part", "pose", "shape")
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+LAYOUT = Layout("imgname", ("imgname", "center", "scale", "part", "pose", "shape"))
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ def _numbers(path: Path, content: dict, key: str, count: int) -> np.ndarray:
 def read_keypoints(path: Path) -> np.ndarray:
     """Keypoints [14, 3] = (x px, y px, visible 0 or 1) of a `_joints.npy`, float64."""
     require_file(path, RENEW_ADVICE)
-    joints = np.load(path, allow_pickle=False)
+    joints = load_npy(path)
     if joints.shape != (3, NUM_KEYPOINTS):
         raise UserError(f"{path} has shape {joints.shape}, expected (3, {NUM_KEYPOINTS}).")
     keypoints = joints.T.astype(np.float64)
@@ -129,17 +132,9 @@ def mesh_box(vertices, regressors: JointRegressors, keypoints, height: int, widt
     return projected.min(axis=0).clip(0, limit), projected.max(axis=0).clip(0, limit)
 
 
-def centre_and_scale(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, float]:
-    """Centre [2] px and scale (in units of 200 px) of the crop around a box."""
-    scale = BOX_MARGIN * float((high - low).max()) / BOX_UNIT
-    if not scale > 0:
-        raise UserError("the body does not reach into the image.")
-    return (low + high) / 2, scale
-
-
 @dataclass(frozen=True)
 class RowMaker:
-    """Make the npz row of a sample, called with its image name."""
+    """Make the npz row of a sample, called with its image name: columns [1, ...]."""
 
     root: Path
     body: BodyModel
@@ -157,57 +152,79 @@ class RowMaker:
         centre, scale = centre_and_scale(*box)
         part = np.zeros((24, 3))
         part[:NUM_KEYPOINTS] = keypoints
-        return dict(zip(ROW_KEYS, (image_name, centre, scale, part, pose, betas), strict=True))
+        values = (image_name, centre, scale, part, pose, betas)
+        return {key: np.array([value]) for key, value in zip(LAYOUT.columns, values, strict=True)}
 
 
-def make_split(split: Split, body: BodyModel, regressors: JointRegressors, workers: int) -> Summary:
-    """Write the .npz of a split; rows that are newer than the files of their sample are kept as they are."""
-    root = config.UP_3D_ROOT
-    if not root.is_dir():
-        raise UserError(f"{root} does not exist. Put the UP-3D images there; see data/README.md.")
-    names = read_list(split.list_file)
-    summary = Summary(split.npz_name)
-    partial_file = split.npz_file.with_name(f"{split.npz_name}.partial.npz")
-    rows = _kept_rows(split.npz_file, root) | _kept_rows(partial_file, root)
-    rows = {name: rows[name] for name in names if name in rows}
-    summary.kept = len(rows)
+@dataclass(frozen=True)
+class IuvDrawer:
+    """Draw the IUV image of an npz row."""
 
-    missing = [name for name in names if name not in rows]
-    try:
-        for _, row in run_samples(RowMaker(root, body, regressors), missing, missing, summary, workers):
-            rows[row["imgname"]] = row
-            if summary.done % SAVE_EVERY == 0:
-                write_rows(partial_file, list(rows.values()))
-    except BaseException:  # interrupted: the next run continues from here
-        if summary.done:
-            write_rows(partial_file, list(rows.values()))
-        raise
-    if not rows:
-        raise UserError(f"no sample of {split.list_file} could be used; {split.npz_file} was not written.")
-    final = [rows[name] for name in names if name in rows]
-    if summary.done or not _holds(split.npz_file, [row["imgname"] for row in final]):
-        write_rows(split.npz_file, final)
-    partial_file.unlink(missing_ok=True)
-    return summary
+    root: Path
+    body: BodyModel
+    regressors: JointRegressors
+    atlas: AtlasFaces
+
+    def __call__(self, row: dict) -> np.ndarray:
+        height, width = image_size(self.root / str(row["imgname"]).lstrip("/"))
+        vertices = pose_vertices(self.body, row["pose"], row["shape"])
+        joints = self.regressors.joints(vertices)[:NUM_KEYPOINTS]
+        return draw_iuv(vertices, joints, row["part"][:NUM_KEYPOINTS], height, width, self.atlas)
 
 
-def write_rows(path: Path, rows: list[dict]) -> None:
-    write_npz(path, **{key: np.array([row[key] for row in rows]) for key in ROW_KEYS})
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width of an image; a PNG tells them in its header without being decoded."""
+    if path.is_file():
+        with open(path, "rb") as stream:
+            header = stream.read(24)
+        if header[:8] == PNG_SIGNATURE and len(header) == 24:
+            width, height = struct.unpack(">II", header[16:24])
+            return height, width
+    return read_image(path, RENEW_ADVICE).shape[:2]
 
 
-def _kept_rows(path: Path, root: Path) -> dict[str, dict]:
-    """Rows of an earlier run by image name, without those whose sample has changed since."""
-    if not path.is_file():
-        return {}
-    written = path.stat().st_mtime
-    with np.load(path, allow_pickle=False) as archive:
-        table = {key: archive[key] for key in ROW_KEYS}
-    rows = (dict(zip(ROW_KEYS, values, strict=True)) for values in zip(*table.values(), strict=True))
-    return {str(row["imgname"]): row for row in rows if newest_change(root, str(row["imgname"])) <= written}
+def iuv_name(row: dict, uv_type: str) -> str:
+    """Name of the IUV image of an npz row, relative to the folder of the images."""
+    stem = str(row["imgname"]).lstrip("/").removesuffix(".png")
+    return f"{uv_type}_IUV_gt/{stem}_{round(row['center'][0])}_{round(row['center'][1])}.png"
 
 
-def _holds(path: Path, names: list[str]) -> bool:
-    if not path.is_file():
-        return False
-    with np.load(path, allow_pickle=False) as archive:
-        return archive["imgname"].tolist() == names
+class Up3D:
+    """The preparation of UP-3D: tables of its two splits, and their IUV images."""
+
+    name = "UP-3D"
+
+    def __init__(self):
+        self.root = config.UP_3D_ROOT
+        self.body = load_body_model(config.SMPL_FILE)
+        self.regressors = load_joint_regressors(model=self.body)
+
+    def make_split(self, split: Split, workers: int) -> Summary:
+        """Write the .npz of a split; rows that are newer than the files of their sample are kept as they are."""
+        if not self.root.is_dir():
+            raise UserError(f"{self.root} does not exist. Put the UP-3D images there; see data/README.md.")
+        return make_table(
+            split.npz_file, LAYOUT, read_list(split.list_file), RowMaker(self.root, self.body, self.regressors),
+            partial(newest_change, self.root), workers,
+        )  # fmt: skip
+
+    def make_train(self, workers: int) -> Summary:
+        return self.make_split(train_split(), workers)
+
+    def make_eval(self, workers: int) -> Summary:
+        return self.make_split(test_split(), workers)
+
+    def make_iuv(self, npz_file: Path, uv_type: str, workers: int) -> Summary:
+        """Draw the IUV images of an .npz that are missing."""
+        atlas = load_atlas_faces(uv_type, len(self.body.v_template))
+        return make_iuv(
+            npz_file, self.root, uv_type, workers,
+            names=partial(iuv_name, uv_type=uv_type),
+            newest_change=lambda row: newest_change(self.root, str(row["imgname"]).lstrip("/")),
+            draw=IuvDrawer(self.root, self.body, self.regressors, atlas),
+            columns=("imgname", "center", "part", "pose", "shape"),
+        )  # fmt: skip
+
+    def npz_files(self) -> list[Path]:
+        """Every .npz that gets IUV images."""
+        return [train_split().npz_file, test_split().npz_file]

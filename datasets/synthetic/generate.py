@@ -1,14 +1,16 @@
-"""Make the whole stand-in data root: body model, atlases and a synthetic UP-3D in the raw format.
+"""Make the whole stand-in data root: body models, atlases, and a synthetic UP-3D and SURREAL in the raw formats.
 
     python -m datasets.synthetic.generate --data_dir D --num_train 300 --num_test 40 --workers 2
+    python -m datasets.synthetic.generate --data_dir D --num_videos 12 --num_test_videos 6
 
-Photograph i depends on (seed, i, clothing) only. What is finished is not made again, so an interrupted run
+Photograph or video i depends on (seed, i, clothing) only. What is finished is not made again, so an interrupted run
 continues, and a complete one changes nothing. A folder that holds data of another origin is refused.
 """
 
 import argparse
 from pathlib import Path
 
+from datasets.synthetic import surreal
 from datasets.synthetic.body import write_body
 from datasets.synthetic.clothing import CLOTHING
 from datasets.synthetic.up_3d import write_lists, write_photos
@@ -21,6 +23,8 @@ MARKER = "SYNTHETIC.txt"
 FORMAT_VERSION = 3
 # test photographs have their own numbers, so more training ones never turn a test image into one of them
 FIRST_TEST = 50000
+# and so have videos; multiples of 6, which keep the order of genders and of people who leave the frame
+FIRST_TRAIN_VIDEO, FIRST_TEST_VIDEO = 120000, 180000
 # these may lie in a data root that is still to be filled
 _HARMLESS = ("README*", ".*", "*.ckpt")
 
@@ -29,7 +33,10 @@ def main():
     options = parse_args()
     if options.data_dir:
         config.set_data_root(options.data_dir)
-    generate(options.num_train, options.num_test, options.seed, options.workers, options.clothing)
+    generate(
+        options.num_train, options.num_test, options.seed, options.workers, options.clothing,
+        options.num_videos, options.num_test_videos,
+    )  # fmt: skip
 
 
 def parse_args(args=None) -> argparse.Namespace:
@@ -37,6 +44,8 @@ def parse_args(args=None) -> argparse.Namespace:
     parser.add_argument("--data_dir", help="data root to fill (default: DECOMR_DATA or data/)")
     parser.add_argument("--num_train", type=int, default=300, help="training photographs (default 300)")
     parser.add_argument("--num_test", type=int, default=40, help="test photographs (default 40)")
+    parser.add_argument("--num_videos", type=int, default=0, help="training videos of a SURREAL (default 0)")
+    parser.add_argument("--num_test_videos", type=int, default=0, help="validation videos of a SURREAL (default 0)")
     parser.add_argument("--seed", type=int, default=0, help="another seed makes other photographs (default 0)")
     parser.add_argument(
         "--workers", type=int, default=2, help="processes (default 2); the result does not depend on it"
@@ -51,12 +60,17 @@ def parse_args(args=None) -> argparse.Namespace:
     return parser.parse_args(args)
 
 
-def generate(num_train: int, num_test: int, seed: int = 0, workers: int = 2, clothing: str = "street") -> None:
+def generate(
+    num_train: int, num_test: int, seed: int = 0, workers: int = 2, clothing: str = "street",
+    num_videos: int = 0, num_test_videos: int = 0,
+) -> None:  # fmt: skip
     """Fill the data root of utils.config."""
     if not 1 <= num_train <= FIRST_TEST or num_test < 1 or seed < 0 or workers < 1:
         raise UserError(
             f"--num_train must be 1 to {FIRST_TEST}, --num_test and --workers at least 1, --seed at least 0."
         )
+    if min(num_videos, num_test_videos) < 0 or max(num_videos, num_test_videos) > FIRST_TEST:
+        raise UserError(f"--num_videos and --num_test_videos must be 0 to {FIRST_TEST}.")
     root = config.data_root()
     claim_root(root, seed, clothing)
     if not all(path.is_file() for path in body_files()):
@@ -68,6 +82,19 @@ def generate(num_train: int, num_test: int, seed: int = 0, workers: int = 2, clo
     train, test = range(num_train), range(FIRST_TEST, FIRST_TEST + num_test)
     write_photos(config.UP_3D_ROOT, [*train, *test], seed, workers, clothing)
     write_lists(train, test)
+    if num_videos or num_test_videos:
+        write_surreal(num_videos, num_test_videos, seed, workers, clothing)
+
+
+def write_surreal(num_videos: int, num_test_videos: int, seed: int, workers: int, clothing: str) -> None:
+    """The videos of both splits and the lists of the validation."""
+    splits = (
+        (config.SURREAL_TRAIN_FOLDER, num_videos, FIRST_TRAIN_VIDEO),
+        (config.SURREAL_VALIDATION_FOLDER, num_test_videos, FIRST_TEST_VIDEO),
+    )
+    for folder, count, first in splits:
+        surreal.write_videos(config.SURREAL_ROOT / folder, list(range(count)), first, seed, workers, clothing)
+    surreal.write_lists(num_test_videos)
 
 
 def claim_root(root: Path, seed: int, clothing: str = "street") -> None:

@@ -1,23 +1,15 @@
 """The raw files of the synthetic UP-3D: photographs taken by several processes, and the lists that name them."""
 
-import contextlib
-import os
 import pickle
-import signal
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
 from pathlib import Path
 
-import cv2
-from tqdm import tqdm
-
 from datasets.synthetic.photos import Photo, Stage, take_photo
+from datasets.synthetic.workers import run_in_processes
 from utils import config
 from utils.body_model import load_body_model, load_joint_regressors
 from utils.files import atomic_path, write_npy, write_png, write_text
 
 VALIDATION_EVERY = 5
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def sample_files(folder: Path, index: int) -> dict[str, Path]:
@@ -30,46 +22,15 @@ def write_photos(folder: Path, indices: list[int], seed: int, workers: int, clot
     """Take the photographs that are still missing in `folder`, in `workers` processes."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = [index for index in indices if not all(path.is_file() for path in sample_files(folder, index).values())]
-    if not missing:
-        return
-    # spawned processes with one thread each: the same arithmetic, and so the same bytes, for any number of them
-    with (
-        _single_threaded_children(),
-        ProcessPoolExecutor(workers, get_context("spawn"), _open_stage, (str(config.data_root()), clothing)) as pool,
-        tqdm(total=len(missing), desc="photographs", unit="img") as progress,
-    ):
-        jobs = [pool.submit(_write_sample, folder, seed, index) for index in missing]
-        try:
-            for job in as_completed(jobs):
-                job.result()
-                progress.update()
-        finally:
-            for job in jobs:
-                job.cancel()
-
-
-@contextlib.contextmanager
-def _single_threaded_children():
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    jobs = ((folder, seed, index) for index in missing)
+    run_in_processes(_write_sample, jobs, workers, _open_stage, (clothing,), "photographs")
 
 
 _stage: Stage | None = None  # of this worker process
 
 
-def _open_stage(data_root: str, clothing: str) -> None:
+def _open_stage(clothing: str) -> None:
     global _stage
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is answered by the main process alone
-    cv2.setNumThreads(1)
-    config.set_data_root(data_root)
     _stage = open_stage(clothing)
 
 

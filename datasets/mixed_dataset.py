@@ -1,0 +1,59 @@
+"""Several data sets as one, sampled by shares: the mixtures of the PyTorch release.
+
+An epoch has as many positions as the largest member has samples. Which sample stands at a position is
+drawn from (seed, epoch, position) alone: different in every epoch and, because ranks take different
+positions, in every rank; and the same for any number of workers, ranks or restarts.
+"""
+
+import numpy as np
+
+from datasets.base_dataset import COLUMNS, BaseDataset
+from datasets.registry import MIXTURES
+from utils.errors import UserError
+
+# items draw from (seed, epoch, position), the loader's order from (seed, epoch, length): one word more is ours
+CHOICE_STREAM = 1
+
+
+class MixedDataset:
+    """The training split of a mixture; random access as BaseDataset.
+
+    options: those of BaseDataset. `shares` are the members' sampling probabilities, in the order of `members`.
+    """
+
+    def __init__(self, options, mixture: str, split: str = "train"):
+        if split != "train":
+            raise UserError(
+                f"dataset {mixture} is a mixture for training and has no test images. Use up-3d or surreal."
+            )
+        self.options, self.dataset = options, mixture
+        self.members, shares = [], []
+        for names, share in MIXTURES[mixture].items():
+            group = [
+                BaseDataset(options, name, split, needs_iuv=False)
+                for name in (names if isinstance(names, tuple) else (names,))
+            ]
+            sizes = np.array([len(member) for member in group])
+            self.members += group
+            shares += (share * sizes / sizes.sum()).tolist()
+        self.shares = np.array(shares)
+        if not any(any(member.iuv_names) for member in self.members):
+            raise UserError(
+                f"no data set of the mixture {mixture} has IUV images (iuv_names in its npz), which stage dp learns "
+                "from. Run: python preprocess_datasets.py --gt_iuv"
+            )
+        self.length = max(map(len, self.members))
+
+    def __len__(self) -> int:
+        return self.length
+
+    def choose(self, position: int, epoch: int) -> tuple[BaseDataset, int]:
+        """The member and the index in it that stand at a position of an epoch."""
+        rng = np.random.default_rng([self.options.seed, epoch, position, CHOICE_STREAM])
+        member = self.members[rng.choice(len(self.members), p=self.shares)]
+        return member, int(rng.integers(len(member)))
+
+    def item(self, index: int, epoch: int = 0, columns=tuple(COLUMNS)) -> dict:
+        """The item at position `index` of an epoch, limited to `columns`."""
+        member, sample = self.choose(index, epoch)
+        return member.item(sample, epoch, columns, position=index)

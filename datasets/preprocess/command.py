@@ -1,0 +1,72 @@
+"""The command line that every data set's preparation shares: npz files, then IUV images, then what was broken."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from datasets.preprocess.samples import Summary, default_workers
+from utils import config
+from utils.errors import UserError
+
+
+class Preparation(Protocol):
+    """What a data set brings: its name and its steps, each for a number of worker processes."""
+
+    name: str
+
+    def make_train(self, workers: int) -> Summary: ...
+
+    def make_eval(self, workers: int) -> Summary: ...
+
+    def make_iuv(self, npz_file: Path, uv_type: str, workers: int) -> Summary: ...
+
+    def npz_files(self) -> list[Path]: ...
+
+
+def parse_args(description: str, train_help: str, eval_help: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=description.strip(), formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--train_files", action="store_true", help=train_help)
+    parser.add_argument("--eval_files", action="store_true", help=eval_help)
+    parser.add_argument("--gt_iuv", action="store_true", help="draw the IUV images of the .npz files that exist")
+    parser.add_argument("--uv_type", choices=sorted(config.ATLAS_TEMPLATES), default="BF", help="atlas (default BF)")
+    parser.add_argument("--data_dir", help="folder that holds the data (default: $DECOMR_DATA or data/)")
+    parser.add_argument("--workers", type=int, default=default_workers(), help="processes (default: all cores)")
+    parser.add_argument("--skip_bad", action="store_true", help="exit with 0 although samples are broken")
+    args = parser.parse_args()
+    if not (args.train_files or args.eval_files or args.gt_iuv):
+        parser.error("nothing to do: give --train_files, --eval_files or --gt_iuv")
+    if args.workers < 1:
+        parser.error(f"--workers is {args.workers}, expected at least 1")
+    return args
+
+
+def prepare(args: argparse.Namespace, open_data_set: Callable[[], Preparation]) -> int:
+    """Run the steps that `args` asks for; returns the exit code."""
+    if args.data_dir:
+        config.set_data_root(args.data_dir)
+    data_set = open_data_set()
+    summaries = []
+    if args.train_files:
+        summaries.append(data_set.make_train(args.workers))
+    if args.eval_files:
+        summaries.append(data_set.make_eval(args.workers))
+    if args.gt_iuv:
+        files = [file for file in data_set.npz_files() if file.is_file()]
+        if not files:
+            raise UserError(
+                f"{config.DATASET_NPZ_PATH} holds no {data_set.name} .npz yet. Run with --train_files first."
+            )
+        summaries += [data_set.make_iuv(file, args.uv_type, args.workers) for file in files]
+    return report(summaries, args.skip_bad)
+
+
+def report(summaries: list[Summary], skip_bad: bool) -> int:
+    for summary in summaries:
+        print(summary)
+    broken = sorted({name for summary in summaries for name in summary.broken})
+    if broken:
+        print(f"{len(broken)} broken samples: {', '.join(broken[:10])}{' ...' if len(broken) > 10 else ''}")
+    return 1 if broken and not skip_bad else 0

@@ -1,0 +1,256 @@
+"""SURREAL raw files -> one .npz per split.
+
+SURREAL: Varol et al., "Learning from Synthetic Humans", CVPR 2017. A sample is a video
+`<run>/<sequence>/<name>.mp4` with annotations of every frame in `<name>_info.mat`. Its Blender camera
+mirrors left and right, so frames and 2-D joints are mirrored back here. Its world has z to the
+right, y down and x towards the viewer of the un-mirrored picture.
+"""
+
+import ast
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import scipy.io
+
+from datasets.preprocess.generate_gt_iuv import AtlasFaces, draw_iuv, load_atlas_faces, make_iuv
+from datasets.preprocess.samples import SkipSample, Summary, centre_and_scale
+from datasets.preprocess.tables import Layout, make_table
+from utils import config
+from utils.body_model import GENDERS, NUM_JOINTS, BodyModel, load_model_of_gender, pose_vertices
+from utils.errors import UserError
+from utils.files import require_file
+
+HEIGHT, WIDTH = 240, 320
+FRAME_STEP = 10  # training takes every 10th frame
+WORLD_TO_CAMERA = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
+UPRIGHT = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])  # +90 degrees about x: motion capture has z up
+MAT_GENDERS = ("f", "m")  # of the values 0 and 1
+RENEW_ADVICE = "Download the video and its annotations again."
+LAYOUT = Layout(
+    "videoname", ("videoname", "framenum", "gender", "center", "scale", "pose", "shape", "part_smpl", "S_smpl")
+)
+# what a video's .mat must hold; T frames
+INFO_SHAPES = {
+    "pose": (72, "T"), "shape": (10, "T"), "joints2D": (2, NUM_JOINTS, "T"), "joints3D": (3, NUM_JOINTS, "T"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Info:
+    """Annotations of a video, frames first: pose [T, 72], shape [T, 10], joints2d [T, 24, 2] px of the mirrored
+    frame, joints3d [T, 24, 3] metres of the world, gender 'm' or 'f', zrot [T] radians."""
+
+    pose: np.ndarray
+    shape: np.ndarray
+    joints2d: np.ndarray
+    joints3d: np.ndarray
+    gender: str
+    zrot: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.pose)
+
+
+def info_file(video: Path) -> Path:
+    return video.with_name(f"{video.stem}_info.mat")
+
+
+def read_info(path: Path) -> Info:
+    """Read an `_info.mat`; UserError names what is missing, of another shape or not a number.
+
+    Matlab drops the last axis of arrays with one frame, so their frame axis is put back.
+    """
+    require_file(path, RENEW_ADVICE)
+    try:
+        content = scipy.io.loadmat(str(path), variable_names=[*INFO_SHAPES, "gender", "zrot"])
+    except Exception as error:  # scipy's reader raises many types on damaged files
+        raise UserError(f"{path} cannot be read as a .mat file: {error}. {RENEW_ADVICE}") from error
+    missing = [key for key in (*INFO_SHAPES, "gender", "zrot") if key not in content]
+    if missing:
+        raise UserError(f"{path} has no {', '.join(missing)}. {RENEW_ADVICE}")
+    zrot = np.asarray(content["zrot"], np.float64).ravel()
+    arrays = {key: _frames_first(path, key, content[key], shape, len(zrot)) for key, shape in INFO_SHAPES.items()}
+    genders = np.unique(content["gender"])
+    if genders.tolist() not in ([0], [1]):
+        raise UserError(f"{path} has gender {genders.tolist()}, expected 0 or 1 throughout. {RENEW_ADVICE}")
+    if not np.isfinite(zrot).all():
+        raise UserError(f"{path} has zrot that are not finite numbers. {RENEW_ADVICE}")
+    return Info(
+        arrays["pose"], arrays["shape"], arrays["joints2D"].swapaxes(1, 2), arrays["joints3D"].swapaxes(1, 2),
+        MAT_GENDERS[int(genders[0])], zrot,
+    )  # fmt: skip
+
+
+def _frames_first(path: Path, key: str, values, shape: tuple, frames: int) -> np.ndarray:
+    expected = (*shape[:-1], frames)
+    values = np.asarray(values)
+    if frames == 1 and values.shape == expected[:-1]:
+        values = values[..., None]
+    if values.shape != expected:
+        raise UserError(f"{path} has {key} of shape {values.shape}, expected {expected}. {RENEW_ADVICE}")
+    values = np.moveaxis(values.astype(np.float64), -1, 0)
+    if not np.isfinite(values).all():
+        raise UserError(f"{path} has {key} that are not finite numbers. {RENEW_ADVICE}")
+    return values
+
+
+def camera_orientation(root: np.ndarray, zrot: float) -> np.ndarray:
+    """Root orientation [3] (axis-angle) of the .mat -> in camera coordinates (x right, y down, z away)."""
+    turn = cv2.Rodrigues(np.array([0.0, 0.0, zrot]))[0]
+    orientation = WORLD_TO_CAMERA @ UPRIGHT @ turn @ cv2.Rodrigues(np.asarray(root, np.float64))[0]
+    return cv2.Rodrigues(orientation)[0].ravel()
+
+
+def frame_row(info: Info, frame: int) -> dict:
+    """Annotations of one frame in camera coordinates, seen in the frame mirrored back."""
+    joints = info.joints2d[frame] * (-1, 1) + (WIDTH - 1, 0)
+    centre, scale = centre_and_scale(joints.min(axis=0), joints.max(axis=0))
+    ones = np.ones((NUM_JOINTS, 1))
+    return {
+        "framenum": frame,
+        "gender": info.gender,
+        "center": centre,
+        "scale": scale,
+        "pose": np.concatenate([camera_orientation(info.pose[frame, :3], info.zrot[frame]), info.pose[frame, 3:]]),
+        "shape": info.shape[frame],
+        "part_smpl": np.concatenate([joints, ones], axis=1),
+        "S_smpl": np.concatenate([info.joints3d[frame] @ WORLD_TO_CAMERA.T, ones], axis=1),
+    }
+
+
+def is_inside(row: dict) -> bool:
+    """True if all joints of a row lie inside the frame."""
+    joints = row["part_smpl"][:, :2]
+    return bool(((joints >= 0) & (joints <= (WIDTH - 1, HEIGHT - 1))).all())
+
+
+@dataclass(frozen=True)
+class RowsOfVideo:
+    """Make the npz rows of a video, called with its name: columns [n, ...].
+
+    middle_frame: one row of the middle frame, wherever the person is; otherwise one of every 10th frame
+    that has all joints inside.
+    """
+
+    folder: Path
+    middle_frame: bool
+
+    def __call__(self, videoname: str) -> dict:
+        video = self.folder / videoname
+        require_file(video, RENEW_ADVICE)
+        info = read_info(info_file(video))
+        if len(info) == 1:
+            raise SkipSample("the video has one frame only")
+        frames = [len(info) // 2] if self.middle_frame else range(0, len(info), FRAME_STEP)
+        rows = [frame_row(info, frame) for frame in frames]
+        if not self.middle_frame:
+            rows = [row for row in rows if is_inside(row)]
+        if not rows:
+            raise SkipSample("the person is never wholly inside the frame")
+        table = {key: np.array([row[key] for row in rows]) for key in LAYOUT.columns if key != "videoname"}
+        single = {key: table[key].astype(np.float32) for key in ("pose", "shape", "part_smpl", "S_smpl")}
+        return table | single | {"videoname": np.array([videoname] * len(rows))}
+
+
+@dataclass(frozen=True)
+class IuvDrawer:
+    """Draw the IUV image of an npz row with the body of its gender."""
+
+    bodies: dict[str, BodyModel]
+    atlas: AtlasFaces
+
+    def __call__(self, row: dict) -> np.ndarray:
+        body = self.bodies[str(row["gender"])]
+        vertices = pose_vertices(body, row["pose"], row["shape"])
+        return draw_iuv(vertices, body.joint_regressor @ vertices, row["part_smpl"], HEIGHT, WIDTH, self.atlas)
+
+
+def iuv_name(row: dict, uv_type: str) -> str:
+    """Name of the IUV image of a training row, relative to SURREAL's folder."""
+    stem = str(row["videoname"]).removesuffix(".mp4")
+    return f"{uv_type}_IUV_gt/{config.SURREAL_TRAIN_FOLDER}/{stem}_{row['framenum']}.png"
+
+
+def training_videos(folder: Path) -> list[str]:
+    """Names of the videos below `folder`, as <run>/<sequence>/<name>.mp4, sorted."""
+    names = sorted(str(path.relative_to(folder).as_posix()) for path in folder.glob("*/*/*.mp4"))
+    if not names:
+        raise UserError(f"{folder} holds no <run>/<sequence>/<name>.mp4. Put SURREAL there; see data/README.md.")
+    return names
+
+
+def validation_videos(names_file: Path, valid_file: Path) -> list[str]:
+    """The videos of namescmu.txt whose number (from 1) is in the list of valid_list.txt."""
+    require_file(names_file, "It lists the validation videos of SURREAL; see data/README.md.")
+    require_file(valid_file, "It says which lines of namescmu.txt count; see data/README.md.")
+    lines = [line for line in names_file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    try:
+        numbers = ast.literal_eval(valid_file.read_text(encoding="utf-8-sig").strip())
+        chosen = [lines[int(number) - 1] for number in numbers if 1 <= int(number) <= len(lines)]
+    except (ValueError, SyntaxError, TypeError) as error:
+        raise UserError(f"{valid_file} is not a list such as [1, 2, 4]: {error}.") from error
+    if len(chosen) < len(numbers):
+        raise UserError(f"{valid_file} names line {max(numbers)}, but {names_file} has {len(lines)} lines.")
+    wrong = [line for line in chosen if ".mp4" not in _video_of(line)]
+    if wrong or not chosen:
+        found = f"the line {wrong[0]!r}" if wrong else "no valid line"
+        raise UserError(f"{names_file} has {found}, expected tab-separated lines with .../val/<run>/<sequence>/*.mp4.")
+    return list(dict.fromkeys(_video_of(line) for line in chosen))
+
+
+def _video_of(line: str) -> str:
+    """The path after `val/` in a line of namescmu.txt, '' where there is none."""
+    fields = [field.strip() for field in line.split("\t") if "val/" in field]
+    return fields[0].split("val/", 1)[1] if fields else ""
+
+
+class Surreal:
+    """The preparation of SURREAL: tables of its two splits, and the IUV images of the training frames."""
+
+    name = "SURREAL"
+
+    def __init__(self):
+        self.root = config.SURREAL_ROOT
+
+    def make_train(self, workers: int) -> Summary:
+        folder = self.root / config.SURREAL_TRAIN_FOLDER
+        return self._make_table(config.SURREAL_TRAIN_NPZ, folder, training_videos(folder), False, workers)
+
+    def make_eval(self, workers: int) -> Summary:
+        names = validation_videos(config.SURREAL_VALIDATION_NAMES, config.SURREAL_VALIDATION_LIST)
+        folder = self.root / config.SURREAL_VALIDATION_FOLDER
+        return self._make_table(config.SURREAL_VALIDATION_NPZ, folder, names, True, workers)
+
+    @staticmethod
+    def _make_table(npz_name: str, folder: Path, names: list[str], middle_frame: bool, workers: int) -> Summary:
+        npz_file = config.DATASET_NPZ_PATH / f"{npz_name}.npz"
+        job = RowsOfVideo(folder, middle_frame)
+        return make_table(npz_file, LAYOUT, names, job, lambda name: newest_change(folder / name), workers)
+
+    def make_iuv(self, npz_file: Path, uv_type: str, workers: int) -> Summary:
+        """Draw the IUV images of the training frames that are missing."""
+        bodies = {gender: load_model_of_gender(number) for gender, number in GENDERS.items()}
+        atlas = load_atlas_faces(uv_type, len(bodies["m"].v_template))
+        # the frames of a video stand together, and share its files
+        change = lru_cache(maxsize=16)(newest_change)
+        folder = self.root / config.SURREAL_TRAIN_FOLDER
+        return make_iuv(
+            npz_file, self.root, uv_type, workers,
+            columns=("videoname", "framenum", "gender", "part_smpl", "pose", "shape"),
+            names=partial(iuv_name, uv_type=uv_type),
+            newest_change=lambda row: change(folder / str(row["videoname"])),
+            draw=IuvDrawer(bodies, atlas),
+        )  # fmt: skip
+
+    def npz_files(self) -> list[Path]:
+        """The .npz of the training frames; SURREAL is evaluated without IUV images."""
+        return [config.DATASET_NPZ_PATH / f"{config.SURREAL_TRAIN_NPZ}.npz"]
+
+
+def newest_change(video: Path) -> float:
+    """Time of the last change to a video or its annotations; infinite if one of them is missing."""
+    files = (video, info_file(video))
+    return max(path.stat().st_mtime if path.is_file() else float("inf") for path in files)

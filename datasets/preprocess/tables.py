@@ -1,0 +1,94 @@
+"""Make the .npz of a split from its samples: resumable, and written at once when all of them are done.
+
+A sample (a photograph of UP-3D, a video of SURREAL) gives one or more rows. Finished rows are saved in
+shards beside the .npz every so many samples, so an interrupted run goes on where it stopped and the
+work of saving does not grow with what is already there.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from datasets.preprocess.samples import Summary, run_samples
+from utils.errors import UserError
+from utils.files import read_npz, write_npz
+
+SAVE_EVERY = 500  # samples in a shard
+DAMAGE_ADVICE = "Delete it and run the same command again."
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Columns of a data set's .npz; the column `source` names the sample that a row is of."""
+
+    source: str
+    columns: tuple[str, ...]
+
+
+def make_table(npz_file: Path, layout: Layout, names: Sequence[str], job: Callable, newest_change: Callable,
+               workers: int) -> Summary:  # fmt: skip
+    """Write the rows of the samples `names` to npz_file, in their order.
+
+    job: sample name -> dict of columns [n, ...]; picklable. newest_change: sample name -> time of the last
+    change to its files. Rows that are newer than that are kept as they are.
+    """
+    summary = Summary(npz_file.stem)
+    blocks = _kept_blocks(npz_file, layout, newest_change)
+    shards = sorted(npz_file.parent.glob(f"{npz_file.stem}.partial_*.npz"))
+    for shard in shards:
+        blocks |= _kept_blocks(shard, layout, newest_change)
+    blocks = {name: blocks[name] for name in names if name in blocks}
+    summary.kept = len(blocks)
+
+    missing, unsaved = [name for name in names if name not in blocks], []
+
+    def save():
+        shards.append(npz_file.with_name(f"{npz_file.stem}.partial_{len(shards):06d}.npz"))
+        write_npz(shards[-1], **_joined(layout, unsaved))
+        unsaved.clear()
+
+    try:
+        for position, block in run_samples(job, missing, missing, summary, workers):
+            blocks[missing[position]] = block
+            unsaved.append(block)
+            if len(unsaved) == SAVE_EVERY:
+                save()
+    except BaseException:  # interrupted: the next run continues from here
+        if unsaved:
+            save()
+        raise
+    if not blocks:
+        raise UserError(f"no sample for {npz_file} could be used; it was not written.")
+    final = _joined(layout, [blocks[name] for name in names if name in blocks])
+    if summary.done or not _holds(npz_file, layout, final[layout.source]):
+        write_npz(npz_file, **final)
+    for shard in shards:
+        shard.unlink()
+    return summary
+
+
+def _joined(layout: Layout, blocks: list[dict]) -> dict[str, np.ndarray]:
+    return {key: np.concatenate([block[key] for block in blocks]) for key in layout.columns}
+
+
+def _kept_blocks(path: Path, layout: Layout, newest_change: Callable) -> dict[str, dict]:
+    """Rows of an earlier run by sample name, without those whose sample has changed since."""
+    if not path.is_file():
+        return {}
+    table, written = read_npz(path, DAMAGE_ADVICE), path.stat().st_mtime
+    if not set(layout.columns) <= set(table):
+        return {}  # of an older version of this program
+    sources = table[layout.source]
+    bounds = [*np.flatnonzero(np.append(True, sources[1:] != sources[:-1])).tolist(), len(sources)]
+    blocks = {}
+    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+        name = str(sources[start])
+        if newest_change(name) <= written:
+            blocks[name] = {key: table[key][start:stop] for key in layout.columns}
+    return blocks
+
+
+def _holds(path: Path, layout: Layout, sources: np.ndarray) -> bool:
+    return path.is_file() and np.array_equal(read_npz(path, DAMAGE_ADVICE)[layout.source], sources)

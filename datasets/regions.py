@@ -1,0 +1,109 @@
+"""The part of a picture that the crops of a sample can show, cut out once; and such parts kept in memory.
+
+Augmentation draws a new crop in every epoch, so finished crops cannot be kept. What can be kept is the
+square that no crop reaches beyond: that is what --cache_ram holds, decoded, and what a crop is warped from
+with or without it. So the cache changes no item by a single bit.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from utils.camera import BOX_UNIT
+from utils.errors import UserError
+
+BORDER = 2.0  # px around the square for bilinear weights
+SAMPLES_TO_JUDGE_BY = 64  # whose memory is taken as that of all
+MEMORY_SHARE = 0.8  # of the free memory, at most, for a cache
+
+
+@dataclass(frozen=True)
+class Region:
+    """pixels [h, w, 3]: every `shrink`-th pixel, or the mean of shrink x shrink pixels, of an image of
+    `shape` (height, width) from the pixel `corner` (x, y) on."""
+
+    pixels: np.ndarray
+    corner: tuple[int, int]
+    shrink: int
+    shape: tuple[int, int]
+
+    def matrix(self, matrix: np.ndarray) -> np.ndarray:
+        """The affine map [2, 3] from image pixels -> the same map from the region's pixels."""
+        linear = matrix[:, :2]
+        # pixel i of the region is the block of pixels whose middle is at corner + shrink * i + (shrink - 1) / 2
+        origin = np.array(self.corner) + (self.shrink - 1) / 2
+        return np.concatenate([linear * self.shrink, (linear @ origin + matrix[:, 2])[:, None]], axis=1)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What augmentation does to the crop of `size` px: whether it turns it, and the factor 1 +- `scale` on its side."""
+
+    size: int
+    turns: bool
+    scale: float
+
+    def cut(self, image: np.ndarray, centre: np.ndarray, scale: float, labels: bool = False) -> Region:
+        """The region of an image [H, W, 3] for crops of 200 * scale px around centre [2].
+
+        Where even the smallest crop shrinks the image more than twice, blocks of pixels are averaged (of
+        `labels`, which have no mean, the middle one is taken).
+        """
+        side = BOX_UNIT * scale
+        half = side / 2 * (1 + self.scale) * (np.sqrt(2) if self.turns else 1) + BORDER
+        shrink = max(1, int(side * (1 - self.scale) / self.size))
+        limit = np.array(image.shape[1::-1])
+        # a corner at a multiple of shrink: images that lie on one another keep doing so
+        low = (np.floor((centre - half) / shrink) * shrink).clip(0, limit).astype(int)
+        high = np.minimum(np.ceil((centre + half) / shrink + 1).astype(int) * shrink, limit).clip(low)
+        part = image[low[1] : high[1], low[0] : high[0]]
+        if not part.size:  # the crop lies beside the image
+            part = np.zeros_like(image, shape=(1, 1, 3))
+        blocks = np.array(part.shape[1::-1]) // shrink
+        if shrink == 1 or not blocks.all():
+            shrink = 1
+        elif labels:
+            middle = (shrink - 1) // 2
+            part = part[middle::shrink, middle::shrink][: blocks[1], : blocks[0]]
+        else:
+            part = part[: blocks[1] * shrink, : blocks[0] * shrink]
+            part = cv2.resize(part, tuple(blocks.tolist()), interpolation=cv2.INTER_AREA)
+        return Region(np.ascontiguousarray(part), (int(low[0]), int(low[1])), shrink, image.shape[:2])
+
+
+def available_memory() -> int:
+    """Bytes that can be had without swapping, as Linux sees it."""
+    with open("/proc/meminfo") as stream:
+        fields = dict(line.split(":", 1) for line in stream)
+    return int(fields["MemAvailable"].split()[0]) * 1024
+
+
+def load_all(read, count: int, label: str) -> list:
+    """[read(0), ..., read(count - 1)], each a tuple of Regions (or None), read by several threads.
+
+    Called before the loader's workers are forked, so all of them share one copy. UserError where the memory
+    does not suffice.
+    """
+    threads = len(os.sched_getaffinity(0))
+    found = []
+    with ThreadPoolExecutor(threads) as pool, tqdm(total=count, desc=f"{label}: reading", unit="img") as progress:
+        for start in range(0, count, SAMPLES_TO_JUDGE_BY):
+            found += pool.map(read, range(start, min(start + SAMPLES_TO_JUDGE_BY, count)))
+            progress.update(len(found) - start)
+            if start == 0:
+                _check_memory(found, count)
+    return found
+
+
+def _check_memory(found: list, count: int) -> None:
+    held = sum(region.pixels.nbytes for regions in found for region in regions if region is not None)
+    needed, free = held * (count - len(found)) / len(found), available_memory()
+    if needed > MEMORY_SHARE * free:
+        raise UserError(
+            f"--cache_ram needs about {needed / 2**30:.1f} GiB for {count} samples, of {free / 2**30:.1f} GiB free. "
+            "Leave it out."
+        )

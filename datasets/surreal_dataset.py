@@ -1,0 +1,27 @@
+"""SURREAL: items whose image is a frame of a video, mirrored back (datasets.preprocess.surreal says why)."""
+
+import numpy as np
+
+from datasets.base_dataset import BaseDataset
+from datasets.video import read_frame
+from utils import config
+
+FOLDERS = {"train": config.SURREAL_TRAIN_FOLDER, "test": config.SURREAL_VALIDATION_FOLDER}
+
+
+class SurrealDataset(BaseDataset):
+    """A split of SURREAL; items as BaseDataset, imgname is `folder/video.mp4:frame`."""
+
+    source_columns = ("videoname", "framenum")
+    gendered = True
+
+    def image_names(self) -> list[str]:
+        folder, table = FOLDERS[self.split], self.table
+        rows = zip(table["videoname"].tolist(), table["framenum"].tolist(), strict=True)
+        return [f"{folder}/{video.lstrip('/')}:{frame}" for video, frame in rows]
+
+    def read_image(self, index: int) -> np.ndarray:
+        """Frame [H, W, 3] uint8, BGR, left and right as the joints of the table have them."""
+        video, frame = self.images[index].rsplit(":", 1)
+        image = read_frame(self.root / video, int(frame), "Download it again or take it out of the data set.")
+        return image[:, ::-1]

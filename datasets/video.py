@@ -1,0 +1,85 @@
+"""Frames of videos by number, with the videos kept open between requests.
+
+Opening a video and seeking in it costs as much as decoding dozens of frames. Each process, and each
+thread of it, keeps its most recently used videos open and reads on from where they stand when the frame
+asked for lies ahead; only a frame behind, or far ahead, is sought.
+"""
+
+import os
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from utils.errors import UserError
+
+MAX_OPEN = 32  # videos; each holds a file handle and some frames of memory
+# frames decoded in passing rather than sought: seeking decodes from the last key frame, a dozen back
+READ_AHEAD = 32
+
+
+class OpenVideo:
+    """A video file with the number of the frame that it would give next."""
+
+    def __init__(self, path: Path):
+        # one decoding thread: the loader's workers are the parallelism, and threads do not survive a fork
+        self.capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+        self.path, self.next_frame = path, 0
+
+    def read(self, frame: int, ahead: int = READ_AHEAD) -> np.ndarray | None:
+        """Frame [H, W, 3] uint8 BGR, None where it cannot be decoded; up to `ahead` frames are passed, not sought."""
+        if not 0 <= frame - self.next_frame <= ahead:
+            self.capture.set(cv2.CAP_PROP_POS_FRAMES, frame)
+            self.next_frame = frame
+        while self.next_frame < frame:
+            if not self.capture.grab():
+                return None
+            self.next_frame += 1
+        found, image = self.capture.read()
+        self.next_frame += 1
+        return image if found else None
+
+
+class _Cache(threading.local):
+    """The open videos of this thread in this process, least recently used first."""
+
+    def __init__(self):
+        self.process, self.videos = os.getpid(), OrderedDict()
+
+    def open(self, path: Path) -> OpenVideo:
+        if self.process != os.getpid():
+            # Forked: the parent's videos share their file positions with it, and closing them would wait for
+            # threads that do not exist here. They are set aside, never touched again.
+            _inherited.append(self.videos)
+            self.process, self.videos = os.getpid(), OrderedDict()
+        video = self.videos.pop(path, None) or OpenVideo(path)
+        self.videos[path] = video
+        while len(self.videos) > MAX_OPEN:
+            self.videos.popitem(last=False)[1].capture.release()
+        return video
+
+    def forget(self, path: Path) -> None:
+        self.videos.pop(path).capture.release()
+
+
+_inherited = []
+_cache = _Cache()
+
+
+def read_frame(path: Path, frame: int, advice: str) -> np.ndarray:
+    """Frame number `frame` (from 0) of a video: [H, W, 3] uint8, BGR.
+
+    UserError names a file that is missing, is no video or has fewer frames, and gives the advice.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} does not exist. {advice}")
+    image = _cache.open(path).read(frame)
+    if image is None:  # seeking fails in videos of a single frame: once more, from the start
+        _cache.forget(path)
+        image = _cache.open(path).read(frame, ahead=frame)
+    if image is None:
+        _cache.forget(path)
+        raise UserError(f"{path} has no frame {frame} that can be decoded. {advice}")
+    return image
