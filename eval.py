@@ -20,14 +20,13 @@ from datasets.loader import create_loader
 from evaluation.contact_sheet import draw_contact_sheet
 from evaluation.in_batches import run_in_batches
 from evaluation.mean_mesh import mean_training_mesh
-from models.dense_cnn import DPNet, get_LNet
-from models.DMR import DMR
 from models.ground_truth import GroundTruth
 from models.predictor import MeshPredictor
+from models.trained import find_checkpoint, load_trained
 from models.uv_generator import Index_UV_Generator
 from utils import checkpoint
 from utils.body_model import load_joint_regressors
-from utils.errors import UserError, run_command
+from utils.errors import run_command
 from utils.files import make_folder, write_png, write_text
 from utils.metrics import pose_errors
 from utils.train_options import TrainOptions
@@ -36,21 +35,9 @@ COLUMNS = ("img", "imgname", "pose", "betas", "gender")
 SUMMARY = (("shape_error", "Shape Error"), ("mpjpe", "MPJPE"), ("pa_mpjpe", "PA-MPJPE"))
 
 
-def find_checkpoint(options) -> Path:
-    """The checkpoint that --checkpoint names, or the newest dmr_*.ckpt of --eval_dir."""
-    if options.checkpoint:
-        return Path(options.checkpoint)
-    found = checkpoint.newest(options.eval_dir, checkpoint.DMR_PREFIX)
-    if found is None:
-        raise UserError(f"there is no dmr_*.ckpt in {options.eval_dir}. Train first, or name one with --checkpoint.")
-    return found
-
-
 def load_predictor(options, path: Path) -> MeshPredictor:
     """Image -> mesh, with the weights of a checkpoint."""
-    dmr = DMR(DPNet(options.warp_level, options.norm_type), get_LNet(options))
-    checkpoint.load_dmr(dmr, path)
-    return MeshPredictor(dmr, Index_UV_Generator(options.uv_res, uv_type=options.uv_type))
+    return MeshPredictor(load_trained(options, path), Index_UV_Generator(options.uv_res, uv_type=options.uv_type))
 
 
 def evaluate(options, dataset: BaseDataset, predictor: MeshPredictor) -> dict:

@@ -10,7 +10,7 @@ from models.predictor import MeshPredictor
 from utils import config
 from utils.body_model import LSP_COUNT, load_body_model, load_joint_regressors, pose_vertices
 from utils.camera import fit_weak_perspective
-from utils.pictures import denormalise, draw_mesh, draw_side, iuv_colours, tile
+from utils.pictures import denormalise, draw_mesh, draw_turned, iuv_colours, tile
 
 SHOWN_SIZE = 224  # pixels of a picture, whatever size the network works at
 TITLES = ("input", "predicted IUV", "predicted mesh", "side view", "ground truth")
@@ -45,6 +45,6 @@ def _row(item: dict, dp_out: np.ndarray, vertices: np.ndarray, camera: np.ndarra
         crop,
         iuv_colours(dp_out, SHOWN_SIZE),
         draw_mesh(crop, vertices, model.faces, camera, PREDICTED_COLOUR),
-        draw_side(vertices, model.faces, float(true_camera[0]), SHOWN_SIZE, PREDICTED_COLOUR),
+        draw_turned(vertices, model.faces, float(true_camera[0]), SHOWN_SIZE, PREDICTED_COLOUR),
         draw_mesh(crop, true, model.faces, true_camera, TRUE_COLOUR),
     ]

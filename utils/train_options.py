@@ -21,7 +21,9 @@ def boolean(text: str) -> bool:
     raise argparse.ArgumentTypeError(f"expected True or False, found {text!r}")
 
 
-class _Parser(argparse.ArgumentParser):
+class CommandParser(argparse.ArgumentParser):
+    """A parser whose complaints are UserErrors."""
+
     def error(self, message):
         raise UserError(f"{message} (see --help)")
 
@@ -30,7 +32,7 @@ class TrainOptions:
     """Parser of the options that train.py and eval.py share."""
 
     def __init__(self, description: str = "Train DecoMR."):
-        self.parser = _Parser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        self.parser = CommandParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
         self._add_run()
         self._add_model()
         self._add_data()
