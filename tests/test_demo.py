@@ -64,8 +64,13 @@ def results(folder, generated_root) -> dict:
 def test_bad_inputs_are_one_line_each_and_the_exit_code_is_1(results):
     assert results["mixed"]["code"] == 1, results["mixed"]["stderr"]
     lines = re.findall(r"demo\.py: error: (.*)", results["mixed"]["stderr"])
-    expected = [r"a\.json: box 1 \(500, .*lies outside the image a of 140 x 100", r"b\.json has no boxes",
-                r"c\.png cannot be decoded", r"clip\.mp4 cannot be decoded as a video", r"empty holds no images"]  # fmt: skip
+    expected = [
+        r"a\.json: box 1 \(500, .*lies outside the image a of 140 x 100",
+        r"b\.json has no boxes",
+        r"c\.png cannot be decoded",
+        r"clip\.mp4 cannot be decoded as a video",
+        r"empty holds no images",
+    ]
     assert len(lines) == len(expected)
     for line, text in zip(lines, expected, strict=True):
         assert re.search(text, line)
