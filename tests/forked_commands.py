@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def run_commands(commands: list[dict]) -> list[dict]:
-    """The results of command lines; each command has `script` ('train', 'eval' or 'demo'), `arguments`, `data_dir`."""
+    """The results of command lines; each command has `script` (its name), `arguments`, `data_dir`."""
     finished = subprocess.run(
         [sys.executable, "-m", "tests.forked_commands"],
         cwd=REPOSITORY, input=json.dumps(commands), capture_output=True, text=True, timeout=300,
@@ -59,7 +59,7 @@ def _run_here(script: str, arguments: list, data_dir: str) -> int:
 
 
 def main():
-    for script in ("train", "eval", "demo"):
+    for script in ("train", "eval", "demo", "export"):
         importlib.import_module(script)
     print(json.dumps([_run_forked(**command) for command in json.load(sys.stdin)]))
 
