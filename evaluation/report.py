@@ -14,9 +14,9 @@ import numpy as np
 from evaluation.contact_sheet import TITLES, Case, draw_case, predict_cases
 from evaluation.summary import NOTES, SUMMARY, VECTORS, mean
 from models.predictor import MeshPredictor
-from reconstruction.mesh_files import upright
 from utils import config
 from utils.body_model import BodyModel, load_body_model, load_joint_regressors
+from utils.camera import upright
 from utils.files import write_text
 from utils.metrics import centred, distances
 
@@ -134,7 +134,7 @@ def _bars(results: dict, column: str) -> str:
     largest = max((value for _, value in pairs), default=1.0)
     rows = "".join(
         f'<tr><td>{html.escape(name)}</td><td>{value:.1f}</td><td><div class="bar" '
-        f'style="width:{180 * value / largest:.0f}px"></div></td></tr>'
+        f'style="width:{120 * value / largest:.0f}px"></div></td></tr>'
         for name, value in pairs
     )
     return f"<table>{rows}</table>"

@@ -1,8 +1,8 @@
 """The network written as an ONNX graph, cell by cell.
 
-MindSpore's own ONNX exporter has no form for the scatter-add of the warp and of the sampler, nor for
-the normalisation primitives of models.group_norm. Each known cell has a function here that adds its
-nodes. Batch size and image size are fixed, as the warp needs them.
+MindSpore 2.10's own exporter gives up at the encoder's padded pooling ("Exporting MaxPool3DWithArgmax
+operator is not yet supported"). Here each known cell has a function that adds its nodes; the warp and
+the sampler add up with ScatterND. Batch size and image size are fixed, as the warp needs them.
 """
 
 from dataclasses import dataclass

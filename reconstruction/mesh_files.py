@@ -1,8 +1,6 @@
 """Meshes on disk: y up, metres, right way up, with the atlas as texture coordinates.
 
-In camera space y points down and z away from the viewer. Half a turn about the x axis brings y up and
-z towards the viewer, which is what .obj, .ply and .glb viewers expect; it mirrors nothing. Texture
-coordinates of files count v from the lower edge of the picture, while row 0 of a location map is
+Texture coordinates of files count v from the lower edge of the picture, while row 0 of a location map is
 v = 0: so texture pictures are written upside down.
 """
 
@@ -12,15 +10,9 @@ import numpy as np
 import trimesh
 from PIL import Image
 
+from utils.camera import upright
 from utils.files import write_bytes, write_png
 from utils.objfile import ObjMesh, write_obj
-
-UPRIGHT = np.array([1.0, -1.0, -1.0])  # half a turn about x
-
-
-def upright(vertices: np.ndarray) -> np.ndarray:
-    """Vertices [V, 3] of camera space -> y up, z towards the viewer; metres."""
-    return np.asarray(vertices, np.float64) * UPRIGHT
 
 
 def write_meshes(stem: Path, vertices: np.ndarray, atlas: ObjMesh) -> list[Path]:

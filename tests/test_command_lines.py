@@ -111,6 +111,13 @@ CASES = {
         "train", "--pretrained_checkpoint {0}/junk.ckpt", None, r"junk.ckpt is not a readable MindSpore checkpoint",
     ),
     "no such checkpoint": ("eval", "--checkpoint {0}/dmr_9.ckpt", None, r"dmr_9.ckpt does not exist"),
+    "pattern without files": (
+        "eval", "--checkpoint {0}/none_*.ckpt", None, r"--checkpoint \S+none_\*.ckpt: no file has such a name",
+    ),
+    "report of two": (
+        "eval", "--report {0}/r.html --checkpoint {0}/plain/rank0/dmr_1.ckpt {0}/configured/rank0/dmr_1.ckpt", None,
+        r"--report shows one checkpoint, but 2 are given",
+    ),
     "nothing trained": ("eval", "--eval_dir {0}", None, r"there is no dmr_\*.ckpt in \S+. Train first"),
     "no state": ("train", "--resume", None, r"--resume: there is no saved state \S+state.ckpt"),
     "state of another width": (

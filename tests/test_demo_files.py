@@ -8,11 +8,11 @@ from scipy.spatial import cKDTree
 
 from datasets.preprocess.generate_gt_iuv import load_atlas_faces
 from reconstruction.boxes import Square
-from reconstruction.mesh_files import upright, write_meshes, write_textured
+from reconstruction.mesh_files import write_meshes, write_textured
 from reconstruction.texture import UNSEEN, TextureMaker
 from utils import config
 from utils.body_model import load_body_model, pose_vertices
-from utils.camera import from_image_units, project_weak, weak_in_window
+from utils.camera import from_image_units, project_weak, upright, weak_in_window
 from utils.objfile import read_obj
 from utils.pictures import MAX_SAMPLES, draw_mesh
 

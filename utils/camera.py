@@ -67,6 +67,11 @@ class OrthographicCamera:
         return origins.reshape(-1, 3), directions, near
 
 
+def upright(vertices: np.ndarray) -> np.ndarray:
+    """Points [V, 3] of camera space -> y up and z towards the viewer, as mesh viewers expect: half a turn about x."""
+    return np.asarray(vertices, np.float64) * (1.0, -1.0, -1.0)
+
+
 def to_image_units(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     """Pixel coordinates [..., 2] -> units in which the image spans [-1, 1] across its width."""
     return (2.0 * np.asarray(pixels, np.float64) - (width, height)) / width

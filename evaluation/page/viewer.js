@@ -8,7 +8,7 @@
   const faces = new Uint32Array(bytes(data.faces));
   const PLAIN = [170, 205, 170], LOW = [64, 96, 200], MIDDLE = [235, 235, 215], HIGH = [200, 30, 30];
   const LIGHT = [0.35, 0.5, 0.79];  // towards the light, unit length
-  const SPACE = 1.15;  // metres between two meshes
+  const SPACE = 1.3;  // metres between two meshes
   const ready = new Map();
   let shown = "mean", yaw = 0.5, pitch = 0.1, zoom = 1, scheduled = false;
 
@@ -64,12 +64,17 @@
     const picture = context.createImageData(width, height);
     const depth = new Float32Array(width * height).fill(-Infinity);
     const all = meshes();
-    all.forEach((mesh, index) => drawMesh(mesh, (index - (all.length - 1) / 2) * SPACE, picture.data, depth));
+    all.forEach((mesh, index) => drawMesh(mesh, (index - (all.length - 1) / 2) * SPACE, seen(all), picture.data, depth));
     context.putImageData(picture, 0, 0);
   }
 
-  function drawMesh(mesh, shift, pixels, depth) {
-    const count = mesh.vertices.length / 3, scale = zoom * height / 2.3;
+  // Metres that the canvas shows, from side to side.
+  function seen(all) {
+    return (all.length > 1 ? 2.8 : 2.3) / zoom;
+  }
+
+  function drawMesh(mesh, shift, metres, pixels, depth) {
+    const count = mesh.vertices.length / 3, scale = height / metres;
     const [sy, cy, sp, cp] = [Math.sin(yaw), Math.cos(yaw), Math.sin(pitch), Math.cos(pitch)];
     const x = new Float32Array(count), y = new Float32Array(count), z = new Float32Array(count);
     const light = new Float32Array(count);
