@@ -23,16 +23,16 @@ def gather(results: dict, device: Device, folder: Path, length: int, batch_size:
     """
     if device.world_size == 1:
         return results
-    write_npz(_shard(folder, device.rank), **results)
+    write_npz(shard_path(folder, device.rank), **results)
     _wait_for_all()
     try:
-        return _merge(folder, device, length, batch_size) if device.rank == 0 else None
+        return merge(folder, device.world_size, length, batch_size) if device.rank == 0 else None
     finally:
         _wait_for_all()  # no shard goes before it was read
-        _shard(folder, device.rank).unlink()
+        shard_path(folder, device.rank).unlink()
 
 
-def _shard(folder: Path, rank: int) -> Path:
+def shard_path(folder: Path, rank: int) -> Path:
     return Path(folder) / f"shard_{rank}.npz"
 
 
@@ -40,11 +40,12 @@ def _wait_for_all() -> None:
     ops.AllReduce()(ms.Tensor(np.ones(1, np.float32))).asnumpy()
 
 
-def _merge(folder: Path, device: Device, length: int, batch_size: int) -> dict:
+def merge(folder: Path, world_size: int, length: int, batch_size: int) -> dict:
+    """The columns of the files of all ranks, [length, ...], in the order of the data set."""
     merged = {}
-    for rank in range(device.world_size):
-        indices = rank_indices(np.arange(length), batch_size, rank, device.world_size, drop_last=False)
-        with np.load(_shard(folder, rank), allow_pickle=False) as shard:
+    for rank in range(world_size):
+        indices = rank_indices(np.arange(length), batch_size, rank, world_size, drop_last=False)
+        with np.load(shard_path(folder, rank), allow_pickle=False) as shard:
             for name in shard.files:
                 values = shard[name]
                 if name not in merged:

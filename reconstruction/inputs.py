@@ -15,7 +15,7 @@ from utils.imutils import read_image
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 VIDEO_SUFFIXES = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"}
-MAX_PIXELS = 100_000_000  # 300 MB as decoded; more than any phone takes
+MAX_PIXELS = 80_000_000  # 240 MB as decoded; more than any phone takes
 NAME_LENGTH = 60  # characters; file systems allow 255 bytes, and suffixes follow
 # ffmpeg's remarks about broken videos; ours follows in one line
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

@@ -50,6 +50,7 @@ class Reconstructor:
     def __init__(self, dmr: nn.Cell, options):
         self.dmr = dmr
         self.size, self.batch_size = options.img_res, options.batch_size
+        self.fixed_batch = options.mode == "graph"  # every other size would be compiled anew
         atlas = load_or_build_atlas(options.uv_type, options.uv_res, options.uv_res)
         self.to_vertices = sample_matrix(atlas)
         self.num_vertices = atlas.vertex_count
@@ -68,7 +69,8 @@ class Reconstructor:
         crops = [self._crop(photo, square) for photo, squares in waiting.photos for square in squares]
         if not crops:
             return
-        outputs = zip(*run_in_batches(self.dmr, self.batch_size, np.stack(crops)), strict=True)
+        batch_size = self.batch_size if self.fixed_batch else min(self.batch_size, len(crops))
+        outputs = zip(*run_in_batches(self.dmr, batch_size, np.stack(crops)), strict=True)
         for photo, squares in waiting.photos:
             yield photo, [self._person(photo, square, *next(outputs)) for square in squares]
 

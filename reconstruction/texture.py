@@ -50,6 +50,8 @@ class TextureMaker:
 
 def _look_up(image: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     """Colours [N, 3] at pixels [N, 2], bilinear."""
+    if not len(pixels):  # OpenCV refuses empty maps
+        return np.zeros((0, 3), np.uint8)
     row = 4096  # the maps of OpenCV are at most 32767 a side
     count = len(pixels)
     padded = np.concatenate([pixels, np.zeros((-count % row, 2), np.float32)]).reshape(-1, row, 2)

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import cv2
+import mindspore as ms
 import numpy as np
 import pytest
 import trimesh
@@ -29,6 +30,7 @@ def folder(generated_root, tmp_path_factory) -> Path:
     before = config.data_root()
     config.set_data_root(generated_root)
     options = TrainOptions().parse_args(SMALL)
+    ms.set_seed(0)
     checkpoint.save_weights(DMR(DPNet(options.warp_level), get_LNet(options)), folder / "ckpt" / "dmr_1.ckpt")
     checkpoint.save_config(options, folder / "ckpt")
     config.set_data_root(before)

@@ -104,6 +104,26 @@ def test_a_hidden_surface_takes_no_colour(template, standing):
     assert (seen & from_behind).mean() < 0.01
 
 
+def test_a_body_outside_the_image_leaves_texture_and_overlay_empty(template, standing):
+    image = np.full((60, 80, 3), 255, np.uint8)
+    camera = np.array([0.9, 9.0, 0.3])
+    texture, seen = TextureMaker(template)(image, standing, camera)
+    assert not seen.any()
+    assert (texture == UNSEEN).all()
+    assert (draw_mesh(image, standing, template.faces, camera, (0.0, 0.0, 1.0)) == image).all()
+
+
+@pytest.mark.parametrize("scale", [0.0, -0.5, 1e-9, 1e9])
+def test_a_camera_that_makes_no_sense_still_gives_pictures(template, standing, scale):
+    """An untrained network may say anything."""
+    image = np.full((60, 80, 3), 255, np.uint8)
+    camera = weak_in_window(np.array([scale, 0.0, 0.3]), 50, np.array([5.0, 5.0]), 80)
+    assert np.isfinite(camera).all()
+    texture, _ = TextureMaker(template)(image, standing, camera)
+    assert texture.shape == (512, 512, 3)
+    assert draw_mesh(image, standing, template.faces, camera, (0.0, 0.0, 1.0)).shape == image.shape
+
+
 def test_the_camera_of_a_crop_shows_the_same_points_in_its_image():
     rng = np.random.default_rng(0)
     points, camera = rng.normal(size=(20, 3)), np.array([0.8, 0.1, -0.2])

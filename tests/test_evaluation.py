@@ -8,13 +8,15 @@ import cv2
 import numpy as np
 import pytest
 
-from evaluation import lsp_masks, summary
+from datasets.loader import rank_indices
+from evaluation import lsp_masks, shards, summary
 from evaluation.errors import JOINT_NAMES, ErrorMeter
 from tests.reference.rasteriser import z_buffer
 from utils import config
 from utils.atlas_maps import PART_WEIGHTS, load_parts
 from utils.body_model import load_body_model, load_joint_regressors, pose_vertices
 from utils.camera import OrthographicCamera, normalise_pixels, project_weak
+from utils.files import write_npz
 from utils.metrics import iuv_errors, pose_errors, reprojection_error
 
 STANDING = np.r_[np.pi, np.zeros(71)]
@@ -210,3 +212,25 @@ def test_a_table_keeps_the_order_of_checkpoints_and_picks_none(capsys):
     assert [line.split()[0] for line in lines[1:3]] == ["b.ckpt", "a.ckpt"]
     assert float(lines[1].split()[1]) - float(lines[2].split()[1]) == pytest.approx(1, abs=0.011)
     assert "None of them is chosen" in lines[3]
+
+
+# ---- several ranks ----
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3])
+@pytest.mark.parametrize("length", [7, 12])
+def test_the_shards_of_all_ranks_are_the_results_of_one_process(world_size, length, tmp_path):
+    batch_size = 2
+    names = np.array([f"{'long' * (index % 3)}{index}.png" for index in range(length)])
+    whole = {"imgname": names, "shape_error": np.random.default_rng(0).random(length), "joint_errors": np.eye(length)}
+    for rank in range(world_size):
+        indices = rank_indices(np.arange(length), batch_size, rank, world_size, drop_last=False)
+        # numpy cuts text columns to the longest word of a rank
+        write_npz(
+            shards.shard_path(tmp_path, rank),
+            **{name: np.array(column[indices].tolist()) for name, column in whole.items()},
+        )
+    merged = shards.merge(tmp_path, world_size, length, batch_size)
+    assert merged.keys() == whole.keys()
+    for name, column in whole.items():
+        assert (merged[name] == column).all(), name

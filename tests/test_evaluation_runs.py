@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import mindspore as ms
 import numpy as np
 import pytest
 
@@ -32,6 +33,7 @@ def folder(generated_root, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("evaluation")
     before = config.data_root()
     config.set_data_root(generated_root)
+    ms.set_seed(0)
     for name, width in (("a", "0.125"), ("b", "0.25")):
         options = TrainOptions().parse_args(["--img_res", "64", "--lnet_width", width])
         checkpoint.save_weights(DMR(DPNet(), get_LNet(options)), folder / name / "dmr_1.ckpt")
