@@ -34,7 +34,7 @@ from utils.errors import UserError, run_command
 from utils.files import make_folder, write_png
 from utils.train_options import TrainOptions
 
-COLUMNS = ("img", "imgname", "pose", "betas", "gender", "keypoints", "gt_iuv", "has_dp", "center", "scale",
+COLUMNS = ("img", "imgname", "pose", "betas", "gender", "keypoints", "gt_iuv", "has_dp", "has_smpl", "center", "scale",
            "maskname", "partname")  # fmt: skip
 TEXT = ("imgname", "maskname", "partname")
 

@@ -42,14 +42,18 @@ class ErrorMeter:
     def __call__(self, batch: dict, dp_out, vertices, cameras, true_vertices) -> dict[str, np.ndarray]:
         """Errors per image: columns [N], and joint_errors [N, 14], part_errors [N, 24], vertex_errors [N, V].
 
-        batch: keypoints, gt_iuv and has_dp of the images; the rest are arrays of predictions and truth.
+        batch: keypoints, gt_iuv, has_dp and has_smpl of the images; the rest are arrays of predictions and
+        truth. What an image has no truth for is NaN.
         """
         joints, true_joints = self.lsp_rows @ vertices, self.lsp_rows @ true_vertices
         errors = pose_errors(vertices, joints, true_vertices, true_joints)
         errors["part_errors"] = errors["vertex_errors"] @ self.part_rows.T
         errors["vertex_errors"] = errors["vertex_errors"].astype(np.float32)
-        errors |= iuv_errors(dp_out, batch["gt_iuv"], batch["has_dp"] > 0)
-        errors["reprojection_error"] = reprojection_error(joints, cameras, batch["keypoints"][:, :LSP_COUNT])
         constant = np.broadcast_to(self.mean_mesh, true_vertices.shape)
         baseline = pose_errors(constant, self.lsp_rows @ constant, true_vertices, true_joints)
-        return errors | {f"mean_mesh_{name}": baseline[name] for name in BASELINE}
+        errors |= {f"mean_mesh_{name}": baseline[name] for name in BASELINE}
+        for values in errors.values():
+            values[batch["has_smpl"] <= 0] = np.nan
+        errors |= iuv_errors(dp_out, batch["gt_iuv"], batch["has_dp"] > 0)
+        errors["reprojection_error"] = reprojection_error(joints, cameras, batch["keypoints"][:, :LSP_COUNT])
+        return errors

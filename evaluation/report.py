@@ -17,6 +17,7 @@ from models.predictor import MeshPredictor
 from utils import config
 from utils.body_model import BodyModel, load_body_model, load_joint_regressors
 from utils.camera import upright
+from utils.errors import UserError
 from utils.files import write_text
 from utils.metrics import centred, distances
 
@@ -29,6 +30,8 @@ JPEG_QUALITY = 88
 def write_report(target, path: Path, options, predictor: MeshPredictor, results: dict, lsp: dict) -> None:
     """Write the page `target` about the results of checkpoint `path`; the cases are predicted once more."""
     kinds = choose_cases(results["shape_error"])
+    if not kinds:
+        raise UserError(f"no report: no test image of {options.dataset} has a true mesh.")
     chosen = [index for indices in kinds.values() for index in indices]
     cases = dict(zip(chosen, predict_cases(options, predictor, np.array(chosen)), strict=True))
     title = f"{path}, {options.dataset}, {len(results['imgname'])} images"
@@ -36,8 +39,8 @@ def write_report(target, path: Path, options, predictor: MeshPredictor, results:
 
 
 def choose_cases(errors: np.ndarray, count: int = SHOWN) -> dict[str, list[int]]:
-    """Up to `count` images of the smallest, the middle and the largest error; none twice."""
-    order = np.argsort(errors, kind="stable")
+    """Up to `count` images of the smallest, the middle and the largest error; none twice, none of unknown error."""
+    order = np.argsort(errors, kind="stable")[: np.isfinite(errors).sum()]
     count = min(count, -(-len(order) // 3))
     worst = order[::-1][:count]
     best = order[: min(count, len(order) - len(worst))]
@@ -113,6 +116,7 @@ def _summary_table(results: dict, lsp: dict) -> str:
 def _histogram(errors: np.ndarray, baseline: float) -> str:
     """Bars of the number of images by shape error, and a line where the mean training mesh is; SVG."""
     width, height, foot = 640, 200, 24
+    errors = errors[np.isfinite(errors)]
     counts, edges = np.histogram(errors, bins=BINS, range=(0, max(errors.max(), baseline) * 1.05))
     step, unit = width / BINS, (height - 10) / counts.max()
     bars = "".join(

@@ -89,7 +89,8 @@ def test_errors_by_joint_and_part_lie_where_the_mesh_is_wrong(data_root):
     hand = load_parts()["leftHand"]
     wrong = true.copy()
     wrong[:, hand] += (0, 0.03, 0.04)
-    batch = {"keypoints": np.zeros((1, 24, 3)), "gt_iuv": np.zeros((1, 3, 8, 8)), "has_dp": np.zeros(1)}
+    batch = {"keypoints": np.zeros((1, 24, 3)), "gt_iuv": np.zeros((1, 3, 8, 8))}
+    batch |= {"has_dp": np.zeros(1), "has_smpl": np.ones(1)}
     meter = ErrorMeter(lsp_rows, model.v_template)
     errors = meter(batch, np.zeros((1, 3, 8, 8), np.float32), wrong, np.ones((1, 3)), true)
     by_part = dict(zip(PART_WEIGHTS, errors["part_errors"][0], strict=True))
@@ -98,6 +99,9 @@ def test_errors_by_joint_and_part_lie_where_the_mesh_is_wrong(data_root):
     assert errors["joint_errors"][0].argmax() in (JOINT_NAMES.index("left wrist"), JOINT_NAMES.index("left elbow"))
     assert errors["shape_error"][0] == pytest.approx(50 * len(hand) / true.shape[1], rel=1e-3)
     assert errors["mean_mesh_shape_error"][0] > 100
+    batch["has_smpl"][0] = 0
+    errors = meter(batch, np.zeros((1, 3, 8, 8), np.float32), wrong, np.ones((1, 3)), true)
+    assert all(np.isnan(values).all() for name, values in errors.items() if "shape" in name or "mpjpe" in name)
 
 
 # ---- silhouettes and parts ----

@@ -76,6 +76,8 @@ def test_cases_are_the_smallest_middle_and_largest_errors_and_none_comes_twice()
         chosen = sum(choose_cases(errors[:count]).values(), [])
         assert len(set(chosen)) == len(chosen) > 0
     assert choose_cases(errors[:1]) == {"worst": [0]}
+    assert choose_cases(np.array([np.nan, 2.0, 1.0])) == {"best": [2], "worst": [1]}
+    assert choose_cases(np.array([np.nan])) == {}
 
 
 def test_the_page_is_complete_and_asks_for_nothing(page):
