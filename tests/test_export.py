@@ -21,7 +21,6 @@ from models.resnet import Bottleneck
 from models.upsample import BilinearUpsample2
 from models.uv_generator import Index_UV_Generator
 from tests.conftest import run_script
-from tests.forked_commands import run_commands
 from utils import checkpoint, config
 from utils.errors import UserError
 from utils.train_options import TrainOptions
@@ -197,20 +196,3 @@ def test_the_exported_file_agrees_with_the_network_on_real_crops(trained, genera
     assert found.keys() == {"vertices", "camera", "iuv"}
     assert all(float(value) <= TOLERANCE for value in found.values())
     assert (trained / f"dmr_1_b2{FORMATS[file_format][0]}").stat().st_size > 1e7
-
-
-def test_bad_requests_give_one_line_and_leave_no_file(trained, generated_root, tmp_path):
-    cases = (
-        (["--batch_size", "0"], "--batch_size is 0, expected at least 1"),
-        (["--file_format", "ONNX", "--out", f"{tmp_path}/a.mindir"], "a file of format ONNX ends with .onnx"),
-    )
-    known = ["--checkpoint", f"{trained}/dmr_1.ckpt", "--device_target", "CPU"]
-    commands = [
-        {"script": "export", "arguments": [*known, *words], "data_dir": str(generated_root)} for words, _ in cases
-    ]
-    for (_, text), result in zip(cases, run_commands(commands), strict=True):
-        assert result["code"] == 2
-        assert result["stderr"].startswith("export.py: error: ")
-        assert text in result["stderr"]
-        assert len(result["stderr"].splitlines()) == 1
-    assert not list(tmp_path.iterdir())

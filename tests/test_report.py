@@ -24,7 +24,10 @@ DRIVER = """
   const canvas = document.getElementById("view");
   const frame = () => new Promise((done) => setTimeout(done, 400));
   const covered = () => {
-    const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+    const copy = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+    copy.canvas.width = canvas.width; copy.canvas.height = canvas.height;
+    copy.drawImage(canvas, 0, 0);
+    const data = copy.getImageData(0, 0, canvas.width, canvas.height).data;
     let count = 0, sum = 0;
     for (let i = 3; i < data.length; i += 4) if (data[i]) { count++; sum = (sum * 31 + data[i - 3] + i) % 1000003; }
     return count + ":" + sum;
