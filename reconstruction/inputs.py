@@ -57,6 +57,8 @@ class _Names:
 
     def unique(self, stem: str) -> str:
         plain = re.sub(r"[^\w.-]", "_", stem).lstrip(".")[:NAME_LENGTH] or "photo"
+        # a_person0.obj and a_textured.glb are files of photo a
+        plain = re.sub(r"(_person\d+|_textured)$", r"\1-", plain)
         name, number = plain, 1
         while name.lower() in self.taken:  # some file systems do not tell a.obj from A.obj
             number += 1

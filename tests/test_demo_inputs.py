@@ -59,6 +59,12 @@ def test_names_are_unique_and_stay_in_their_folder(tmp_path):
         assert len(name) <= 64
 
 
+def test_no_photo_takes_the_name_of_a_file_of_another(tmp_path):
+    for name in ("a.png", "a_person0.png", "a_textured.png"):
+        write_image(tmp_path / name)
+    assert [photo.name for photo in read_photos([tmp_path])] == ["a", "a_person0-", "a_textured-"]
+
+
 def test_every_nth_frame_of_a_video_is_taken_and_named_by_its_number(tmp_path):
     write_video(tmp_path / "walk.mp4")
     photos = list(read_photos([tmp_path / "walk.mp4"], every=3))
