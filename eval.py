@@ -115,6 +115,7 @@ def main():
     paths = find_checkpoints(options)
     if options.report and len(paths) > 1:
         raise UserError(f"--report shows one checkpoint, but {len(paths)} are given.")
+    BaseDataset(options, options.dataset, "test")  # says first what is missing of the data
     lsp_rows = load_joint_regressors().lsp_rows
     meter = ErrorMeter(lsp_rows, mean_training_mesh(options, lsp_rows))
     all_results = []
