@@ -1,12 +1,12 @@
-"""Evaluate a checkpoint: shape error, MPJPE and PA-MPJPE on the test images of a data set.
+"""Evaluate checkpoints on the test images of a data set.
 
-    python eval.py --dataset=up-3d --batch_size=16 [--checkpoint ckpt/rank0/dmr_30.ckpt]
+    python eval.py --dataset=up-3d --batch_size=16 [--checkpoint ckpt/rank0/dmr_30.ckpt ...] [--report report.html]
 
-Writes save_root/{dataset}.json and, with --num_vis, a contact sheet of pictures.
+Writes save_root/{dataset}.json and .csv, with --num_vis a contact sheet of pictures, with --report a page
+that shows where the errors are. Several checkpoints also give a table.
 """
 
-import datetime
-import json
+import copy
 from pathlib import Path
 
 from utils.device import setup_device  # isort: skip  sets the environment MindSpore starts in
@@ -18,107 +18,115 @@ from tqdm import tqdm
 from datasets.base_dataset import BaseDataset
 from datasets.loader import create_loader
 from datasets.open_dataset import open_dataset
-from evaluation.contact_sheet import draw_contact_sheet
+from evaluation import lsp_masks, summary
+from evaluation.contact_sheet import draw_contact_sheet, spread
+from evaluation.errors import ErrorMeter
 from evaluation.in_batches import run_in_batches
 from evaluation.mean_mesh import mean_training_mesh
-from models.dense_cnn import DPNet, get_LNet
-from models.DMR import DMR
+from evaluation.report import write_report
+from evaluation.shards import gather
 from models.ground_truth import GroundTruth
 from models.predictor import MeshPredictor
+from models.trained import find_checkpoints, load_trained
 from models.uv_generator import Index_UV_Generator
-from utils import checkpoint
-from utils.body_model import load_joint_regressors
+from utils import checkpoint, config
+from utils.body_model import load_body_model, load_joint_regressors
 from utils.errors import UserError, run_command
-from utils.files import make_folder, write_png, write_text
-from utils.metrics import pose_errors
+from utils.files import make_folder, write_png
 from utils.train_options import TrainOptions
 
-COLUMNS = ("img", "imgname", "pose", "betas", "gender")
-SUMMARY = (("shape_error", "Shape Error"), ("mpjpe", "MPJPE"), ("pa_mpjpe", "PA-MPJPE"))
-
-
-def find_checkpoint(options) -> Path:
-    """The checkpoint that --checkpoint names, or the newest dmr_*.ckpt of --eval_dir."""
-    if options.checkpoint:
-        return Path(options.checkpoint)
-    found = checkpoint.newest(options.eval_dir, checkpoint.DMR_PREFIX)
-    if found is None:
-        raise UserError(f"there is no dmr_*.ckpt in {options.eval_dir}. Train first, or name one with --checkpoint.")
-    return found
+COLUMNS = ("img", "imgname", "pose", "betas", "gender", "keypoints", "gt_iuv", "has_dp", "has_smpl", "center", "scale",
+           "maskname", "partname")  # fmt: skip
+TEXT = ("imgname", "maskname", "partname")
 
 
 def load_predictor(options, path: Path) -> MeshPredictor:
     """Image -> mesh, with the weights of a checkpoint."""
-    dmr = DMR(DPNet(options.warp_level, options.norm_type), get_LNet(options))
-    checkpoint.load_dmr(dmr, path)
-    return MeshPredictor(dmr, Index_UV_Generator(options.uv_res, uv_type=options.uv_type))
+    return MeshPredictor(load_trained(options, path), Index_UV_Generator(options.uv_res, uv_type=options.uv_type))
 
 
-def evaluate(options, dataset: BaseDataset, predictor: MeshPredictor) -> dict:
-    """Errors per image in mm by name, with those of the mean mesh (`mean_mesh_...`), and image names."""
-    lsp_rows = load_joint_regressors().lsp_rows
+def evaluate(options, device, dataset: BaseDataset, predictor: MeshPredictor, meter: ErrorMeter) -> dict | None:
+    """Errors per image by name, as the meters give them, and imgname; on rank 0, None on the others."""
     ground_truth = GroundTruth(options.uv_res, options.uv_type, options.dataset == "surreal")
-    mean_mesh = mean_training_mesh(options, lsp_rows)
+    has_masks = lsp_masks.has_annotations(dataset.table)
+    masks = lsp_masks.MaskMeter(dataset.root, load_body_model(config.SMPL_FILE).faces) if has_masks else None
     batch_size = min(options.batch_size, len(dataset))
+    if len(dataset) <= batch_size * (device.world_size - 1):
+        raise UserError(
+            f"{len(dataset)} test images in batches of {batch_size} are not enough for {device.world_size} ranks. "
+            "Choose a smaller --batch_size."
+        )
     loader = create_loader(
-        dataset, COLUMNS, batch_size, shuffle=False, drop_last=False, num_workers=options.num_workers
-    )
+        dataset, COLUMNS, batch_size, shuffle=False, drop_last=False, num_workers=options.num_workers,
+        rank=device.rank, world_size=device.world_size,
+    )  # fmt: skip
     batches = []
-    for batch in tqdm(loader, desc="eval", unit="batch"):
-        arrays = {name: batch[name].asnumpy() for name in COLUMNS if name != "imgname"}
-        _, predicted, _ = run_in_batches(predictor, batch_size, arrays["img"])
+    for batch in tqdm(loader, desc="eval", unit="batch", disable=device.rank > 0):
+        arrays = {name: batch[name] if name in TEXT else batch[name].asnumpy() for name in COLUMNS}
+        dp_out, vertices, cameras = run_in_batches(predictor, batch_size, arrays["img"])
         true, _ = run_in_batches(ground_truth, batch_size, *(arrays[name] for name in ("pose", "betas", "gender")))
-        errors = pose_errors(predicted, lsp_rows @ predicted, true, lsp_rows @ true)
-        constant = np.broadcast_to(mean_mesh, true.shape)
-        baseline = pose_errors(constant, lsp_rows @ constant, true, lsp_rows @ true)
-        errors |= {f"mean_mesh_{name}": values for name, values in baseline.items()}
-        batches.append(errors | {"imgname": batch["imgname"]})
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+        errors = meter(arrays, dp_out, vertices, cameras, true)
+        if masks:
+            errors |= masks(arrays, vertices, cameras)
+        batches.append(errors | {"imgname": arrays["imgname"]})
+    results = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    return gather(results, device, Path(options.save_root), len(dataset), batch_size)
 
 
-def report(options, path: Path, results: dict) -> None:
-    """Print the final result and write it, with the errors of every image, to save_root."""
-    means = {name: float(values.mean()) for name, values in results.items() if name != "imgname"}
-    print("*** Final Results ***")
-    print(f"{path}, {options.dataset}, {len(results['imgname'])} images")
-    for name, title in SUMMARY:
-        print(f"{title}: {means[name]:.2f} mm   (mean training mesh: {means[f'mean_mesh_{name}']:.2f} mm)")
-    content = {
-        "checkpoint": str(path),
-        "dataset": options.dataset,
-        "data_dir": str(options.data_dir) if options.data_dir else None,
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "unit": "mm",
-        "mean": means,
-        "images": [
-            {
-                name: str(value) if name == "imgname" else round(float(value), 4)
-                for name, value in zip(results, row, strict=True)
-            }
-            for row in zip(*results.values(), strict=True)
-        ],
-    }
-    target = Path(options.save_root) / f"{options.dataset}.json"
-    write_text(target, json.dumps(content, indent=1) + "\n")
-    print(f"written: {target}")
+def evaluate_checkpoint(options, device, path: Path, stem: str, meter: ErrorMeter) -> dict | None:
+    """Evaluate one checkpoint; write and print everything about it; its results, on rank 0."""
+    dataset = open_dataset(options, "test")
+    predictor = load_predictor(options, path)
+    results = evaluate(options, device, dataset, predictor, meter)
+    if results is None:
+        return None
+    lsp = lsp_masks.summarise(results)
+    summary.print_summary(path, options.dataset, results, lsp)
+    folder = Path(options.save_root)
+    written = [folder / f"{stem}.json", folder / f"{stem}.csv"]
+    summary.write_json(written[0], path, options, results, lsp)
+    summary.write_csv(written[1], results)
+    if options.num_vis:
+        written.append(folder / f"{stem}_contact_sheet.png")
+        sheet = draw_contact_sheet(options, predictor, spread(len(dataset), options.num_vis))
+        write_png(written[-1], cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+    if options.report:
+        written.append(Path(options.report))
+        write_report(written[-1], path, options, predictor, results, lsp)
+    for target in written:
+        print(f"written: {target}")
+    return results
+
+
+def parse_options() -> tuple:
+    """Options, and the names of those on the command line."""
+    parser = TrainOptions("Evaluate DecoMR.", several_checkpoints=True)
+    parser.parser.add_argument("--num_vis", type=int, default=0, help="images on the contact sheet")
+    parser.parser.add_argument("--report", help="write a page about the errors, as one .html file")
+    return parser.parse_args(), parser.given()
 
 
 def main():
-    parser = TrainOptions("Evaluate DecoMR.")
-    parser.parser.add_argument("--num_vis", type=int, default=0, help="images on the contact sheet")
-    options = parser.parse_args()
+    options, given = parse_options()
     device = setup_device(options)
     print(device)
     make_folder(options.save_root)  # now, not after the evaluation
-    path = find_checkpoint(options)
-    checkpoint.adopt_architecture(options, path, parser.given())
-    dataset = open_dataset(options, "test")
-    predictor = load_predictor(options, path)
-    report(options, path, evaluate(options, dataset, predictor))
-    if options.num_vis:
-        target = Path(options.save_root) / f"{options.dataset}_contact_sheet.png"
-        write_png(target, cv2.cvtColor(draw_contact_sheet(options, predictor), cv2.COLOR_RGB2BGR))
-        print(f"written: {target}")
+    if options.report:
+        make_folder(Path(options.report).parent)
+    paths = find_checkpoints(options)
+    if options.report and len(paths) > 1:
+        raise UserError(f"--report shows one checkpoint, but {len(paths)} are given.")
+    open_dataset(options, "test")  # says first what is missing of the data
+    lsp_rows = load_joint_regressors().lsp_rows
+    meter = ErrorMeter(lsp_rows, mean_training_mesh(options, lsp_rows))
+    all_results = []
+    for number, path in enumerate(paths, start=1):
+        own = copy.copy(options)  # each checkpoint brings its architecture
+        checkpoint.adopt_architecture(own, path, given)
+        stem = options.dataset if len(paths) == 1 else f"{options.dataset}_{number}_{path.stem}"
+        all_results.append(evaluate_checkpoint(own, device, path, stem, meter))
+    if device.rank == 0 and len(paths) > 1:
+        summary.print_table(paths, all_results)
 
 
 if __name__ == "__main__":

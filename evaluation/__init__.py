@@ -1,1 +1,1 @@
-"""What eval.py shows besides the numbers of one checkpoint: the constant baseline and the pictures."""
+"""What eval.py measures, and how it shows it: errors, baseline, tables, pictures, the report page."""

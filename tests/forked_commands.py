@@ -1,4 +1,4 @@
-"""Runs command lines of train.py and eval.py in forks of one process that has imported MindSpore.
+"""Runs command lines of the entry scripts in forks of one process that has imported MindSpore.
 
 Every command still has a process of its own, but not its three seconds of imports. Reads a list of
 {"script", "arguments", "data_dir"} as JSON from standard input, writes a list of {"code", "stdout",
@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def run_commands(commands: list[dict]) -> list[dict]:
-    """The results of command lines; each command has `script` ('train' or 'eval'), `arguments`, `data_dir`."""
+    """The results of command lines; each command has `script` (its name), `arguments`, `data_dir`."""
     finished = subprocess.run(
         [sys.executable, "-m", "tests.forked_commands"],
         cwd=REPOSITORY, input=json.dumps(commands), capture_output=True, text=True, timeout=300,
@@ -59,8 +59,8 @@ def _run_here(script: str, arguments: list, data_dir: str) -> int:
 
 
 def main():
-    importlib.import_module("train")
-    importlib.import_module("eval")
+    for script in ("train", "eval", "demo", "export"):
+        importlib.import_module(script)
     print(json.dumps([_run_forked(**command) for command in json.load(sys.stdin)]))
 
 

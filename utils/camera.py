@@ -12,6 +12,8 @@ import numpy as np
 FOCAL_LENGTH = 1000.0  # px; the focal length with which UP-3D and SURREAL meshes are drawn
 BOX_UNIT = 200.0  # px; a crop's scale is the side of its square in units of 200 px
 
+SMALLEST_SCALE = 1e-6  # a camera of scale 0 shows a point, and cannot be inverted
+
 
 class CameraFitError(ValueError):
     """The keypoints do not determine a camera."""
@@ -65,6 +67,11 @@ class OrthographicCamera:
         return origins.reshape(-1, 3), directions, near
 
 
+def upright(vertices: np.ndarray) -> np.ndarray:
+    """Points [V, 3] of camera space -> y up and z towards the viewer, as mesh viewers expect: half a turn about x."""
+    return np.asarray(vertices, np.float64) * (1.0, -1.0, -1.0)
+
+
 def to_image_units(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     """Pixel coordinates [..., 2] -> units in which the image spans [-1, 1] across its width."""
     return (2.0 * np.asarray(pixels, np.float64) - (width, height)) / width
@@ -100,6 +107,19 @@ def fit_weak_perspective(points: np.ndarray, targets: np.ndarray, visible: np.nd
     if not scale > 0:
         raise CameraFitError("no camera can be fitted: the visible joints coincide or lie mirrored to the body")
     return np.array([scale, *(target_mean / scale - point_mean)])
+
+
+def weak_in_window(camera: np.ndarray, width: float, window_centre: np.ndarray, window_width: float) -> np.ndarray:
+    """The camera (s, tx, ty) of a square or image, as the camera of a window of the same plane.
+
+    The units of `camera` span `width` px around 0; those of the result span window_width px around
+    window_centre (x, y), which is given in px relative to the centre of the first. A projected point
+    stays where it is. For example from a crop to its image: width is the side of the crop, and the
+    window's centre is the image's centre relative to that of the crop.
+    """
+    scale = camera[0] if abs(camera[0]) > SMALLEST_SCALE else SMALLEST_SCALE
+    shift = np.asarray(window_centre, np.float64) * 2 / (width * scale)
+    return np.array([scale * width / window_width, *(camera[1:] - shift)], np.float64)
 
 
 def perspective_from_weak(camera: np.ndarray, height: int, width: int, focal: float = FOCAL_LENGTH):

@@ -73,6 +73,11 @@ def write_text(path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_bytes(path, content: bytes) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def write_png(path, image: np.ndarray) -> None:
     """Write an image [H, W] or [H, W, 3], uint8; three channels are taken as cv2 stores them (BGR)."""
     with atomic_path(path) as temporary:

@@ -1,9 +1,14 @@
-"""Errors of predicted meshes and joints, in float64 numpy. Lengths in metres, errors in millimetres."""
+"""Errors of predicted meshes, joints and IUV images, in float64 numpy. Lengths in metres, errors in millimetres."""
 
+import cv2
 import numpy as np
+
+from utils.camera import project_weak
 
 MILLIMETRES = 1000.0
 RIGHT_HIP, LEFT_HIP = 2, 3  # in the LSP joint set
+REPROJECTION_SIZE = 224  # px; reprojection errors are those of the paper's crop, whatever size the network works at
+FOREGROUND = 0.5
 
 
 def pelvis(lsp_joints: np.ndarray) -> np.ndarray:
@@ -16,9 +21,14 @@ def centred(points: np.ndarray, lsp_joints: np.ndarray) -> np.ndarray:
     return np.asarray(points, np.float64) - pelvis(np.asarray(lsp_joints, np.float64))
 
 
+def distances(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """[N, K, 3] twice -> [N, K]: Euclidean distances in mm."""
+    return MILLIMETRES * np.linalg.norm(predicted - true, axis=-1)
+
+
 def mean_distance(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
     """[N, K, 3] twice -> [N]: mean Euclidean distance in mm."""
-    return MILLIMETRES * np.linalg.norm(predicted - true, axis=-1).mean(-1)
+    return distances(predicted, true).mean(-1)
 
 
 def procrustes_align(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -39,15 +49,60 @@ def procrustes_align(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
 def pose_errors(
     vertices: np.ndarray, joints: np.ndarray, true_vertices: np.ndarray, true_joints: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Errors per image, each [N] in mm.
+    """Errors per image in mm, relative to the pelvis.
 
-    vertices [N, V, 3], joints [N, 14, 3]: LSP joints regressed from the vertices. `shape_error` is
-    the mean distance of vertices and `mpjpe` that of joints, both relative to the pelvis;
-    `pa_mpjpe` is the mean distance of joints after the best similarity transform.
+    vertices [N, V, 3], joints [N, 14, 3]: LSP joints regressed from the vertices. `shape_error` [N] is
+    the mean distance of vertices and `mpjpe` [N] that of joints; `pa_mpjpe` [N] is the mean distance of
+    joints after the best similarity transform. `shape_error_l1` [N] sums |dx| + |dy| + |dz| instead, as
+    the MindSpore port of 2022 did. `vertex_errors` [N, V] and `joint_errors` [N, 14] are the distances.
     """
+    predicted, true = centred(vertices, joints), centred(true_vertices, true_joints)
     centred_joints, centred_truth = centred(joints, joints), centred(true_joints, true_joints)
+    vertex_errors, joint_errors = distances(predicted, true), distances(centred_joints, centred_truth)
     return {
-        "shape_error": mean_distance(centred(vertices, joints), centred(true_vertices, true_joints)),
-        "mpjpe": mean_distance(centred_joints, centred_truth),
+        "shape_error": vertex_errors.mean(-1),
+        "shape_error_l1": MILLIMETRES * np.abs(predicted - true).sum(-1).mean(-1),
+        "mpjpe": joint_errors.mean(-1),
         "pa_mpjpe": mean_distance(procrustes_align(centred_joints, centred_truth), centred_truth),
+        "vertex_errors": vertex_errors,
+        "joint_errors": joint_errors,
     }
+
+
+def iuv_errors(dp_out: np.ndarray, true_iuv: np.ndarray, annotated: np.ndarray) -> dict[str, np.ndarray]:
+    """`mask_iou` and `uv_error` per image, each [N]; NaN where there is nothing to compare.
+
+    dp_out [N, 3, h, w] and true_iuv [N, 3, S, S]: mask, u, v in [0, 1]; annotated [N]. The mask is
+    compared at the size of the truth. The error of (u, v) is the mean Euclidean distance, in sides of
+    the atlas, over pixels that both call body.
+    """
+    values = [
+        _iuv_error(predicted, true) if known else (np.nan, np.nan)
+        for predicted, true, known in zip(dp_out, true_iuv, annotated, strict=True)
+    ]
+    return dict(zip(("mask_iou", "uv_error"), np.array(values, np.float64).T, strict=True))
+
+
+def _iuv_error(predicted: np.ndarray, true: np.ndarray) -> tuple[float, float]:
+    size = true.shape[:0:-1]
+    found = cv2.resize(predicted[0], size, interpolation=cv2.INTER_LINEAR) > FOREGROUND
+    body = true[0] > FOREGROUND
+    both, either = found & body, found | body
+    if not either.any():
+        return np.nan, np.nan
+    u, v = (cv2.resize(channel, size, interpolation=cv2.INTER_NEAREST)[both] for channel in predicted[1:])
+    away = np.hypot(u - true[1][both], v - true[2][both], dtype=np.float64)
+    return both.sum() / either.sum(), away.mean() if both.any() else np.nan
+
+
+def reprojection_error(joints: np.ndarray, cameras: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
+    """[N] px of a crop of 224: mean distance of projected joints [N, K, 3] from keypoints [N, K, 3] (x, y, visible).
+
+    cameras [N, 3] = (s, tx, ty); keypoints in crop units. NaN where none is visible.
+    """
+    projected = np.stack([project_weak(np.asarray(points, np.float64), camera) for points, camera in zip(
+        joints, np.asarray(cameras, np.float64), strict=True)])  # fmt: skip
+    away = np.linalg.norm(projected - keypoints[..., :2], axis=-1) * REPROJECTION_SIZE / 2
+    visible = keypoints[..., 2] > 0
+    counts = visible.sum(-1)
+    return np.where(counts > 0, (away * visible).sum(-1) / np.maximum(counts, 1), np.nan)

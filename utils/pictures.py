@@ -3,13 +3,13 @@
 import cv2
 import numpy as np
 
-from utils.camera import OrthographicCamera
+from utils.camera import OrthographicCamera, from_image_units, project_weak, weak_in_window
 from utils.imutils import IMAGE_MEAN, IMAGE_STD
 from utils.renderer import Renderer, overlay, shade
 
 FOREGROUND = 0.5
 SUPERSAMPLE = 3
-SIDE_TURN = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])  # +90 degrees about the vertical axis
+MAX_SAMPLES = 9_000_000  # of one picture; about 50 bytes each
 SIDE_BACKGROUND = 245
 TITLE_HEIGHT = 26
 GAP = 6
@@ -39,16 +39,47 @@ def location_colours(location_map: np.ndarray, mask: np.ndarray, size: int) -> n
 
 
 def draw_mesh(image: np.ndarray, vertices: np.ndarray, faces: np.ndarray, camera: np.ndarray, colour) -> np.ndarray:
-    """Lay the mesh (vertices [V, 3] metres) over a square crop [S, S, 3] uint8 with camera (s, tx, ty)."""
-    size = image.shape[0]
-    view = OrthographicCamera(float(camera[0]), (float(camera[1]), float(camera[2])))
-    hits = Renderer(vertices, faces).cast(view, size, size, SUPERSAMPLE)
-    return overlay(image, shade(hits, vertices, faces, colour))
+    """Lay the mesh (vertices [V, 3] metres) over an image [H, W, 3] uint8 with camera (s, tx, ty) of that image.
+
+    Only the part of the image that the mesh covers is drawn; where that is large, with fewer samples
+    a pixel, and at last with larger pixels, so that memory stays bounded.
+    """
+    height, width = image.shape[:2]
+    pixels = from_image_units(project_weak(np.asarray(vertices, np.float64), camera), height, width)
+    left, top = np.floor(pixels.min(axis=0) - 1).clip(0, (width, height)).astype(int)
+    right, bottom = np.ceil(pixels.max(axis=0) + 2).clip(0, (width, height)).astype(int)
+    picture = image.copy()
+    if left < right and top < bottom:
+        shaded = _shade_window(vertices, faces, camera, colour, (height, width), (top, bottom, left, right))
+        picture[top:bottom, left:right] = overlay(image[top:bottom, left:right], shaded)
+    return picture
 
 
-def draw_side(vertices: np.ndarray, faces: np.ndarray, scale: float, size: int, colour) -> np.ndarray:
-    """The mesh seen from its side, centred, at the scale of the crop: RGB [size, size, 3] uint8."""
-    turned = (vertices - (vertices.min(0) + vertices.max(0)) / 2) @ SIDE_TURN.T
+def _shade_window(vertices, faces, camera, colour, image_size: tuple, window: tuple):
+    """Colour and coverage, as `shade` gives them, of the rows and columns (top, bottom, left, right) of an image."""
+    (image_height, image_width), (top, bottom, left, right) = image_size, window
+    height, width = bottom - top, right - left
+    supersample = max(1, min(SUPERSAMPLE, int(np.sqrt(MAX_SAMPLES / (height * width)))))
+    block = int(np.ceil(np.sqrt(height * width / MAX_SAMPLES)))  # image pixels in a row that share a sample
+    rows, columns = -(-height // block), -(-width // block)
+    # sample i stands for the block whose middle is at block * i + (block - 1) / 2
+    centre = np.array([left + block * columns / 2, top + block * rows / 2]) + (block - 1) / 2
+    view = weak_in_window(camera, image_width, centre - (image_width / 2, image_height / 2), block * columns)
+    hits = Renderer(vertices, faces).cast(OrthographicCamera(view[0], (view[1], view[2])), rows, columns, supersample)
+    colours, coverage = shade(hits, vertices, faces, colour)
+    if block > 1:
+        size = (block * columns, block * rows)
+        colours, coverage = (cv2.resize(part, size)[:height, :width] for part in (colours, coverage))
+    return colours, coverage
+
+
+def draw_turned(
+    vertices: np.ndarray, faces: np.ndarray, scale: float, size: int, colour, degrees: float = 90
+) -> np.ndarray:
+    """The mesh turned about the vertical axis (90: its side, 180: its back), centred: RGB [size, size, 3] uint8."""
+    sine, cosine = np.sin(np.deg2rad(degrees)), np.cos(np.deg2rad(degrees))
+    turn = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
+    turned = (vertices - (vertices.min(0) + vertices.max(0)) / 2) @ turn.T
     blank = np.full((size, size, 3), SIDE_BACKGROUND, np.uint8)
     return draw_mesh(blank, turned, faces, np.array([scale, 0.0, 0.0]), colour)
 

@@ -21,7 +21,9 @@ def boolean(text: str) -> bool:
     raise argparse.ArgumentTypeError(f"expected True or False, found {text!r}")
 
 
-class _Parser(argparse.ArgumentParser):
+class CommandParser(argparse.ArgumentParser):
+    """A parser whose complaints are UserErrors."""
+
     def error(self, message):
         raise UserError(f"{message} (see --help)")
 
@@ -29,9 +31,9 @@ class _Parser(argparse.ArgumentParser):
 class TrainOptions:
     """Parser of the options that train.py and eval.py share."""
 
-    def __init__(self, description: str = "Train DecoMR."):
-        self.parser = _Parser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-        self._add_run()
+    def __init__(self, description: str = "Train DecoMR.", several_checkpoints: bool = False):
+        self.parser = CommandParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        self._add_run(nargs="+" if several_checkpoints else None)
         self._add_model()
         self._add_data()
         self._add_training()
@@ -42,7 +44,7 @@ class TrainOptions:
         """A switch that may carry a value: --name, --name True, --name False."""
         group.add_argument(name, nargs="?", const=True, default=False, type=boolean, metavar="BOOL", help=help_text)
 
-    def _add_run(self):
+    def _add_run(self, nargs: str | None):
         run = self.parser.add_argument_group("run")
         run.add_argument("--name", default="sample_dp", help="name of the run; its logs go to log_dir/name")
         run.add_argument("--data_dir", help="data root instead of data/ or $DECOMR_DATA")
@@ -63,7 +65,9 @@ class TrainOptions:
         run.add_argument("--save_root", default="./results", help="where eval.py writes")
         run.add_argument("--log_dir", default="./logs")
         run.add_argument("--log_freq", type=int, default=20, help="steps between lines of metrics.jsonl")
-        run.add_argument("--checkpoint", help="dmr weights that stage end starts from, or that eval.py evaluates")
+        run.add_argument(
+            "--checkpoint", nargs=nargs, help="dmr weights that stage end starts from, or that eval.py evaluates"
+        )
         run.add_argument("--pretrained_checkpoint", help="CNet (or dmr) weights that the CNet starts from")
         self._flag(run, "--resume", "continue the run in ckpt_dir from its last saved state")
         run.add_argument("--time_to_run", type=float, help="save and stop after this many seconds of training")

@@ -1,0 +1,104 @@
+"""Silhouette and body part metrics of LSP: accuracy and F1 over all pixels of all images.
+
+As GraphCMR and SPIN report them: of foreground and background, and of background and six parts. The
+mesh is drawn with its own camera over the whole image. Part images hold 0 for background, 1 to 6 for the
+parts in the order of PART_GROUPS, and 255 for pixels that do not count. Which triangle belongs to which
+part is derived from the body's segmentation file: the group to which most of its corners belong.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from utils.atlas_maps import load_parts
+from utils.camera import BOX_UNIT, OrthographicCamera, weak_in_window
+from utils.imutils import read_image
+from utils.renderer import cast_mesh
+
+PART_GROUPS = {
+    "head": ("head", "neck"),
+    "torso": ("hips", "spine", "spine1", "spine2", "leftShoulder", "rightShoulder"),
+    "left arm": ("leftArm", "leftForeArm", "leftHand", "leftHandIndex1"),
+    "right arm": ("rightArm", "rightForeArm", "rightHand", "rightHandIndex1"),
+    "left leg": ("leftUpLeg", "leftLeg", "leftFoot", "leftToeBase"),
+    "right leg": ("rightUpLeg", "rightLeg", "rightFoot", "rightToeBase"),
+}
+NOT_COUNTED = 255
+KINDS = {"mask": 2, "part": 1 + len(PART_GROUPS)}  # annotation and its number of classes
+ADVICE = "It is the annotation of a test image: put it there, or take its name out of the npz."
+
+
+def part_labels(faces: np.ndarray, vertex_count: int, parts: dict) -> np.ndarray:
+    """[F] uint8, 1 to 6: the group of PART_GROUPS that most corners of a triangle belong to, the first of equals."""
+    member = np.zeros((vertex_count, len(PART_GROUPS)), int)
+    for column, names in enumerate(PART_GROUPS.values()):
+        for name in names:
+            member[np.asarray(parts[name], np.int64), column] = 1
+    return (member[faces].sum(axis=1).argmax(axis=1) + 1).astype(np.uint8)
+
+
+def confusion(predicted: np.ndarray, true: np.ndarray, classes: int) -> np.ndarray:
+    """[classes, 4] int64 per class: true positives, false positives, false negatives, true negatives, in pixels."""
+    table = np.bincount(classes * true.ravel().astype(int) + predicted.ravel(), minlength=classes * classes)
+    table = table.reshape(classes, classes)
+    right = table.diagonal()
+    columns = (right, table.sum(0) - right, table.sum(1) - right, table.sum() - table.sum(0) - table.sum(1) + right)
+    return np.stack(columns, axis=-1)
+
+
+@dataclass(frozen=True)
+class MaskMeter:
+    """Confusion of silhouettes and parts for meshes with the triangles `faces`; annotations lie below `root`."""
+
+    root: Path
+    faces: np.ndarray
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        return part_labels(self.faces, int(self.faces.max()) + 1, load_parts())
+
+    def __call__(self, batch: dict, vertices: np.ndarray, cameras: np.ndarray) -> dict[str, np.ndarray]:
+        """mask_confusion [N, 2, 4] and part_confusion [N, 7, 4] of a batch; zeros where there is no annotation."""
+        counts = {}
+        for kind, classes in KINDS.items():
+            counts[f"{kind}_confusion"] = np.zeros((len(vertices), classes, 4), np.int64)
+            for index, name in enumerate(batch[f"{kind}name"]):
+                if name:
+                    place = (batch["center"][index], float(batch["scale"][index]) * BOX_UNIT)
+                    counts[f"{kind}_confusion"][index] = self._compare(
+                        kind, classes, str(name), vertices[index], cameras[index], *place
+                    )
+        return counts
+
+    def _compare(self, kind: str, classes: int, name: str, vertices, camera, centre, side: float) -> np.ndarray:
+        true = read_image(self.root / name, ADVICE)[..., 0]
+        height, width = true.shape
+        view = weak_in_window(camera, side, np.array([width, height]) / 2 - centre, width)
+        hits = cast_mesh(vertices, self.faces, OrthographicCamera(view[0], (view[1], view[2])), height, width)
+        if kind == "mask":
+            return confusion(hits.mask.astype(int), true > 0, classes)
+        counted = (true < classes) & (true != NOT_COUNTED)
+        return confusion(hits.face_values(self.labels)[counted], true[counted], classes)
+
+
+def has_annotations(table: dict) -> bool:
+    """True if the rows of a data set name silhouettes or parts."""
+    return any(f"{kind}name" in table for kind in KINDS)
+
+
+def summarise(results: dict) -> dict[str, float]:
+    """Accuracy and F1 by name, from the confusion columns of all images."""
+    summary = {}
+    titles = {"mask": ["foreground"], "part": list(PART_GROUPS)}  # of class 1 and after
+    for kind in KINDS:
+        counts = results.get(f"{kind}_confusion", np.zeros((0, 1, 4))).sum(axis=0)
+        if not counts.any():
+            continue
+        true_positive, false_positive, false_negative, _ = counts.T.astype(np.float64)
+        f1 = 2 * true_positive / np.maximum(2 * true_positive + false_positive + false_negative, 1)
+        summary[f"LSP {kind} accuracy"] = float(true_positive.sum() / counts[0].sum())
+        summary[f"LSP {kind} F1, mean of {KINDS[kind]} classes"] = float(f1.mean())
+        summary |= {f"LSP {kind} F1, {name}": float(f1[label]) for label, name in enumerate(titles[kind], start=1)}
+    return summary

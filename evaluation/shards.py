@@ -1,0 +1,56 @@
+"""Evaluation over several ranks: each measures its own batches, and the first puts the results together.
+
+A rank's batches are batches of the evaluation by one process, with the same images at the same places
+(datasets.loader.rank_indices), so every number is the same, bit by bit.
+"""
+
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+from mindspore import ops
+
+from datasets.loader import rank_indices
+from utils.device import Device
+from utils.files import write_npz
+
+
+def gather(results: dict, device: Device, folder: Path, length: int, batch_size: int) -> dict | None:
+    """The results of all images in their order, on rank 0; None on the others.
+
+    results: columns [n, ...] of this rank's images. The ranks exchange files in `folder`, which all of
+    them must see; the files are removed again.
+    """
+    if device.world_size == 1:
+        return results
+    write_npz(shard_path(folder, device.rank), **results)
+    _wait_for_all()
+    try:
+        return merge(folder, device.world_size, length, batch_size) if device.rank == 0 else None
+    finally:
+        _wait_for_all()  # no shard goes before it was read
+        shard_path(folder, device.rank).unlink()
+
+
+def shard_path(folder: Path, rank: int) -> Path:
+    return Path(folder) / f"shard_{rank}.npz"
+
+
+def _wait_for_all() -> None:
+    ops.AllReduce()(ms.Tensor(np.ones(1, np.float32))).asnumpy()
+
+
+def merge(folder: Path, world_size: int, length: int, batch_size: int) -> dict:
+    """The columns of the files of all ranks, [length, ...], in the order of the data set."""
+    merged = {}
+    for rank in range(world_size):
+        indices = rank_indices(np.arange(length), batch_size, rank, world_size, drop_last=False)
+        with np.load(shard_path(folder, rank), allow_pickle=False) as shard:
+            for name in shard.files:
+                values = shard[name]
+                if name not in merged:
+                    merged[name] = np.zeros((length, *values.shape[1:]), values.dtype)
+                if values.dtype.kind == "U" and values.dtype > merged[name].dtype:
+                    merged[name] = merged[name].astype(values.dtype)
+                merged[name][indices] = values
+    return merged

@@ -1,0 +1,82 @@
+"""Export a trained network: normalised image in; vertices, camera and IUV image out, in one file.
+
+    python export.py --checkpoint ckpt/rank0/dmr_30.ckpt --file_format ONNX --batch_size 1
+
+The file is opened again and compared with the network on test images; one that disagrees is not kept.
+"""
+
+from pathlib import Path
+
+from utils.device import setup_device  # isort: skip  sets the environment MindSpore starts in
+
+import numpy as np
+from mindspore import Tensor
+
+from datasets.open_dataset import open_dataset
+from exporting.agreement import compare
+from exporting.network import FORMATS, ExportedNetwork
+from models.predictor import MeshPredictor
+from models.trained import find_checkpoint, load_trained
+from models.uv_generator import Index_UV_Generator
+from utils import checkpoint
+from utils.errors import UserError, run_command
+from utils.files import atomic_path
+from utils.train_options import CommandParser, TrainOptions
+
+CROPS = 4  # compared, at least
+
+
+def parse_options():
+    parser = CommandParser(description="Export a trained network.")
+    parser.add_argument("--checkpoint", help="dmr weights; config.json beside them says which network they are of")
+    parser.add_argument("--eval_dir", default="./ckpt/rank0", help="without --checkpoint: the newest dmr_*.ckpt here")
+    parser.add_argument("--file_format", default="MINDIR", choices=list(FORMATS))
+    parser.add_argument("--batch_size", type=int, default=1, help="images that the file takes at a time")
+    parser.add_argument("--out", help="the file; default: beside the checkpoint, with the batch size in its name")
+    parser.add_argument("--dataset", default="up-3d", help="whose test images the file is compared on")
+    parser.add_argument("--data_dir", help="data root instead of data/ or $DECOMR_DATA")
+    parser.add_argument("--device_target", default="auto", choices=["auto", "CPU", "GPU", "Ascend"])
+    parser.add_argument("--device_id", type=int, default=0)
+    given = vars(parser.parse_args())
+    if given["batch_size"] < 1:
+        raise UserError(f"--batch_size is {given['batch_size']}, expected at least 1.")
+    options = TrainOptions().parse_args(["--data_dir", given["data_dir"]] if given["data_dir"] else [])
+    vars(options).update(given)
+    return options
+
+
+def test_crops(options) -> np.ndarray:
+    """Test images [N, 3, S, S], as the network takes them; N is a multiple of the batch size, at least CROPS."""
+    dataset = open_dataset(options, "test")
+    count = -(-CROPS // options.batch_size) * options.batch_size
+    return np.stack([dataset.item(index % len(dataset), columns=("img",))["img"] for index in range(count)])
+
+
+def main():
+    options = parse_options()
+    print(setup_device(options))
+    path = find_checkpoint(options)
+    ending, write, reopen = FORMATS[options.file_format]
+    target = Path(options.out or path.with_name(f"{path.stem}_b{options.batch_size}{ending}"))
+    if target.suffix != ending:
+        raise UserError(f"--out {target}: a file of format {options.file_format} ends with {ending}.")
+    checkpoint.adopt_architecture(options, path, given=set())
+    crops = test_crops(options)
+    dmr = load_trained(options, path)
+    network = ExportedNetwork(MeshPredictor(dmr, Index_UV_Generator(options.uv_res, uv_type=options.uv_type)))
+
+    def run_network(image: np.ndarray) -> tuple:
+        return tuple(output.asnumpy() for output in network(Tensor(image)))
+
+    shape = (options.batch_size, *crops.shape[1:])
+    with atomic_path(target) as temporary:  # it becomes `target` only when it agrees
+        write(network, shape, temporary)
+        agreement = compare(run_network, reopen(temporary), crops, options.batch_size, dmr.LNet.warp_res)
+    print(agreement)
+    print(
+        f"written: {target}, {target.stat().st_size / 2**20:.1f} MiB; image {list(shape)} in; vertices, camera, iuv out"
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,1 @@
+"""The trained network as one file for other programs: MindIR and ONNX."""

@@ -1,0 +1,1 @@
+"""From photographs to meshes: what demo.py reads, draws and writes."""

@@ -1,0 +1,85 @@
+"""Photographs and squares in, people out: the network, a batch at a time."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from mindspore import nn
+
+from evaluation.in_batches import run_in_batches
+from reconstruction.boxes import Square
+from reconstruction.inputs import Photo
+from utils.atlas import load_or_build_atlas, sample_matrix
+from utils.camera import weak_in_window
+from utils.imutils import Augmentation, crop_matrix, normalise_image, warp_image
+
+MAX_WAITING_PIXELS = 120_000_000  # of photographs kept until a batch is full
+
+
+@dataclass(frozen=True)
+class Person:
+    """What the network says about one square of a photograph.
+
+    vertices [V, 3] and location_map [R, R, 3]: metres, camera space. iuv [3, h, w]: mask, u, v.
+    camera: (s, tx, ty) of the crop; image_camera: the same for the whole photograph.
+    """
+
+    square: Square
+    vertices: np.ndarray
+    location_map: np.ndarray
+    iuv: np.ndarray
+    camera: np.ndarray
+    image_camera: np.ndarray
+
+
+@dataclass
+class _Waiting:
+    photos: list = field(default_factory=list)  # (photo, squares)
+    people: int = 0
+    pixels: int = 0
+
+    def add(self, photo: Photo, squares: list) -> None:
+        self.photos.append((photo, squares))
+        self.people += len(squares)
+        self.pixels += photo.image.shape[0] * photo.image.shape[1]
+
+
+class Reconstructor:
+    """People of photographs, with a trained network (models.DMR)."""
+
+    def __init__(self, dmr: nn.Cell, options):
+        self.dmr = dmr
+        self.size, self.batch_size = options.img_res, options.batch_size
+        self.fixed_batch = options.mode == "graph"  # every other size would be compiled anew
+        atlas = load_or_build_atlas(options.uv_type, options.uv_res, options.uv_res)
+        self.to_vertices = sample_matrix(atlas)
+        self.num_vertices = atlas.vertex_count
+
+    def __call__(self, photos: Iterable[tuple[Photo, list[Square]]]) -> Iterator[tuple[Photo, list[Person]]]:
+        """The people of every photograph, in order; photographs wait for each other until a batch is full."""
+        waiting = _Waiting()
+        for photo, squares in photos:
+            waiting.add(photo, squares)
+            if waiting.people >= self.batch_size or waiting.pixels > MAX_WAITING_PIXELS:
+                yield from self._run(waiting)
+                waiting = _Waiting()
+        yield from self._run(waiting)
+
+    def _run(self, waiting: _Waiting) -> Iterator[tuple[Photo, list[Person]]]:
+        crops = [self._crop(photo, square) for photo, squares in waiting.photos for square in squares]
+        if not crops:
+            return
+        batch_size = self.batch_size if self.fixed_batch else min(self.batch_size, len(crops))
+        outputs = zip(*run_in_batches(self.dmr, batch_size, np.stack(crops)), strict=True)
+        for photo, squares in waiting.photos:
+            yield photo, [self._person(photo, square, *next(outputs)) for square in squares]
+
+    def _crop(self, photo: Photo, square: Square) -> np.ndarray:
+        crop = warp_image(photo.image, crop_matrix(square.centre, square.scale, self.size, Augmentation()), self.size)
+        return normalise_image(crop[..., ::-1].transpose(2, 0, 1).astype(np.float32) / 255)
+
+    def _person(self, photo: Photo, square: Square, iuv, location_map, camera) -> Person:
+        height, width = photo.image.shape[:2]
+        image_camera = weak_in_window(camera, square.side, np.array([width, height]) / 2 - square.centre, width)
+        vertices = (self.to_vertices @ location_map.reshape(-1, 3)).astype(np.float32)
+        return Person(square, vertices, location_map, iuv, camera, image_camera)
