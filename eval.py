@@ -21,11 +21,11 @@ from datasets.open_dataset import open_dataset
 from evaluation import lsp_masks, summary
 from evaluation.contact_sheet import draw_contact_sheet, spread
 from evaluation.errors import ErrorMeter
-from evaluation.in_batches import run_in_batches
 from evaluation.mean_mesh import mean_training_mesh
 from evaluation.report import write_report
 from evaluation.shards import gather
 from models.ground_truth import GroundTruth
+from models.in_batches import run_in_batches
 from models.predictor import MeshPredictor
 from models.trained import find_checkpoints, load_trained
 from models.uv_generator import Index_UV_Generator

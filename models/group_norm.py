@@ -20,6 +20,7 @@ class GroupNorm(nn.Cell):
 
     def __init__(self, groups: int, channels: int):
         super().__init__()
+        self.groups = groups
         self.gamma = Parameter(initializer("ones", channels, ms.float32), name="gamma")
         self.beta = Parameter(initializer("zeros", channels, ms.float32), name="beta")
         self.normalise = _Normalise(groups)

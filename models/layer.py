@@ -7,6 +7,7 @@ release, so that its checkpoints map by name.
 from mindspore import Tensor, nn, ops
 
 from models.group_norm import GroupNorm
+from models.resnet import Bottleneck
 from models.upsample import NearestUpsample2
 
 GROUP_SIZE = 8  # channels per group of GroupNorm at full width
@@ -112,7 +113,9 @@ class HourGlass(nn.Cell):
 
 
 def zero_init_residual(network: nn.Cell) -> None:
-    """Let every ConvBottleNeck of `network` start as its skip alone: scale of the last norm 0 (Goyal et al., 2017)."""
+    """Let every bottleneck of `network` start as its skip alone: scale of the last norm 0 (Goyal et al., 2017)."""
     for _, cell in network.cells_and_names():
         if isinstance(cell, ConvBottleNeck):
             cell.norm3.gamma.set_data(ops.zeros_like(cell.norm3.gamma))
+        elif isinstance(cell, Bottleneck):
+            cell.bn3.gamma.set_data(ops.zeros_like(cell.bn3.gamma))

@@ -68,10 +68,12 @@ def to_mindspore(model: str, pth_file: Path, msp_file: Path, options) -> None:
         print(f"  dropped {len(dropped)} that the network does not use: batch counters and classifier")
     for name, parameter in parameters.items():
         parameter.set_data(ms.Tensor(state[pytorch_name(name)].float().numpy()))
-    with atomic_path(msp_file) as temporary:
-        checkpoint.save_weights(network, temporary)
-        checkpoint.load_weights(network, temporary)
+
+    def check_written(path) -> None:
+        checkpoint.load_weights(network, path)
         check(pair, network, state)
+
+    checkpoint.write_parameters(parameters, msp_file, check=check_written)
     print(f"written: {msp_file}")
 
 

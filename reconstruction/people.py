@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from mindspore import nn
 
-from evaluation.in_batches import run_in_batches
+from models.in_batches import run_in_batches
 from reconstruction.boxes import Square
 from reconstruction.inputs import Photo
 from utils.atlas import load_or_build_atlas, sample_matrix

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from mindspore import nn
 
-from evaluation.in_batches import run_in_batches
+from models.in_batches import run_in_batches
 from models.training_step import TrainingStep
 from utils import checkpoint, checksums, config
 from utils.errors import UserError

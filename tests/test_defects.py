@@ -17,11 +17,13 @@ from datasets.base_dataset import BaseDataset
 from models import losses
 from models.dense_cnn import DPNet, warp_feature
 from models.smpl import SMPL
+from models.trained import find_checkpoint
 from models.TrainOneStepDP import TrainOneStepDP
 from models.uv_generator import Index_UV_Generator, cal_uv_weight
 from models.WithLossCellDP import WithLossCellDP
 from models.WithLossCellEnd import WithLossCellEnd
 from tests import tiny_decomr
+from training.stages import load_start_of_cnet
 from utils import checkpoint
 from utils.atlas_maps import load_or_build_reference_map
 from utils.imutils import SMPL_JOINT_FLIP
@@ -40,15 +42,14 @@ def test_01_shape_error_summed_coordinates_instead_of_the_euclidean_norm():
 
 
 def test_02_the_best_of_30_checkpoints_on_the_test_set_was_reported(tmp_path):
-    evaluation = importlib.import_module("eval")
     for epoch in (3, 1, 2):
         path = tmp_path / f"dmr_{epoch}.ckpt"
         path.touch()
         os.utime(path, (epoch, epoch))
     options = TrainOptions().parse_args(["--eval_dir", str(tmp_path)])
-    assert evaluation.find_checkpoint(options).name == "dmr_3.ckpt"  # one, chosen without looking at any error
+    assert find_checkpoint(options).name == "dmr_3.ckpt"  # one, chosen without looking at any error
     options = TrainOptions().parse_args(["--eval_dir", str(tmp_path), "--checkpoint", "mine.ckpt"])
-    assert str(evaluation.find_checkpoint(options)) == "mine.ckpt"
+    assert str(find_checkpoint(options)) == "mine.ckpt"
 
 
 def test_03_resample_used_texcoords_in_0_1_as_if_they_were_in_minus_1_1(root, witness):
@@ -136,19 +137,15 @@ def test_10_joints_regressed_through_numpy_cut_the_gradient(root, witness):
 
 
 def test_11_stage_end_always_loaded_cnet_5_of_rank_0(tmp_path, monkeypatch):
-    train = importlib.import_module("train")
-    told, loaded = [], []
-    training = object.__new__(train.Training)
-    training.folder = tmp_path
-    training.log = type("Log", (), {"say": staticmethod(told.append)})
+    loaded = []
     monkeypatch.setattr(checkpoint, "load_cnet", lambda cnet, path: loaded.append(os.path.basename(path)))
     for epoch in (5, 7):
         (tmp_path / f"CNet_{epoch}.ckpt").touch()
         os.utime(tmp_path / f"CNet_{epoch}.ckpt", (epoch, epoch))
-    training.options = TrainOptions().parse_args(["--stage", "end"])
-    training.build_cnet()
-    training.options = TrainOptions().parse_args(["--stage", "end", "--pretrained_checkpoint", "mine.ckpt"])
-    training.build_cnet()
+    told = [
+        load_start_of_cnet(None, TrainOptions().parse_args(["--stage", "end", *words]), tmp_path)
+        for words in ([], ["--pretrained_checkpoint", "mine.ckpt"])
+    ]
     assert loaded == ["CNet_7.ckpt", "mine.ckpt"]
     assert "CNet_7.ckpt" in told[0] and "mine.ckpt" in told[1]
 

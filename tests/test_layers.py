@@ -11,7 +11,10 @@ MAY_IMPORT = {
     "utils": {"utils"},
     "models": {"utils", "models"},
     "datasets": {"utils", "datasets"},
+    "training": {"utils", "models", "datasets", "training"},
     "evaluation": {"utils", "models", "datasets", "evaluation"},
+    "reconstruction": {"utils", "models", "datasets", "reconstruction"},
+    "exporting": {"utils", "models", "datasets", "exporting"},
     "pretrained_model_convert": {"utils", "models", "pretrained_model_convert"},
 }
 SCRIPTS = {path.stem for path in REPOSITORY.glob("*.py")}

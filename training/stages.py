@@ -11,6 +11,8 @@ from models.adam import Adam
 from models.dense_cnn import DPNet, get_LNet
 from models.DMR import DMR
 from models.layer import zero_init_residual
+from models.losses import current_world_size
+from models.sync_batch_norm import synchronise_batch_norms
 from models.TrainOneStepDP import TrainOneStepDP
 from models.TrainOneStepEnd import TrainOneStepEnd
 from models.WithLossCellDP import WithLossCellDP
@@ -41,7 +43,10 @@ STAGES = {
 
 
 def build_cnet(options) -> DPNet:
-    return DPNet(options.warp_level, options.norm_type)
+    cnet = DPNet(options.warp_level, options.norm_type)
+    if options.zero_init_residual:
+        zero_init_residual(cnet)
+    return cnet
 
 
 def load_start_of_cnet(cnet: DPNet, options, folder: Path) -> str:
@@ -67,6 +72,8 @@ def build_step(stage: Stage, network: nn.Cell, options):
 
     They are the same but for --accumulate.
     """
+    if options.sync_bn:
+        synchronise_batch_norms(network, current_world_size())
     trained = network.LNet if stage.name == "end" and options.freeze_cnet else network
     loss_cell = stage.loss_cell(network, options)
     optimizer = Adam(trained.trainable_params(), options.lr, options.adam_beta1, ADAM_BETA2, weight_decay=options.wd)

@@ -7,6 +7,7 @@ deep the network sits in a loss cell. Files are written whole or not at all.
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import mindspore as ms
@@ -32,11 +33,16 @@ def save_weights(network: nn.Cell, path) -> None:
     write_parameters(named_parameters(network), path)
 
 
-def write_parameters(parameters: dict, path, texts: dict | None = None) -> None:
-    """Write parameters (name -> Parameter) and texts (name -> str) with a checksum beside `path`."""
+def write_parameters(parameters: dict, path, texts: dict | None = None, check: Callable | None = None) -> None:
+    """Write parameters (name -> Parameter) and texts (name -> str) with a checksum beside `path`.
+
+    check: called with the written file before it gets its name; what it raises leaves no file.
+    """
     entries = [{"name": name, "data": parameter} for name, parameter in parameters.items()]
     with checksums.checked_path(path) as temporary:
         ms.save_checkpoint(entries, str(temporary), append_dict=texts)
+        if check:
+            check(temporary)
 
 
 def read_checkpoint(path) -> dict:
