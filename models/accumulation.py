@@ -99,5 +99,12 @@ class MicroBatches:
             counts = self.all_reduce(counts)
         for index, count in zip(self.flags, counts, strict=True):
             inputs[index] = inputs[index] / ops.maximum(count, Tensor(1.0, ms.float32))
-        size = len(inputs[0]) // self.parts
-        return [[column[start : start + size] for column in inputs] for start in range(0, size * self.parts, size)]
+        size = len(inputs[-1]) // self.parts
+        return [[_rows(column, start, size) for column in inputs] for start in range(0, size * self.parts, size)]
+
+
+def _rows(column, start: int, size: int):
+    """Rows of a column, or of each member of a tuple (the outputs of a frozen CNet)."""
+    if isinstance(column, tuple):
+        return tuple(_rows(member, start, size) for member in column)
+    return column[start : start + size]

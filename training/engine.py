@@ -10,7 +10,9 @@ import numpy as np
 
 from datasets.loader import create_loader
 from datasets.open_dataset import open_dataset
+from models.DMR import FrozenCNetDMR
 from training.feed import BatchFeed
+from training.frozen_features import FrozenFeatures
 from training.health import Health
 from training.held_out import Subset, split
 from training.learning_rate import learning_rate
@@ -137,7 +139,9 @@ class Training:
         first = self._restore(stage, cell)
         self.health.start(cell.update)
         self.log.start_stage(stage.name, first)
-        feed = BatchFeed(cell.network, self.options)
+        is_frozen = isinstance(network, FrozenCNetDMR)
+        features = FrozenFeatures(network.CNet, self.options.no_augmentation) if is_frozen else None
+        feed = BatchFeed(cell.network, self.options, features)
         validation = None
         if self.held_out is not None:
             validation = Validation(self.held_out, cell.network, feed, self.options, self.ranks)
@@ -223,7 +227,7 @@ class StageLoop:
         """What happens every so many steps: pictures, validation, weights, saved states, and the end asked for."""
         training, options = self.training, self.options
         if step % options.summary_steps == 0 and self.log.is_main:
-            self.log.picture(self.stage.name, "networks", step, summary(self.cell.network, batch))
+            self.log.picture(self.stage.name, "networks", step, summary(self.cell.network, self.feed, batch))
             self._back_to_training()
         if self.validation and (step % options.test_steps == 0 or step == self.total):
             self._validate(step)

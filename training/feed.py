@@ -1,19 +1,25 @@
 """From a batch of the loader to the inputs of a loss cell."""
 
 from models.ground_truth import GroundTruth
+from training.frozen_features import FrozenFeatures
 
 
 class BatchFeed:
-    """Turns a batch into the inputs of a loss cell, adding the ground-truth mesh where it is wanted."""
+    """Turns a batch into the inputs of a loss cell, adding the ground-truth mesh where it is wanted.
+
+    features: stands for the images where the CNet is frozen.
+    """
 
     PARAMETERS = ("pose", "betas", "gender")
     COMPUTED = ("gt_vertices", "gt_uv_map")
 
-    def __init__(self, loss_cell, options):
+    def __init__(self, loss_cell, options, features: FrozenFeatures | None = None):
         self.input_names = loss_cell.input_names
         self.needs_mesh = bool(set(self.COMPUTED) & set(self.input_names))
         self.columns = [name for name in self.input_names if name not in self.COMPUTED]
         self.columns += self.PARAMETERS if self.needs_mesh else ()
+        self.columns += features.COLUMNS if features else ()
+        self.features = features
         if self.needs_mesh:
             self.ground_truth = GroundTruth(options.uv_res, options.uv_type, options.dataset == "surreal")
 
@@ -21,4 +27,9 @@ class BatchFeed:
         if self.needs_mesh:
             computed = self.ground_truth(*(batch[name] for name in self.PARAMETERS))
             batch = batch | dict(zip(self.COMPUTED, computed, strict=True))
+        batch = batch | {"img": self.network_input(batch)}
         return [batch[name] for name in self.input_names]
+
+    def network_input(self, batch: dict):
+        """What the loss cell's network takes: images, or the outputs of a frozen CNet."""
+        return self.features(batch) if self.features else batch["img"]

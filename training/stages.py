@@ -9,7 +9,7 @@ from mindspore import nn
 from models.accumulation import AccumulatedStep
 from models.adam import Adam
 from models.dense_cnn import DPNet, get_LNet
-from models.DMR import DMR
+from models.DMR import DMR, FrozenCNetDMR
 from models.layer import zero_init_residual
 from models.losses import current_world_size
 from models.sync_batch_norm import synchronise_batch_norms
@@ -64,7 +64,7 @@ def build_dmr(cnet: DPNet, options) -> DMR:
     lnet = get_LNet(options)
     if options.zero_init_residual:
         zero_init_residual(lnet)
-    return DMR(cnet, lnet, options.freeze_cnet)
+    return FrozenCNetDMR(cnet, lnet) if options.freeze_cnet else DMR(cnet, lnet)
 
 
 def build_step(stage: Stage, network: nn.Cell, options):

@@ -3,6 +3,7 @@
 import numpy as np
 from mindspore import nn
 
+from training.feed import BatchFeed
 from utils import config
 from utils.body_model import load_body_model
 from utils.pictures import denormalise, draw_mesh, iuv_colours, location_colours, tile
@@ -11,7 +12,7 @@ MAX_ROWS = 4
 COLOUR = (0.55, 0.70, 0.95)
 
 
-def summary(loss_cell: nn.Cell, batch: dict) -> np.ndarray:
+def summary(loss_cell: nn.Cell, feed: BatchFeed, batch: dict) -> np.ndarray:
     """RGB uint8: input | true IUV | predicted IUV, in stage end also mesh over input | location map.
 
     The networks are in evaluation mode meanwhile, so that looking does not move BatchNorm's running
@@ -22,7 +23,7 @@ def summary(loss_cell: nn.Cell, batch: dict) -> np.ndarray:
     whole = getattr(loss_cell, "DMR", None)
     network = whole or loss_cell.CNet
     network.set_train(False)
-    outputs = network(batch["img"])
+    outputs = network(feed.network_input(batch))
     dp_out = outputs[0].asnumpy()
     crops = [denormalise(image) for image in images[:MAX_ROWS]]
     rows = [
