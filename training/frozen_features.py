@@ -10,6 +10,7 @@ MEMORY = 2 << 30  # bytes of outputs that are kept
 class FrozenFeatures:
     """A batch -> the outputs of a CNet that does not learn: (dp_out, features, codes).
 
+    The tuple is mutable: GRAPH mode would take a plain one for a constant and compile every step anew.
     reuse: without augmentation a sample is the same in every epoch, so its outputs are kept, up to
     MEMORY bytes in all.
     """
@@ -24,12 +25,12 @@ class FrozenFeatures:
         keys = self._keys(batch) if self.reuse else ()
         if keys and all(key in self.known for key in keys):
             rows = [self.known[key] for key in keys]
-            return tuple(Tensor(np.stack(arrays), ms.float32) for arrays in zip(*rows, strict=True))
+            return ms.mutable(tuple(Tensor(np.stack(arrays), ms.float32) for arrays in zip(*rows, strict=True)))
         self.cnet.set_train(False)
         outputs = self.cnet(batch["img"])
         if keys and self.size < MEMORY:
             self._keep(keys, [output.asnumpy() for output in outputs])
-        return outputs
+        return ms.mutable(tuple(outputs))
 
     @staticmethod
     def _keys(batch: dict) -> list[tuple]:
