@@ -136,6 +136,7 @@ def test_gradients_of_every_parameter(name, witness, monkeypatch):
         assert error <= allowed, f"{parameter}: {error:.2e} of the gradient's norm, allowed {allowed:.2e}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, live", [("dp", False), ("end", False), ("dp", True)])
 def test_gradients_are_as_exact_as_pytorchs(name, live, witness):
     stage = make_stage(name, witness, live=live)
