@@ -176,7 +176,11 @@ def follow(stage: Stage, mode: str, steps: int, learning_rate: float) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name, mode", [(name, mode) for name in ("dp", "end") for mode in ("pynative", "graph")])
-def test_ten_steps_of_adam(name, mode, witness):
+def test_ten_steps_of_adam(name, mode, witness, monkeypatch):
     # small steps keep every pixel in its cell of the warp
     learning_rate = LEARNING_RATE if name == "dp" else LEARNING_RATE / 5
-    follow(make_stage(name, witness, settled=True), mode, 10, learning_rate)
+    stage = make_stage(name, witness, settled=True)
+    if name == "end":  # a ReLU that opens by rounding on one side only would part the trajectories
+        monkeypatch.setattr(F, "relu", lambda values, inplace=False: F.silu(values))
+        smooth_activations(stage.network)
+    follow(stage, mode, 10, learning_rate)
