@@ -167,7 +167,8 @@ def follow(stage: Stage, mode: str, steps: int, learning_rate: float) -> None:
             torch_adam.step()
             theirs.append(total.item())
     np.testing.assert_allclose(ours, theirs, rtol=TRAJECTORY_TOLERANCE)
-    assert theirs[-1] < 0.9 * theirs[0]  # otherwise the claim would be empty
+    # the way that both went is long beside the tolerance, otherwise the claim would be empty
+    assert theirs[-1] < (1 - 5 * TRAJECTORY_TOLERANCE) * theirs[0]
     after = named_arrays(stage.module)
     for name, parameter in stage.network.parameters_and_names():
         if not parameter.requires_grad:
