@@ -167,8 +167,7 @@ def follow(stage: Stage, mode: str, steps: int, learning_rate: float) -> None:
             torch_adam.step()
             theirs.append(total.item())
     np.testing.assert_allclose(ours, theirs, rtol=TRAJECTORY_TOLERANCE)
-    # the way that both went is long beside the tolerance, otherwise the claim would be empty
-    assert theirs[-1] < (1 - 5 * TRAJECTORY_TOLERANCE) * theirs[0]
+    assert theirs[-1] < 0.9 * theirs[0]  # otherwise the claim would be empty
     after = named_arrays(stage.module)
     for name, parameter in stage.network.parameters_and_names():
         if not parameter.requires_grad:
@@ -179,7 +178,7 @@ def follow(stage: Stage, mode: str, steps: int, learning_rate: float) -> None:
 @pytest.mark.parametrize("name, mode", [(name, mode) for name in ("dp", "end") for mode in ("pynative", "graph")])
 def test_ten_steps_of_adam(name, mode, witness, monkeypatch):
     # small steps keep every pixel in its cell of the warp
-    learning_rate = LEARNING_RATE if name == "dp" else LEARNING_RATE / 5
+    learning_rate = LEARNING_RATE if name == "dp" else LEARNING_RATE / 4
     stage = make_stage(name, witness, settled=True)
     if name == "end":  # a ReLU that opens by rounding on one side only would part the trajectories
         monkeypatch.setattr(F, "relu", lambda values, inplace=False: F.silu(values))
