@@ -62,7 +62,7 @@ def main():
               "--num_workers", 1, "--log_dir", out / "logs", *arguments.options]  # fmt: skip
     dp, end = epochs(arguments.steps_dp, 8), epochs(arguments.steps_end, 4)
     commands.run("train.py", "--stage", "dp", "--ckpt_dir", out / "ckpt_dp", "--name", "overfit_dp", "--batch_size", 8,
-                 "--num_epochs_dp", dp, *common)  # fmt: skip
+                 "--num_epochs_dp", dp, "--lam_dp_mask", 1, *common)  # fmt: skip
     commands.run("train.py", "--stage", "end", "--ckpt_dir", out / "ckpt", "--name", "overfit_end", "--batch_size", 4,
                  "--num_epochs_end", end, "--freeze_cnet", "--zero_init_residual", "--gtkey3d_from_mesh",
                  "--lam_mesh", 10, "--lam_uv", 0.2,
