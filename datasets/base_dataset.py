@@ -9,7 +9,7 @@ import re
 import numpy as np
 
 from datasets.regions import Reach, Region, load_all
-from datasets.registry import dataset_files, read_table
+from datasets.registry import dataset_files, is_gendered, read_table
 from utils import imutils
 from utils.body_model import GENDERS, NEUTRAL, load_model_of_gender, pose_vertices
 from utils.camera import normalise_pixels
@@ -53,7 +53,6 @@ class BaseDataset:
     """
 
     source_columns = ("imgname",)  # what names the image of a row
-    gendered = False  # whether the mesh is that of the gender's own model, instead of the neutral one
 
     def __init__(
         self, options, dataset: str = "up-3d", split: str = "train", is_train: bool | None = None, needs_iuv=True
@@ -195,7 +194,7 @@ class BaseDataset:
 
     def true_vertices(self, index: int) -> np.ndarray:
         """The annotated mesh [V, 3] of a row in metres, without augmentation."""
-        model = load_model_of_gender(self.gender(index) if self.gendered else NEUTRAL)
+        model = load_model_of_gender(self.gender(index) if is_gendered(self.dataset) else NEUTRAL)
         return pose_vertices(model, self.table["pose"][index], self.table["shape"][index])
 
     def _row(self, key: str, index: int, shape: tuple) -> np.ndarray:

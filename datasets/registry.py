@@ -18,6 +18,7 @@ class DatasetFiles:
     npz: dict[str, str]
     prepare: str  # how its npz files are come by
     has_spin_fits: bool = False  # --use_spin_fit applies: its own annotation is 2-D, or no mesh
+    gendered: bool = False  # its meshes are those of the male and female body model, not of the neutral one
 
 
 BRING_IT = "Bring it in the format of SPIN and GraphCMR, see data/README.md."
@@ -31,6 +32,7 @@ DATASETS = {
         "SURREAL_ROOT",
         {"train": config.SURREAL_TRAIN_NPZ, "test": config.SURREAL_VALIDATION_NPZ},
         "Run: python preprocess_surreal.py --train_files --eval_files --gt_iuv",
+        gendered=True,
     ),
     "h36m": DatasetFiles("H36M_ROOT", {"train": "h36m_train"}, BRING_IT),
     "lsp": DatasetFiles("LSP_ROOT", {"train": "lsp_dataset_train"}, BRING_IT, True),
@@ -62,6 +64,11 @@ def dataset_files(dataset: str, split: str, spin_fit: bool = False) -> tuple[Pat
         raise UserError(f"dataset {dataset} has no split {split!r}, expected one of: {', '.join(entry.npz)}.")
     name = entry.npz[split] + ("_spin_fit" if spin_fit and entry.has_spin_fits else "")
     return getattr(config, entry.root), config.DATASET_NPZ_PATH / f"{name}.npz", entry.prepare
+
+
+def is_gendered(dataset: str) -> bool:
+    """Whether the true meshes of a data set are those of the male and female body model; never of a mixture."""
+    return dataset in DATASETS and DATASETS[dataset].gendered
 
 
 def read_table(npz_file: Path, prepare: str, needed: tuple[str, ...]) -> dict[str, np.ndarray]:

@@ -13,7 +13,6 @@ class SurrealDataset(BaseDataset):
     """A split of SURREAL; items as BaseDataset, imgname is `folder/video.mp4:frame`."""
 
     source_columns = ("videoname", "framenum")
-    gendered = True
 
     def image_names(self) -> list[str]:
         folder, table = FOLDERS[self.split], self.table

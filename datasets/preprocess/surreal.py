@@ -211,6 +211,8 @@ class Surreal:
     """The preparation of SURREAL: tables of its two splits, and the IUV images of the training frames."""
 
     name = "SURREAL"
+    train_help = "make surreal_train.npz from the videos below surreal/data/cmu/train"
+    eval_help = "make surreal_val.npz from namescmu.txt and valid_list.txt"
 
     def __init__(self):
         self.root = config.SURREAL_ROOT

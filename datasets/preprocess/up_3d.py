@@ -193,6 +193,8 @@ class Up3D:
     """The preparation of UP-3D: tables of its two splits, and their IUV images."""
 
     name = "UP-3D"
+    train_help = "make up_3d_trainval.npz from trainval.txt"
+    eval_help = "make up_3d_lsp_test.npz from namesUPlsp.txt"
 
     def __init__(self):
         self.root = config.UP_3D_ROOT
