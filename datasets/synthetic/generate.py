@@ -12,7 +12,7 @@ from pathlib import Path
 
 from datasets.synthetic import surreal
 from datasets.synthetic.body import write_body
-from datasets.synthetic.clothing import CLOTHING
+from datasets.synthetic.outfits import CLOTHING
 from datasets.synthetic.up_3d import write_lists, write_photos
 from utils import config
 from utils.errors import UserError, run_command

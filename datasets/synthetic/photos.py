@@ -13,9 +13,11 @@ import numpy as np
 
 from datasets.synthetic import props
 from datasets.synthetic.backgrounds import make_backdrop
-from datasets.synthetic.clothing import Landmarks, Outfit, dress, find_landmarks, sample_outfit
+from datasets.synthetic.clothing import dress
 from datasets.synthetic.framing import Sitter, sample_sitter
+from datasets.synthetic.landmarks import Landmarks, find_landmarks
 from datasets.synthetic.lighting import Light, lit_samples, lit_share, openness, sample_light
+from datasets.synthetic.outfits import Outfit, sample_outfit
 from datasets.synthetic.rooms import studio
 from datasets.synthetic.textures import blur, to_display
 from datasets.synthetic.view import Backdrop

@@ -13,9 +13,9 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from datasets.preprocess.surreal import HEIGHT, UPRIGHT, WIDTH, WORLD_TO_CAMERA
 from datasets.synthetic.backgrounds import make_backdrop
-from datasets.synthetic.clothing import sample_outfit
 from datasets.synthetic.framing import Sitter
 from datasets.synthetic.lighting import sample_light
+from datasets.synthetic.outfits import sample_outfit
 from datasets.synthetic.photos import SUPERSAMPLE, Stage, build_scene, develop, light_foreground
 from datasets.synthetic.poses import SampledPose, sample_pose
 from datasets.synthetic.view import View, world_to_camera
