@@ -52,7 +52,7 @@ class BaseDataset:
     images, unless `needs_iuv` is False; without is_train items are the plain crops.
     """
 
-    source_columns = ("imgname",)  # what names the image of a row
+    source_columns: tuple[str, ...] = ("imgname",)  # what names the image of a row
 
     def __init__(
         self, options, dataset: str = "up-3d", split: str = "train", is_train: bool | None = None, needs_iuv=True

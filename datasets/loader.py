@@ -11,7 +11,7 @@ import re
 import shutil
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import cv2
 import mindspore.dataset as ms_dataset
@@ -35,7 +35,7 @@ def epoch_order(length: int, seed: int, epoch: int, shuffle: bool) -> np.ndarray
 
 
 def rank_indices(order: np.ndarray, batch_size: int, rank: int, world_size: int, drop_last: bool) -> np.ndarray:
-    """The samples of one rank, batch after batch: its part of each global batch."""
+    """The samples [n] of one rank, batch after batch: its part of each global batch of the epoch's order [N]."""
     block = batch_size * world_size
     if drop_last:
         order = order[: len(order) // block * block]
@@ -81,7 +81,7 @@ class Loader:
         """Batches as numpy arrays, made whole by threads of this process, a few ahead."""
         starts = range(0, len(self.source), self.batch_size)
         with ThreadPoolExecutor(workers) as pool:
-            ahead = deque()
+            ahead: deque[Future] = deque()
             try:
                 for start in starts:
                     ahead.append(pool.submit(self._make_batch, start))

@@ -72,7 +72,7 @@ class Reach:
         else:
             part = part[: blocks[1] * shrink, : blocks[0] * shrink]
             part = cv2.resize(part, tuple(blocks.tolist()), interpolation=cv2.INTER_AREA)
-        return Region(np.ascontiguousarray(part), (int(low[0]), int(low[1])), shrink, image.shape[:2])
+        return Region(np.ascontiguousarray(part), (int(low[0]), int(low[1])), shrink, (image.shape[0], image.shape[1]))
 
 
 def available_memory() -> int:
@@ -89,7 +89,7 @@ def load_all(read, count: int, label: str) -> list:
     does not suffice.
     """
     threads = len(os.sched_getaffinity(0))
-    found = []
+    found: list[tuple] = []
     with ThreadPoolExecutor(threads) as pool, tqdm(total=count, desc=f"{label}: reading", unit="img") as progress:
         for start in range(0, count, SAMPLES_TO_JUDGE_BY):
             found += pool.map(read, range(start, min(start + SAMPLES_TO_JUDGE_BY, count)))

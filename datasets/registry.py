@@ -44,7 +44,7 @@ DATASETS = {
 }
 
 # name -> sampling shares. The share of a tuple of data sets is divided among them by their sizes.
-MIXTURES = {
+MIXTURES: dict[str, dict[str | tuple[str, ...], float]] = {
     "itw": {"lsp": 0.1, "coco": 0.3, "mpii": 0.3, "up-3d": 0.3},
     "mesh": {"h36m": 0.7, "up-3d": 0.3},
     "all": {"h36m": 0.3, "lsp": 0.1, "coco": 0.2, "mpii": 0.2, "up-3d": 0.2},
@@ -72,7 +72,7 @@ def is_gendered(dataset: str) -> bool:
 
 
 def read_table(npz_file: Path, prepare: str, needed: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The arrays of a data set's npz file, checked for the columns that every item needs."""
+    """The columns [N, ...] of a data set's npz file; UserError where one is missing or of another length."""
     if not npz_file.is_file():
         raise UserError(f"{npz_file} does not exist. {prepare}")
     table = read_npz(npz_file, f"Delete it. {prepare}")

@@ -15,6 +15,7 @@ class SurrealDataset(BaseDataset):
     source_columns = ("videoname", "framenum")
 
     def image_names(self) -> list[str]:
+        """`folder/video.mp4:frame` for every row."""
         folder, table = FOLDERS[self.split], self.table
         rows = zip(table["videoname"].tolist(), table["framenum"].tolist(), strict=True)
         return [f"{folder}/{video.lstrip('/')}:{frame}" for video, frame in rows]

@@ -64,7 +64,7 @@ class _Cache(threading.local):
         self.videos.pop(path).capture.release()
 
 
-_inherited = []
+_inherited: list[OrderedDict] = []
 _cache = _Cache()
 
 

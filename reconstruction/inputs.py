@@ -73,8 +73,10 @@ def _list(path: Path) -> list[Path | UserError]:
     if not path.is_dir():
         return [path]
     known = IMAGE_SUFFIXES | VIDEO_SUFFIXES
-    files = sorted(file for file in path.iterdir() if file.is_file() and file.suffix.lower() in known)
-    return files or [UserError(f"the folder {path} holds no images or videos ({', '.join(sorted(known))}).")]
+    files = [file for file in sorted(path.iterdir()) if file.is_file() and file.suffix.lower() in known]
+    if not files:
+        return [UserError(f"the folder {path} holds no images or videos ({', '.join(sorted(known))}).")]
+    return [*files]
 
 
 def _read(path: Path, every: int, names: _Names) -> Iterator[Photo | UserError]:

@@ -67,7 +67,7 @@ class Training:
         self.states = SavedStates(folder, options.keep_checkpoints, options.resume)
         self.health = Health(ranks, options.max_bad_steps, log.say)
         self.resumed = self._newest_state() if options.resume else None
-        self.best = {}  # stage -> {"step", "value"} of its best weights
+        self.best: dict[str, dict] = {}  # stage -> {"step", "value"} of its best weights
 
     # ---- where to go on ----
 
@@ -153,7 +153,7 @@ class Training:
 
     def _restore(self, stage: Stage, cell) -> int:
         """The step to go on from; fills weights and moments when the saved state is of this stage."""
-        if not self._resumes(stage):
+        if self.resumed is None or not self._resumes(stage):
             return 0
         position, values, record = self.resumed
         path = self.states.path(position)

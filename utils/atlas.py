@@ -42,23 +42,27 @@ class Atlas:
 
     @property
     def resolution(self) -> tuple[int, int]:
-        return self.mask.shape
+        """(H, W) pixels."""
+        height, width = self.mask.shape
+        return height, width
 
     @property
     def vertex_count(self) -> int:
+        """V."""
         return len(self.vt_count)
 
 
 def build_atlas(template: ObjMesh, height: int, width: int) -> Atlas:
     """Tables of the textured mesh `template` at height x width pixels."""
     _check_template(template, height, width)
+    places, face_places = template.textured()
     # a texcoord shared by two vertices becomes one entry for each of them; unused texcoords vanish
-    corners = np.stack([template.face_texcoords, template.faces], axis=-1).reshape(-1, 2)
+    corners = np.stack([face_places, template.faces], axis=-1).reshape(-1, 2)
     pairs, corner_pair = np.unique(corners, axis=0, return_inverse=True)
-    texcoords = np.clip(template.texcoords[pairs[:, 0]], 0, 1).astype(np.float32)
+    texcoords = np.clip(places[pairs[:, 0]], 0, 1).astype(np.float32)
     vt2v = pairs[:, 1].copy()
     # float32 positions from here on, so that a look-up computes exactly what the claims computed
-    face_positions = texcoords[corner_pair.reshape(-1, 3)] * np.float64([width - 1, height - 1])
+    face_positions = texcoords[corner_pair.reshape(-1, 3)] * np.array([width - 1, height - 1], np.float64)
     pixel, triangle, weights = _rasterise(face_positions, height, width)
     v_index = np.zeros((height * width, 3), np.int64)
     bary_weights = np.zeros((height * width, 3), np.float32)
@@ -79,9 +83,8 @@ def build_atlas(template: ObjMesh, height: int, width: int) -> Atlas:
 def _check_template(template: ObjMesh, height: int, width: int) -> None:
     if min(height, width) < SMALLEST_SIDE:
         raise UserError(f"An atlas of {height} x {width} pixels is too small; use at least {SMALLEST_SIDE} a side.")
-    if template.texcoords is None:
-        raise UserError("The atlas template has no texture coordinates: expected faces like `f v/vt v/vt v/vt`.")
-    used = template.texcoords[np.unique(template.face_texcoords)]
+    texcoords, face_texcoords = template.textured()
+    used = texcoords[np.unique(face_texcoords)]
     if not (used.min() >= -TEXCOORD_SLACK and used.max() <= 1 + TEXCOORD_SLACK):
         raise UserError(f"The atlas template has texcoords in [{used.min():.3f}, {used.max():.3f}], expected [0, 1].")
     bare = np.setdiff1d(np.arange(len(template.vertices)), template.faces)

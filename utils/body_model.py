@@ -139,12 +139,15 @@ class JointRegressors:
     lsp_rows: np.ndarray  # [14, V]
 
     def smpl(self, vertices: np.ndarray) -> np.ndarray:
+        """[V, 3] -> [24, 3]: the joints of the kinematic tree."""
         return self.smpl_rows @ vertices
 
     def joints(self, vertices: np.ndarray) -> np.ndarray:
+        """[V, 3] -> [24, 3]: the training joint set, from SMPL's own rows and the extra ones."""
         return self.joint_rows @ vertices
 
     def lsp(self, vertices: np.ndarray) -> np.ndarray:
+        """[V, 3] -> [14, 3]: LSP joints."""
         return self.lsp_rows @ vertices
 
     @property
@@ -156,7 +159,7 @@ class JointRegressors:
         return rows
 
 
-def load_joint_regressors(data_root=None, model: BodyModel = None) -> JointRegressors:
+def load_joint_regressors(data_root=None, model: BodyModel | None = None) -> JointRegressors:
     """Read the regressors below `data_root` (default: the data root) that belong to `model`.
 
     `model` gives the 24 SMPL rows (default: the neutral model). Where the LSP regressor file is

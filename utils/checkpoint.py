@@ -30,6 +30,7 @@ def named_parameters(network: nn.Cell) -> dict:
 
 
 def save_weights(network: nn.Cell, path) -> None:
+    """Write the parameters and statistics of `network`, with a checksum beside `path`."""
     write_parameters(named_parameters(network), path)
 
 

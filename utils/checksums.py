@@ -17,6 +17,7 @@ class Damaged(UserError):
 
 
 def sum_file(path) -> Path:
+    """Where the checksum of `path` lies."""
     return Path(f"{path}{SUFFIX}")
 
 
@@ -46,6 +47,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def file_digest(path) -> str:
+    """SHA-256 of the file's content, in hexadecimal."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

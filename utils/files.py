@@ -69,11 +69,13 @@ def _umask() -> int:
 
 
 def write_text(path, text: str) -> None:
+    """Write `text` as UTF-8."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_bytes(path, content: bytes) -> None:
+    """Write `content` as it is."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
 
@@ -86,17 +88,19 @@ def write_png(path, image: np.ndarray) -> None:
 
 
 def write_npy(path, array: np.ndarray) -> None:
+    """Write an array [...] of numbers as .npy."""
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
         np.save(stream, array)
 
 
 def write_npz(path, **arrays) -> None:
+    """Write arrays by name as an uncompressed .npz."""
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
         np.savez(stream, **arrays)
 
 
 def read_npz(path, advice: str) -> dict[str, np.ndarray]:
-    """The arrays of an .npz by name; UserError, ending with `advice`, where it is damaged or holds objects."""
+    """The arrays [...] of an .npz by name; UserError, ending with `advice`, where it is damaged or holds objects."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}

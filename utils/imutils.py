@@ -121,7 +121,7 @@ def warp_iuv(iuv: np.ndarray, matrix: np.ndarray, size: int, flip: bool) -> np.n
 
 
 def mirror_iuv_labels(iuv: np.ndarray) -> np.ndarray:
-    """U -> 255 - U inside the mask: the atlas is mirror-symmetric, so a mirrored body wears mirrored labels."""
+    """IUV [..., 3] uint8: U -> 255 - U inside the mask, as the atlas is mirror-symmetric."""
     mirrored = iuv.copy()
     mirrored[..., 1] = np.where(iuv[..., 0] > 0, 255 - iuv[..., 1], iuv[..., 1])
     return mirrored
@@ -148,7 +148,7 @@ def transform_pose(pose: np.ndarray, augmentation: Augmentation) -> np.ndarray:
 
 
 def transform_weak_camera(camera: np.ndarray, augmentation: Augmentation) -> np.ndarray:
-    """Weak-perspective camera (s, tx, ty) of the un-augmented crop -> of the augmented crop."""
+    """Weak-perspective camera [3] = (s, tx, ty) of the un-augmented crop -> of the augmented crop."""
     return np.array([camera[0] / augmentation.scale, *(plane_transform(augmentation) @ camera[1:])])
 
 

@@ -8,7 +8,9 @@ state and hand out its value.
 
 import pickle
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -25,7 +27,7 @@ class _Chumpy:
     def __setstate__(self, state):
         self.state = state
 
-    def value(self) -> np.ndarray:
+    def value(self) -> "np.ndarray | _ChumpyFormula":
         return np.asarray(_resolve(self.state["x"]))
 
 
@@ -43,6 +45,8 @@ class _ChumpyFormula(_Chumpy):
 
     It may stand in a place that nobody asks for; only the attempt to use it as an array is an error.
     """
+
+    name = "chumpy"  # the class that it stands for
 
     def value(self) -> "_ChumpyFormula":
         return self
@@ -68,8 +72,10 @@ def _new_object(cls, base=object, state=None):
     return cls.__new__(cls)
 
 
-_MULTIARRAY = np.core.multiarray
-_ADMITTED = {
+# Any: their private names have no types
+_MULTIARRAY: Any = np.core.multiarray
+_NUMERIC: Any = np.core.numeric
+_ADMITTED: dict[tuple[str, str], Callable] = {
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
     ("_codecs", "encode"): _decode_bytes,
@@ -86,7 +92,7 @@ for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
     _ADMITTED[_module, "_reconstruct"] = _MULTIARRAY._reconstruct
     _ADMITTED[_module, "scalar"] = _MULTIARRAY.scalar
 for _module in ("numpy.core.numeric", "numpy._core.numeric"):
-    _ADMITTED[_module, "_frombuffer"] = np.core.numeric._frombuffer  # arrays in protocol 5
+    _ADMITTED[_module, "_frombuffer"] = _NUMERIC._frombuffer  # arrays in protocol 5
 for _kind in ("csc", "csr", "coo"):
     for _module in (f"scipy.sparse.{_kind}", f"scipy.sparse._{_kind}"):
         _ADMITTED[_module, f"{_kind}_matrix"] = getattr(scipy.sparse, f"{_kind}_matrix")
@@ -124,7 +130,7 @@ def load_pickle(path) -> dict:
 
 
 def load_npy(path) -> np.ndarray:
-    """Read a .npy file, arrays of objects included; raises as load_pickle."""
+    """The array [...] of a .npy file, also one of objects; raises as load_pickle."""
     return _read(path, "a .npy file of numbers", _read_array)
 
 

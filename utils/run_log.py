@@ -27,7 +27,7 @@ class RunLog:
         self.folder = Path(options.log_dir) / options.name
         self.log_freq = options.log_freq
         self.is_main = is_main
-        self.board = None
+        self.board: SummaryWriter | None = None
 
     def __enter__(self):
         if self.is_main:
@@ -69,6 +69,7 @@ class RunLog:
         self.metrics = open(path, "a", encoding="utf-8")  # noqa: SIM115 closed in __exit__
 
     def say(self, line: str) -> None:
+        """A line for the terminal, past progress bars."""
         if self.is_main:
             tqdm.write(line, file=sys.stderr)
 
@@ -80,7 +81,7 @@ class RunLog:
 
     def scalars(self, group: str, values: dict, step: int) -> None:
         """Curves group/name in TensorBoard; values: name -> number."""
-        if self.is_main:
+        if self.board is not None:
             for name, value in values.items():
                 if math.isfinite(value):  # the writer complains in the terminal of others
                     self.board.add_scalar(f"{group}/{name}", value, step)
@@ -88,7 +89,7 @@ class RunLog:
 
     def picture(self, stage: str, title: str, step: int, image) -> None:
         """An RGB picture [H, W, 3] uint8 in TensorBoard, and as a file in the log folder."""
-        if self.is_main:
+        if self.board is not None:
             self.board.add_image(title, image, step, dataformats="HWC")
             self.board.flush()
             write_png(self.folder / f"{stage}_{title}_{step:07d}.png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
@@ -160,4 +161,5 @@ class StageMeter:
             )
 
     def close(self) -> None:
+        """Leave the bar as it is."""
         self.bar.close()

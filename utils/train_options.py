@@ -25,6 +25,7 @@ class CommandParser(argparse.ArgumentParser):
     """A parser whose complaints are UserErrors."""
 
     def error(self, message):
+        """Raise UserError instead of printing the usage."""
         raise UserError(f"{message} (see --help)")
 
 

@@ -16,13 +16,17 @@ class Preparation(Protocol):
     train_help: str
     eval_help: str
 
-    def make_train(self, workers: int) -> Summary: ...
+    def make_train(self, workers: int) -> Summary:
+        """Write the .npz of the training split."""
 
-    def make_eval(self, workers: int) -> Summary: ...
+    def make_eval(self, workers: int) -> Summary:
+        """Write the .npz of the test split."""
 
-    def make_iuv(self, npz_file: Path, uv_type: str, workers: int) -> Summary: ...
+    def make_iuv(self, npz_file: Path, uv_type: str, workers: int) -> Summary:
+        """Draw the IUV images of an .npz that are missing."""
 
-    def npz_files(self) -> list[Path]: ...
+    def npz_files(self) -> list[Path]:
+        """The .npz files that get IUV images, whether they exist or not."""
 
 
 def run(data_set: type[Preparation], description: str) -> int:
@@ -31,6 +35,7 @@ def run(data_set: type[Preparation], description: str) -> int:
 
 
 def parse_args(description: str, data_set: type[Preparation]) -> argparse.Namespace:
+    """The options of the command line; ends the program where nothing is to be done."""
     parser = argparse.ArgumentParser(
         description=description.strip(), formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
@@ -70,6 +75,7 @@ def prepare(args: argparse.Namespace, data_set: type[Preparation]) -> int:
 
 
 def report(summaries: list[Summary], skip_bad: bool) -> int:
+    """Print what became of the samples; the exit code: 1 where some are broken, unless they may be skipped."""
     for summary in summaries:
         print(summary)
     broken = sorted({name for summary in summaries for name in summary.broken})

@@ -40,7 +40,7 @@ def load_atlas_faces(uv_type: str, num_vertices: int) -> AtlasFaces:
         raise UserError(f"{path} has no texture coordinates (vt), so it is not an atlas.")
     if len(mesh.vertices) != num_vertices:
         raise UserError(f"{path} has {len(mesh.vertices)} vertices, the body model {num_vertices}: they do not match.")
-    return AtlasFaces(mesh.faces, mesh.texcoords[mesh.face_texcoords])
+    return AtlasFaces(mesh.faces, mesh.face_uv())
 
 
 def draw_iuv(vertices, joints, keypoints, height: int, width: int, atlas: AtlasFaces) -> np.ndarray:
@@ -86,7 +86,11 @@ class _Rows:
 
     def __getitem__(self, position: int) -> tuple[dict, str]:
         index = self.chosen[position]
-        return {key: self.table[key][index] for key in self.columns}, self.names[index]
+        return _row(self.table, self.columns, index), self.names[index]
+
+
+def _row(table: dict, columns: Sequence[str], index: int) -> dict:
+    return {key: table[key][index] for key in columns}
 
 
 def make_iuv(
@@ -108,9 +112,10 @@ def make_iuv(
     """
     check_atlas_stamp(root / f"{uv_type}_IUV_gt", config.atlas_template(uv_type))
     table = read_npz(npz_file, DAMAGE_ADVICE)
-    every = _Rows(table, columns, [""] * len(table[columns[0]]), list(range(len(table[columns[0]]))))
-    iuv_names, missing = [], []
-    for index, (row, _) in enumerate(every):
+    iuv_names: list[str] = []
+    missing: list[int] = []
+    for index in range(len(table[columns[0]])):
+        row = _row(table, columns, index)
         iuv_names.append(names(row))
         path = root / iuv_names[-1]
         if not path.is_file() or path.stat().st_mtime < newest_change(row):
@@ -126,7 +131,7 @@ def make_iuv(
         finished[missing[position]] = True
 
     column = np.where(finished, iuv_names, "")
-    if not np.array_equal(table.get("iuv_names"), column):
+    if "iuv_names" not in table or not np.array_equal(table["iuv_names"], column):
         write_npz(npz_file, **(table | {"iuv_names": column}))
     return summary
 

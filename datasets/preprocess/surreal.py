@@ -55,6 +55,7 @@ class Info:
 
 
 def info_file(video: Path) -> Path:
+    """The annotations of a video, beside it."""
     return video.with_name(f"{video.stem}_info.mat")
 
 
@@ -218,10 +219,12 @@ class Surreal:
         self.root = config.SURREAL_ROOT
 
     def make_train(self, workers: int) -> Summary:
+        """Write the .npz of every tenth frame of the training videos."""
         folder = self.root / config.SURREAL_TRAIN_FOLDER
         return self._make_table(config.SURREAL_TRAIN_NPZ, folder, training_videos(folder), False, workers)
 
     def make_eval(self, workers: int) -> Summary:
+        """Write the .npz of the middle frames of the listed validation videos."""
         names = validation_videos(config.SURREAL_VALIDATION_NAMES, config.SURREAL_VALIDATION_LIST)
         folder = self.root / config.SURREAL_VALIDATION_FOLDER
         return self._make_table(config.SURREAL_VALIDATION_NPZ, folder, names, True, workers)

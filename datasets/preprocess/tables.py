@@ -42,7 +42,8 @@ def make_table(npz_file: Path, layout: Layout, names: Sequence[str], job: Callab
     blocks = {name: blocks[name] for name in names if name in blocks}
     summary.kept = len(blocks)
 
-    missing, unsaved = [name for name in names if name not in blocks], []
+    missing = [name for name in names if name not in blocks]
+    unsaved: list[dict] = []
 
     def save():
         shards.append(npz_file.with_name(f"{npz_file.stem}.partial_{len(shards):06d}.npz"))

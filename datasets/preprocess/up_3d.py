@@ -41,14 +41,17 @@ class Split:
 
     @property
     def npz_file(self) -> Path:
+        """Where the table of the split lies."""
         return config.DATASET_NPZ_PATH / f"{self.npz_name}.npz"
 
 
 def train_split() -> Split:
+    """The images of trainval.txt."""
     return Split("up_3d_trainval", config.UP_3D_ROOT / "trainval.txt")
 
 
 def test_split() -> Split:
+    """The images of namesUPlsp.txt."""
     return Split("up_3d_lsp_test", config.UP_3D_TEST_NAMES)
 
 
@@ -180,7 +183,8 @@ def image_size(path: Path) -> tuple[int, int]:
         if header[:8] == PNG_SIGNATURE and len(header) == 24:
             width, height = struct.unpack(">II", header[16:24])
             return height, width
-    return read_image(path, RENEW_ADVICE).shape[:2]
+    height, width, _ = read_image(path, RENEW_ADVICE).shape
+    return height, width
 
 
 def iuv_name(row: dict, uv_type: str) -> str:
@@ -211,9 +215,11 @@ class Up3D:
         )  # fmt: skip
 
     def make_train(self, workers: int) -> Summary:
+        """Write the .npz of the training split."""
         return self.make_split(train_split(), workers)
 
     def make_eval(self, workers: int) -> Summary:
+        """Write the .npz of the test split."""
         return self.make_split(test_split(), workers)
 
     def make_iuv(self, npz_file: Path, uv_type: str, workers: int) -> Summary:

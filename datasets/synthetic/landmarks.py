@@ -35,6 +35,7 @@ class Landmarks:
 
 
 def find_landmarks(model: BodyModel, regressors: JointRegressors) -> Landmarks:
+    """The landmarks of a body model, from its joints and extremes."""
     vertices = model.v_template
     joints, named = regressors.smpl(vertices), regressors.joints(vertices)
     return Landmarks(

@@ -77,6 +77,7 @@ class Outfit:
 
 
 def sample_outfit(rng: np.random.Generator, clothing: str = "street") -> Outfit:
+    """Draw what one person wears; `clothing` is one of CLOTHING."""
     skin_place = rng.uniform(0, len(MONK_SCALE) - 2.4)
     low = int(skin_place)
     skin = _hex(MONK_SCALE[low]) + (skin_place - low) * (_hex(MONK_SCALE[low + 1]) - _hex(MONK_SCALE[low]))
