@@ -56,10 +56,11 @@ def applies(requirement: Requirement, extras: frozenset[str]) -> bool:
 def licence(package: metadata.Distribution) -> str:
     """The licence's name as the package states it; ValueError where it states none."""
     stated = package.metadata
-    entry = (stated.get("License-Expression") or stated.get("License") or "").strip()
+    expression = "".join(stated.get_all("License-Expression") or ())
+    if expression:
+        return expression
+    entry = "".join(stated.get_all("License") or ()).strip()
     if entry and len(entry) <= LONGEST_NAME and "\n" not in entry:
-        return entry
-    if stated.get("License-Expression"):
         return entry
     text = re.sub(r"\s+", " ", entry)
     recognised = [name for name, phrase in TEXTS.items() if phrase in text]
