@@ -83,7 +83,7 @@ def available_memory() -> int:
 
 
 def load_all(read, count: int, label: str) -> list:
-    """[read(0), ..., read(count - 1)], each a tuple of Regions (or None), read by several threads.
+    """[read(0), ..., read(count - 1)], each a tuple of Regions (or None) or a text, read by several threads.
 
     Called before the loader's workers are forked, so all of them share one copy. UserError where the memory
     does not suffice.
@@ -100,7 +100,7 @@ def load_all(read, count: int, label: str) -> list:
 
 
 def _check_memory(found: list, count: int) -> None:
-    held = sum(region.pixels.nbytes for regions in found for region in regions if region is not None)
+    held = sum(region.pixels.nbytes for regions in found for region in regions if isinstance(region, Region))
     needed, free = held * (count - len(found)) / len(found), available_memory()
     if needed > MEMORY_SHARE * free:
         raise UserError(

@@ -21,6 +21,7 @@ from utils.files import write_text
 ARCHITECTURE = ("model", "img_res", "uv_res", "uv_type", "uv_channels", "warp_level", "norm_type", "lnet_width")
 CONFIG_NAME = "config.json"
 ROOM = 2  # times its size: some may be taken by other processes before it is read
+DATE_STEP = 1_000_000  # ns between the dates of two checkpoints, at least
 CNET_PREFIX, DMR_PREFIX = "CNet", "dmr"  # {prefix}_{epoch}.ckpt
 
 
@@ -30,7 +31,19 @@ def named_parameters(network: nn.Cell) -> dict:
 
 
 def save_weights(network: nn.Cell, path) -> None:
-    write_parameters(named_parameters(network), path)
+    """Write the parameters of `network`, dated after all other weights of its kind in the folder.
+
+    `newest` goes by dates, and clocks are set back.
+    """
+    path = Path(path)
+    others = path.parent.glob(f"{path.stem.rsplit('_', 1)[0]}_*.ckpt")
+    latest = max((other.stat().st_mtime_ns for other in others if other != path), default=0)
+
+    def date(temporary: Path) -> None:
+        time = max(temporary.stat().st_mtime_ns, latest + DATE_STEP)
+        os.utime(temporary, ns=(time, time))
+
+    write_parameters(named_parameters(network), path, check=date)
 
 
 def write_parameters(parameters: dict, path, texts: dict | None = None, check: Callable | None = None) -> None:
@@ -40,7 +53,11 @@ def write_parameters(parameters: dict, path, texts: dict | None = None, check: C
     """
     entries = [{"name": name, "data": parameter} for name, parameter in parameters.items()]
     with checksums.checked_path(path) as temporary:
-        ms.save_checkpoint(entries, str(temporary), append_dict=texts)
+        try:
+            ms.save_checkpoint(entries, str(temporary), append_dict=texts)
+        except BaseException:
+            temporary.with_suffix(".tmp").unlink(missing_ok=True)  # what MindSpore writes first
+            raise
         if check:
             check(temporary)
 
@@ -132,7 +149,7 @@ def load_encoder(resnet: nn.Cell) -> str:
 def newest(folder, prefix: str) -> Path | None:
     """The file {prefix}_{epoch}.ckpt with the latest time of change in `folder`."""
     files = [path for path in Path(folder).glob(f"{prefix}_*.ckpt") if re.fullmatch(rf"{prefix}_\d+", path.stem)]
-    return max(files, key=lambda path: (path.stat().st_mtime, _epoch(path)), default=None)
+    return max(files, key=lambda path: (path.stat().st_mtime_ns, _epoch(path)), default=None)
 
 
 def _epoch(path: Path) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from utils.errors import UserError
+from utils.errors import DISK_FAULTS, CannotWrite, UserError
 
 
 @contextlib.contextmanager
@@ -21,6 +21,7 @@ def atomic_path(path):
     """Yield a temporary path beside `path`; when the block succeeds it becomes `path`.
 
     The temporary name keeps the suffix of `path`, because many writers choose the format by it.
+    CannotWrite where the disk does not take it; then a file that was there is as it was.
     """
     path = Path(path)
     make_folder(path.parent)
@@ -31,13 +32,17 @@ def atomic_path(path):
             os.fsync(written.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno in DISK_FAULTS:
+            raise CannotWrite.because(path, error) from error
+        raise
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
 
 
 def make_folder(folder) -> Path:
-    """Make `folder` unless it exists; UserError when nothing can be written there."""
+    """Make `folder` unless it exists; CannotWrite when nothing can be written there."""
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -57,9 +62,9 @@ def _temporary_file(path: Path) -> str:
     return temporary
 
 
-def _unwritable(folder: Path, reason) -> UserError:
+def _unwritable(folder: Path, reason) -> CannotWrite:
     text = reason.strerror if isinstance(reason, OSError) else reason
-    return UserError(f"cannot write to the folder {folder}: {text}. Choose another folder or mend this one.")
+    return CannotWrite(f"cannot write to the folder {folder}: {text}. Choose another folder or mend this one.")
 
 
 def _umask() -> int:
@@ -80,9 +85,11 @@ def write_bytes(path, content: bytes) -> None:
 
 def write_png(path, image: np.ndarray) -> None:
     """Write an image [H, W] or [H, W, 3], uint8; three channels are taken as cv2 stores them (BGR)."""
-    with atomic_path(path) as temporary:
-        if not cv2.imwrite(str(temporary), image):
-            raise OSError(f"cannot write {path}")
+    # cv2.imwrite says that it succeeded where a full disk took half of a small picture
+    encoded, content = cv2.imencode(".png", image)
+    if not encoded:
+        raise ValueError(f"{path}: no PNG can be made of an array of shape {image.shape}, {image.dtype}")
+    write_bytes(path, content.tobytes())
 
 
 def write_npy(path, array: np.ndarray) -> None:
@@ -91,8 +98,11 @@ def write_npy(path, array: np.ndarray) -> None:
 
 
 def write_npz(path, **arrays) -> None:
-    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
-        np.savez(stream, **arrays)
+    """Write what np.savez writes; np.savez itself leaves the archive open, and complaining, on a full disk."""
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
 
 
 def read_npz(path, advice: str) -> dict[str, np.ndarray]:
