@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from utils.camera import BOX_UNIT
 from utils.errors import UserError
+from utils.files import available_memory
 
 BORDER = 2.0  # px around the square for bilinear weights
 SAMPLES_TO_JUDGE_BY = 64  # whose memory is taken as that of all
@@ -73,13 +74,6 @@ class Reach:
             part = part[: blocks[1] * shrink, : blocks[0] * shrink]
             part = cv2.resize(part, tuple(blocks.tolist()), interpolation=cv2.INTER_AREA)
         return Region(np.ascontiguousarray(part), (int(low[0]), int(low[1])), shrink, image.shape[:2])
-
-
-def available_memory() -> int:
-    """Bytes that can be had without swapping, as Linux sees it."""
-    with open("/proc/meminfo") as stream:
-        fields = dict(line.split(":", 1) for line in stream)
-    return int(fields["MemAvailable"].split()[0]) * 1024
 
 
 def load_all(read, count: int, label: str) -> list:

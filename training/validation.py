@@ -20,9 +20,7 @@ class Validation:
     The loss cell is in evaluation mode meanwhile; the caller sets it back to training.
     """
 
-    def __init__(
-        self, dataset: Replacing, loss_cell, feed: BatchFeed, options, ranks: Ranks, bad_samples: BadSamples
-    ):
+    def __init__(self, dataset: Replacing, loss_cell, feed: BatchFeed, options, ranks: Ranks, bad_samples: BadSamples):
         self.dataset, self.loss_cell, self.feed, self.options, self.ranks = dataset, loss_cell, feed, options, ranks
         self.bad_samples = bad_samples
         self.parts = MicroBatches(loss_cell.input_names, options.accumulate)

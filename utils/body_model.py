@@ -111,7 +111,7 @@ def _check_shapes(path: Path, model: BodyModel) -> None:
         raise UserError(f"{path}: the body has no triangles.")
     if model.faces.max() >= count or model.faces.min() < 0:
         raise UserError(f"{path}: a triangle names vertex {model.faces.max()}, but there are {count} vertices.")
-    if not ((0 <= model.parents[1:]) & (model.parents[1:] < np.arange(1, NUM_JOINTS))).all():
+    if not ((model.parents[1:] >= 0) & (model.parents[1:] < np.arange(1, NUM_JOINTS))).all():
         raise UserError(f"{path}: kintree_table does not give every joint but the first a parent before it.")
 
 

@@ -16,7 +16,8 @@ from mindspore import Tensor, nn
 
 from utils import checksums, config
 from utils.errors import UserError
-from utils.files import write_text
+from utils.files import available_memory, write_text
+from utils.train_options import TrainOptions
 
 ARCHITECTURE = ("model", "img_res", "uv_res", "uv_type", "uv_channels", "warp_level", "norm_type", "lnet_width")
 CONFIG_NAME = "config.json"
@@ -70,8 +71,8 @@ def read_checkpoint(path) -> dict:
     _make_room(Path(path).stat().st_size)
     try:
         return ms.load_checkpoint(str(path))
-    except (ValueError, RuntimeError, TypeError, OSError) as error:
-        first_line = str(error).strip().splitlines()[0]
+    except Exception as error:  # a damaged file can raise any exception type
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise checksums.Damaged(f"{path} is not a readable MindSpore checkpoint: {first_line}") from error
 
 
@@ -83,17 +84,8 @@ def _make_room(size: int) -> None:
     back turns cache into free memory.
     """
     wanted = ROOM * size
-    if os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") < wanted < _available_memory():
+    if os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") < wanted < available_memory():
         np.ones(wanted, np.uint8)
-
-
-def _available_memory() -> int:
-    """Bytes that the kernel could give to a process, its file cache included; 0 where it does not say."""
-    try:
-        found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
-    except OSError:
-        return 0
-    return int(found[1]) * 1024 if found else 0
 
 
 def load_weights(network: nn.Cell, path) -> None:
@@ -128,6 +120,8 @@ def assign(parameters: dict, values: dict, path) -> None:
             f"first {missing[0]}."
         )
     for name, parameter in parameters.items():
+        if not isinstance(values[name], Tensor):
+            raise UserError(f"{path} does not fit the network: {name} is a {type(values[name]).__name__}.")
         if tuple(values[name].shape) != tuple(parameter.shape):
             raise UserError(
                 f"{path} does not fit the network: {name} has shape {tuple(values[name].shape)}, expected "
@@ -172,7 +166,10 @@ def adopt_architecture(options, checkpoint, given: set) -> None:
     try:
         trained = json.loads(path.read_text(encoding="utf-8"))
         trained = {name: trained[name] for name in ARCHITECTURE if name in trained}
-    except (ValueError, TypeError) as error:
+        parser = TrainOptions()
+        known = parser.parse_args(parser.words_of(trained))
+        trained = {name: getattr(known, name) for name in trained}
+    except (OSError, ValueError, TypeError, RecursionError, UserError) as error:
         raise UserError(f"{path} cannot be read: {error}.") from error
     for name, value in trained.items():
         if name in given and getattr(options, name) != value:

@@ -8,12 +8,14 @@ import contextlib
 import os
 import tempfile
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
 
 from utils.errors import DISK_FAULTS, CannotWrite, UserError
+
+NAME_BYTES = 200  # of one part of a path; file systems allow 255, and a temporary name is longer
 
 
 @contextlib.contextmanager
@@ -108,18 +110,54 @@ def write_npz(path, **arrays) -> None:
 def read_npz(path, advice: str) -> dict[str, np.ndarray]:
     """The arrays of an .npz by name; UserError, ending with `advice`, where it is damaged or holds objects."""
     try:
+        with zipfile.ZipFile(path) as archive:
+            check_size(archive)
         with np.load(path, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
     except FileNotFoundError:
         raise UserError(f"{path} does not exist. {advice}") from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        # AttributeError: a .npy under this name has no `files`
+    except Exception as error:  # a damaged file can raise any exception type
         raise UserError(f"{path} cannot be read: {error}. {advice}") from error
+
+
+def check_size(archive: zipfile.ZipFile) -> None:
+    """ValueError where the members of an archive, unpacked, are more than the memory that is free."""
+    size, free = sum(member.file_size for member in archive.infolist()), available_memory()
+    if size > free:
+        raise ValueError(f"it holds {size / 2**30:.1f} GiB unpacked, and {free / 2**30:.1f} GiB of memory are free")
+
+
+def available_memory() -> int:
+    """Bytes that can be had without swapping, as Linux sees it; a terabyte where it does not say."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as stream:
+            fields = dict(line.split(":", 1) for line in stream)
+        return int(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError):
+        return 2**40
+
+
+def read_lines(path, hint: str) -> list[str]:
+    """The lines of a text file in UTF-8, blank ones left out; UserError where it is missing or no such text."""
+    try:
+        text = require_file(path, hint).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as text in UTF-8: {error}. {hint}") from error
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def inside(folder, name: str, where) -> Path:
+    """folder / name, for a `name` that the file `where` gives; UserError where it leads out of the folder."""
+    parts = PurePosixPath(name).parts
+    is_plain = parts and name.isprintable() and "\\" not in name and not PurePosixPath(name).is_absolute()
+    if not is_plain or ".." in parts or max(len(part.encode()) for part in parts) > NAME_BYTES:
+        raise UserError(f"{where} names {name[:80]!r}, expected the name of a file below {folder}.")
+    return Path(folder) / name
 
 
 def require_file(path, hint: str) -> Path:
     """Return `path` if it is a file, otherwise raise UserError naming it and saying `hint`."""
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # Path.is_file raises for names that are too long
         raise UserError(f"{path} does not exist. {hint}")
     return path

@@ -6,6 +6,8 @@ admitted here. chumpy, whose objects fill the published SMPL files, is replaced 
 state and hand out its value.
 """
 
+import io
+import math
 import pickle
 import struct
 import zipfile
@@ -14,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.errors import UserError
+from utils.files import check_size
 from utils.pickle_parts import ADMITTED, STATEFUL, ChumpyFormula, resolve
 
 
@@ -85,12 +88,14 @@ def _read(path, kind: str, reader):
 
 
 def _unpickle(stream):
-    return resolve(_ArrayUnpickler(stream, encoding="latin1").load())
+    # from memory, where no length that a file names makes Python reserve more than the file has
+    return resolve(_ArrayUnpickler(io.BytesIO(stream.read()), encoding="latin1").load())
 
 
 def _read_zip(stream) -> dict:
     content = {}
     with zipfile.ZipFile(stream) as archive:
+        check_size(archive)
         for name in archive.namelist():
             with archive.open(name) as member:
                 array = _read_array(member)
@@ -102,7 +107,12 @@ def _read_zip(stream) -> dict:
 def _read_array(stream) -> np.ndarray:
     version = np.lib.format.read_magic(stream)
     header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    if header(stream)[2].hasobject:  # numpy writes such an array as a pickle
+    shape, is_fortran, dtype = header(stream)
+    if dtype.hasobject:  # numpy writes such an array as a pickle
         return _unpickle(stream)
-    stream.seek(0)
-    return np.lib.format.read_array(stream, allow_pickle=False)
+    # np.lib.format.read_array would reserve what the header says before it looks at the content
+    count, content = math.prod(shape), stream.read()
+    if count < 0 or len(content) < count * dtype.itemsize:
+        raise ValueError(f"{len(content)} bytes, expected {count * dtype.itemsize}")
+    array = np.frombuffer(content, dtype, count) if count * dtype.itemsize else np.zeros(count, dtype)
+    return array.reshape(shape, order="F" if is_fortran else "C").copy()

@@ -79,8 +79,9 @@ def _kept_blocks(path: Path, layout: Layout, newest_change: Callable) -> dict[st
     if not path.is_file():
         return {}
     table, written = read_npz(path, DAMAGE_ADVICE), path.stat().st_mtime
-    if not set(layout.columns) <= set(table):
-        return {}  # of an older version of this program
+    lengths = {table[name].shape[:1] for name in layout.columns if name in table}
+    if not set(layout.columns) <= set(table) or len(lengths) != 1 or lengths == {()}:
+        return {}  # of an older version of this program, or somebody else's
     sources = table[layout.source]
     bounds = [*np.flatnonzero(np.append(True, sources[1:] != sources[:-1])).tolist(), len(sources)]
     blocks = {}

@@ -180,10 +180,17 @@ def results(folder: Path) -> dict[str, bytes]:
     }
 
 
-def kill_until_done(site: Site, outcome: Outcome, command: Command, kills: int, rng, most: float, check) -> Outcome:
-    """Kill a command `kills` times, let it end once, and compare by `check`, which gives what was lost."""
-    for _ in range(kills):
-        outcome.tries += run(command, after=rng.uniform(0, most)) == -signal.SIGKILL
+def kill_until_done(site: Site, outcome: Outcome, command: Command, kills: int, rng, most: float, made, check):
+    """Kill a command `kills` times, let it end once, and compare by `check`, which gives what was lost.
+
+    made: patterns of what it writes, which is removed when it ended before it could be killed.
+    """
+    while outcome.tries < kills:
+        if run(command, after=rng.uniform(0, most)) == -signal.SIGKILL:
+            outcome.tries += 1
+            continue
+        for pattern in made:
+            shutil.rmtree(command.data_root / pattern)
     site.check(command)
     outcome.lost += check()
     return outcome
@@ -201,7 +208,7 @@ def kill_preprocessing(site: Site, kills: int, rng) -> Outcome:
     outcome = Outcome("preprocessing, kill -9 at random times")
     command = site.command("preprocess_datasets", *ALL_STEPS, root=found)
     return kill_until_done(
-        site, outcome, command, kills, rng, most,
+        site, outcome, command, kills, rng, most, ("up-3d/BF_IUV_gt", "DATASET_NPZ_PATH"),
         lambda: [name for name, content in results(expected).items() if results(found).get(name) != content],
     )  # fmt: skip
 
@@ -219,7 +226,7 @@ def kill_evaluation(site: Site, kills: int, rng) -> Outcome:
 
     outcome = Outcome("evaluation, kill -9 at random times")
     command = site.evaluate("undisturbed", "results_under_fire")
-    return kill_until_done(site, outcome, command, kills, rng, most, compare)
+    return kill_until_done(site, outcome, command, kills, rng, most, (), compare)
 
 
 def main():
