@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 
+from utils.arrays import read_members
 from utils.errors import DISK_FAULTS, CannotWrite, UserError
 
 NAME_BYTES = 200  # of one part of a path; file systems allow 255, and a temporary name is longer
@@ -110,31 +111,12 @@ def write_npz(path, **arrays) -> None:
 def read_npz(path, advice: str) -> dict[str, np.ndarray]:
     """The arrays of an .npz by name; UserError, ending with `advice`, where it is damaged or holds objects."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            check_size(archive)
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
+        with open(path, "rb") as stream:
+            return read_members(stream)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist. {advice}") from None
     except Exception as error:  # a damaged file can raise any exception type
         raise UserError(f"{path} cannot be read: {error}. {advice}") from error
-
-
-def check_size(archive: zipfile.ZipFile) -> None:
-    """ValueError where the members of an archive, unpacked, are more than the memory that is free."""
-    size, free = sum(member.file_size for member in archive.infolist()), available_memory()
-    if size > free:
-        raise ValueError(f"it holds {size / 2**30:.1f} GiB unpacked, and {free / 2**30:.1f} GiB of memory are free")
-
-
-def available_memory() -> int:
-    """Bytes that can be had without swapping, as Linux sees it; a terabyte where it does not say."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as stream:
-            fields = dict(line.split(":", 1) for line in stream)
-        return int(fields["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError):
-        return 2**40
 
 
 def read_lines(path, hint: str) -> list[str]:

@@ -7,7 +7,6 @@ state and hand out its value.
 """
 
 import io
-import math
 import pickle
 import struct
 import zipfile
@@ -15,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from utils.arrays import read_array, read_members
 from utils.errors import UserError
-from utils.files import check_size
 from utils.pickle_parts import ADMITTED, STATEFUL, ChumpyFormula, resolve
 
 
@@ -93,26 +92,25 @@ def _unpickle(stream):
 
 
 def _read_zip(stream) -> dict:
-    content = {}
-    with zipfile.ZipFile(stream) as archive:
-        check_size(archive)
-        for name in archive.namelist():
-            with archive.open(name) as member:
-                array = _read_array(member)
-            single = array.dtype.hasobject and array.shape == ()
-            content[name.removesuffix(".npy")] = resolve(array.item()) if single else array
-    return content
+    arrays = read_members(stream, _unpickle_array)
+    is_single = {name: array.dtype.hasobject and array.shape == () for name, array in arrays.items()}
+    return {name: resolve(array.item()) if is_single[name] else array for name, array in arrays.items()}
 
 
 def _read_array(stream) -> np.ndarray:
-    version = np.lib.format.read_magic(stream)
-    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, is_fortran, dtype = header(stream)
-    if dtype.hasobject:  # numpy writes such an array as a pickle
-        return _unpickle(stream)
-    # np.lib.format.read_array would reserve what the header says before it looks at the content
-    count, content = math.prod(shape), stream.read()
-    if count < 0 or len(content) < count * dtype.itemsize:
-        raise ValueError(f"{len(content)} bytes, expected {count * dtype.itemsize}")
-    array = np.frombuffer(content, dtype, count) if count * dtype.itemsize else np.zeros(count, dtype)
-    return array.reshape(shape, order="F" if is_fortran else "C").copy()
+    return read_array(stream, _unpickle_array)
+
+
+def _unpickle_array(stream) -> np.ndarray:
+    array = _unpickle(stream)
+    if not isinstance(array, np.ndarray):
+        raise pickle.UnpicklingError(f"a {type(array).__name__}, expected an array")
+    return array
+
+
+def as_floats(path, name: str, values) -> np.ndarray:
+    """`values` of a file as float64; UserError where they are no numbers."""
+    try:
+        return np.asarray(values).astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"{path} has {name} that are not numbers: {error}.") from error

@@ -22,6 +22,7 @@ from utils import config
 from utils.body_model import GENDERS, NUM_JOINTS, BodyModel, load_model_of_gender, pose_vertices
 from utils.errors import UserError
 from utils.files import inside, read_lines, require_file
+from utils.pickles import as_floats
 
 HEIGHT, WIDTH = 240, 320
 FRAME_STEP = 10  # training takes every 10th frame
@@ -72,9 +73,9 @@ def read_info(path: Path) -> Info:
     missing = [key for key in (*INFO_SHAPES, "gender", "zrot") if key not in content]
     if missing:
         raise UserError(f"{path} has no {', '.join(missing)}. {RENEW_ADVICE}")
-    zrot = np.asarray(content["zrot"], np.float64).ravel()
+    zrot = as_floats(path, "zrot", content["zrot"]).ravel()
     arrays = {key: _frames_first(path, key, content[key], shape, len(zrot)) for key, shape in INFO_SHAPES.items()}
-    genders = np.unique(content["gender"])
+    genders = np.unique(as_floats(path, "gender", content["gender"]))
     if genders.tolist() not in ([0], [1]):
         raise UserError(f"{path} has gender {genders.tolist()}, expected 0 or 1 throughout. {RENEW_ADVICE}")
     if not np.isfinite(zrot).all():
@@ -92,7 +93,7 @@ def _frames_first(path: Path, key: str, values, shape: tuple, frames: int) -> np
         values = values[..., None]
     if values.shape != expected:
         raise UserError(f"{path} has {key} of shape {values.shape}, expected {expected}. {RENEW_ADVICE}")
-    values = np.moveaxis(values.astype(np.float64), -1, 0)
+    values = np.moveaxis(as_floats(path, key, values), -1, 0)
     if not np.isfinite(values).all():
         raise UserError(f"{path} has {key} that are not finite numbers. {RENEW_ADVICE}")
     return values

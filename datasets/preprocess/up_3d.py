@@ -21,7 +21,7 @@ from utils.camera import CameraFitError, fit_camera
 from utils.errors import UserError
 from utils.files import inside, read_lines, require_file
 from utils.imutils import image_size, read_image
-from utils.pickles import load_npy, load_pickle
+from utils.pickles import as_floats, load_npy, load_pickle
 
 IMAGE_ENDING = "_image.png"
 NUM_KEYPOINTS = 14
@@ -87,10 +87,10 @@ def read_body(path: Path) -> tuple[np.ndarray, np.ndarray]:
 def _numbers(path: Path, content: dict, key: str, count: int) -> np.ndarray:
     if key not in content:
         raise UserError(f"{path} has no {key!r}, expected {count} numbers. {RENEW_ADVICE}")
-    values = np.asarray(content[key])
+    values = as_floats(path, key, content[key])
     if values.size != count:
         raise UserError(f"{path} has {key} of shape {values.shape}, expected ({count},).")
-    values = values.astype(np.float64).ravel()
+    values = values.ravel()
     if not np.isfinite(values).all():
         raise UserError(f"{path} has {key} that are not finite numbers.")
     return values
@@ -102,7 +102,7 @@ def read_keypoints(path: Path) -> np.ndarray:
     joints = load_npy(path)
     if joints.shape != (3, NUM_KEYPOINTS):
         raise UserError(f"{path} has shape {joints.shape}, expected (3, {NUM_KEYPOINTS}).")
-    keypoints = joints.T.astype(np.float64)
+    keypoints = as_floats(path, "joints", joints.T)
     visible = keypoints[:, 2] > 0
     if not np.isfinite(keypoints[visible]).all():
         raise UserError(f"{path} has visible joints that are not finite numbers.")
