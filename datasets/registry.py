@@ -43,6 +43,15 @@ DATASETS = {
     "mpi-inf-3dhp": DatasetFiles("MPI_INF_3DHP_ROOT", {"train": "mpi_inf_3dhp_train"}, BRING_IT, True),
 }
 
+NAMES = ("imgname", "videoname", "iuv_names", "maskname", "partname")  # columns of text
+# column -> shape of its rows, of those that an item computes with
+COLUMN_SHAPES = {
+    "center": (2,), "scale": (), "part": (24, 3), "part_smpl": (24, 3), "S": (24, 4), "S_smpl": (24, 4),
+    "pose": (72,), "shape": (10,), "framenum": (), "fit_joint_error": (),
+    "has_smpl": (), "has_pose_3d": (), "has_pose_3d_smpl": (),
+}  # fmt: skip
+FINITE = ("center", "scale", "pose", "shape")  # without these numbers there is no crop, and no mesh
+
 # name -> sampling shares. The share of a tuple of data sets is divided among them by their sizes.
 MIXTURES: dict[str, dict[str | tuple[str, ...], float]] = {
     "itw": {"lsp": 0.1, "coco": 0.3, "mpii": 0.3, "up-3d": 0.3},
@@ -79,8 +88,31 @@ def read_table(npz_file: Path, prepare: str, needed: tuple[str, ...]) -> dict[st
     missing = [key for key in needed if key not in table]
     if missing:
         raise UserError(f"{npz_file} has no {', '.join(missing)}. Delete it. {prepare}")
-    count = len(table[needed[0]])
+    count = len(np.atleast_1d(table[needed[0]]))
     uneven = [key for key, column in table.items() if column.shape[:1] != (count,)]
     if uneven or not count:
         raise UserError(f"{npz_file} has {count} images, but another number of {', '.join(uneven) or 'rows'}.")
+    for name in table:
+        _check_column(npz_file, name, table[name], f"Delete it. {prepare}")
     return table
+
+
+def _check_column(npz_file: Path, name: str, column: np.ndarray, advice: str) -> None:
+    if name not in COLUMN_SHAPES:
+        if name in NAMES and column.dtype.kind not in "US":
+            raise UserError(f"{npz_file} has {name} of type {column.dtype}, expected text. {advice}")
+        return
+    expected = (len(column), *COLUMN_SHAPES[name])
+    if column.dtype.kind not in ("iu" if name == "framenum" else "biuf") or column.shape != expected:
+        raise UserError(
+            f"{npz_file} has {name} of shape {column.shape} and type {column.dtype}, expected numbers of shape "
+            f"{expected}. {advice}"
+        )
+    if name not in FINITE:
+        return
+    right = np.isfinite(column).reshape(len(column), -1).all(axis=1)
+    if name == "scale":
+        right &= column > 0
+    if not right.all():
+        row = int(np.argmin(right))
+        raise UserError(f"{npz_file} has {name} of {column[row]} in row {row}, expected finite numbers. {advice}")

@@ -5,6 +5,7 @@ for boxes and `{stem}_keypoints.json`, OpenPose's own name, for keypoints.
 """
 
 import json
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def _from_boxes(path: Path, content, photo: Photo) -> list[Square | UserError]:
 def _square_of_box(box, where: str, photo: Photo) -> Square | UserError:
     numbers = _numbers(box)
     if numbers is None or len(numbers) != 4 or not (numbers[2:] > 0).all():
-        return UserError(f"{where} is {json.dumps(box)[:80]}, expected [x, y, w, h] with w and h above 0.")
+        return UserError(f"{where} is {reprlib.repr(box)}, expected [x, y, w, h] with w and h above 0.")
     return _square(numbers[:2], numbers[:2] + numbers[2:], 1.0, where, photo)
 
 

@@ -7,7 +7,6 @@ vertices to the map and back are two fixed sparse matrices, which the network us
 Tables and file format: DecoMR (Zeng et al., CVPR 2020), `paras_h{H}_w{W}_{type}.npz`.
 """
 
-import zipfile
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -15,7 +14,7 @@ import scipy.sparse
 
 from utils import config
 from utils.errors import UserError
-from utils.files import require_file, write_npz
+from utils.files import read_npz, require_file, write_npz
 from utils.objfile import ObjMesh, read_obj
 
 INSIDE = 1e-10  # a pixel belongs to a triangle when all three barycentric weights exceed this
@@ -199,14 +198,13 @@ def _load_tables(path, height: int, width: int) -> Atlas:
     """Read a tables file; UserError says which array is missing or does not fit."""
     remedy = "Delete the file; it is built again from the template."
     names = list(Atlas.__dataclass_fields__)
-    try:
-        with np.load(path, allow_pickle=False) as tables:
-            missing = [name for name in names if name not in tables]
-            if missing:
-                raise UserError(f"{path} has no {', '.join(missing)}. {remedy}")
-            arrays = {name: tables[name] for name in names}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} cannot be read ({error}). {remedy}") from error
+    arrays = read_npz(path, remedy)
+    missing = [name for name in names if name not in arrays]
+    if missing:
+        raise UserError(f"{path} has no {', '.join(missing)}. {remedy}")
+    for name in names:
+        if arrays[name].dtype.kind not in ("iu" if name in ("v_index", "vt2v") else "biuf") or not arrays[name].size:
+            raise UserError(f"{path} has {name} of type {arrays[name].dtype}, expected numbers. {remedy}")
     texcoord_count = len(arrays["vt2v"].ravel())
     expected = {
         "v_index": (height, width, 3),
@@ -223,7 +221,7 @@ def _load_tables(path, height: int, width: int) -> Atlas:
     for name in ("v_index", "vt2v"):
         if arrays[name].min() < 0 or arrays[name].max() >= vertex_count:
             raise UserError(f"{path}: {name} names vertices outside 0..{vertex_count - 1}. {remedy}")
-    if arrays["texcoords"].min() < 0 or arrays["texcoords"].max() > 1:
+    if not (arrays["texcoords"].min() >= 0 and arrays["texcoords"].max() <= 1):
         raise UserError(f"{path}: texcoords leave [0, 1]. {remedy}")
     return Atlas(
         v_index=arrays["v_index"].astype(np.int64),

@@ -75,7 +75,7 @@ def remove(path) -> None:
 
 
 def remove_leftovers(folder) -> None:
-    """Delete the unfinished checkpoints of a process that was killed while it wrote into `folder`."""
-    for pattern in (".*.ckpt", ".*.tmp"):  # MindSpore writes .tmp before it has .ckpt
+    """Delete the unfinished files of a run that was killed while it wrote into `folder`."""
+    for pattern in (".*.ckpt", ".*.tmp", ".*.sha256", ".*.json"):  # MindSpore writes .tmp before it has .ckpt
         for path in Path(folder).glob(pattern):
             path.unlink()

@@ -6,17 +6,22 @@ from one rule, crop -> rotate about the crop's centre -> flip, and from one pixe
 index = coordinate, and the centre of a crop is size / 2. Nothing is rounded to whole pixels.
 """
 
+import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from utils.camera import BOX_UNIT
 from utils.errors import UserError
 
 IMAGE_MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet, RGB
 IMAGE_STD = np.array([0.229, 0.224, 0.225], np.float32)
+MAX_PIXELS = 80_000_000  # 240 MB as decoded; more than any phone takes
+_SMALLER = f"Make it smaller than {MAX_PIXELS / 1e6:.0f} million pixels."
 
 # index of the joint that takes each place in the mirror image
 JOINT_FLIP = np.array([5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, 12, 13, 14, 15, 16, 17, 18, 19, 21, 20, 23, 22])
@@ -72,14 +77,32 @@ def plane_transform(augmentation: Augmentation) -> np.ndarray:
 def read_image(path: Path, advice: str) -> np.ndarray:
     """Image [H, W, 3] uint8 in OpenCV's channel order (BGR); grey and RGBA files become three channels.
 
-    UserError names a file that is missing or cannot be decoded, and gives the advice.
+    UserError names a file that is missing, cannot be decoded or is huge, and gives the advice.
     """
-    if not path.is_file():
-        raise UserError(f"{path} does not exist. {advice}")
+    image_size(path, advice)
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
         raise UserError(f"{path} cannot be decoded as an image. {advice}")
     return image
+
+
+def image_size(path: Path, advice: str) -> tuple[int, int]:
+    """Height and width of an image, from its header alone; raises as read_image.
+
+    A file of kilobytes can say, and be decoded to, billions of pixels.
+    """
+    if not os.path.isfile(path):
+        raise UserError(f"{path} does not exist. {advice}")
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as header:  # our limit is below Pillow's
+            width, height = header.size
+    except Image.DecompressionBombError:
+        raise UserError(f"{path} is too large. {_SMALLER}") from None
+    except Exception as error:  # a damaged file can raise any exception type
+        raise UserError(f"{path} cannot be decoded as an image. {advice}") from error
+    if width * height > MAX_PIXELS:
+        raise UserError(f"{path} has {width} x {height} pixels. {_SMALLER}")
+    return height, width
 
 
 def crop_matrix(centre: np.ndarray, scale: float, size: int, augmentation: Augmentation) -> np.ndarray:

@@ -13,6 +13,8 @@ import numpy as np
 from utils.errors import UserError
 from utils.files import require_file, write_text
 
+LARGEST_INDEX = 2**31  # of any file
+
 
 @dataclass
 class ObjMesh:
@@ -77,7 +79,7 @@ def _corner(field: str, vertex_count: int, texcoord_count: int) -> tuple[int, in
 def _index(word: str, count: int) -> int:
     """Zero-based index of an .obj reference: 1 is the first, -1 the latest element so far."""
     index = int(word)
-    if index == 0 or index < -count:
+    if index == 0 or not -count <= index <= LARGEST_INDEX:
         raise ValueError(f"index {index} does not exist")
     return index - 1 if index > 0 else count + index
 

@@ -45,8 +45,11 @@ class RunLog:
             self.board.close()
             self.board = None
 
-    def start_stage(self, stage: str, step: int) -> None:
-        """Begin stage `stage` after `step` steps of it; what a run before wrote of later steps does not count."""
+    def start_stage(self, stage: str, step: int, later: tuple[str, ...] = ()) -> None:
+        """Begin stage `stage` after `step` steps of it; what a run before wrote of later steps does not count.
+
+        later: the names of the stages that follow.
+        """
         if not self.is_main:
             return
         self._close_board()
@@ -56,13 +59,13 @@ class RunLog:
             filename_suffix=f".{time.time_ns()}",  # two starts within a second would share a name
         )
         if step:
-            self._rewind(stage, step)
+            self._rewind(stage, step, later)
 
-    def _rewind(self, stage: str, step: int) -> None:
-        """Take lines at the end of metrics.jsonl that are of this stage but of later steps away."""
+    def _rewind(self, stage: str, step: int, later: tuple[str, ...]) -> None:
+        """Take lines at the end of metrics.jsonl that are of later steps of this stage, or of later stages, away."""
         path = self.folder / METRICS_NAME
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        while lines and _is_after(lines[-1], stage, step):
+        while lines and _is_after(lines[-1], stage, step, later):
             lines.pop()
         self.metrics.close()
         write_text(path, "".join(lines))
@@ -95,11 +98,11 @@ class RunLog:
             write_png(self.folder / f"{stage}_{title}_{step:07d}.png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
 
 
-def _is_after(line: str, stage: str, step: int) -> bool:
-    """Whether a line of metrics.jsonl is of `stage` and of a step after `step`; half a line of a killed run is."""
+def _is_after(line: str, stage: str, step: int, later: tuple[str, ...]) -> bool:
+    """Whether a line of metrics.jsonl is of what follows step `step` of `stage`; half a line of a killed run is."""
     with contextlib.suppress(ValueError, TypeError, KeyError):
         entry = json.loads(line)
-        return entry["stage"] == stage and entry["step"] > step
+        return entry["stage"] in later or entry["stage"] == stage and entry["step"] > step
     return True
 
 

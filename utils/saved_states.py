@@ -96,9 +96,13 @@ class SavedStates:
         """(values by parameter name, record); UserError when the file is damaged or of another format."""
         values = checkpoint.read_checkpoint(self.path(position))
         record = values.pop(RECORD, None)
-        if not isinstance(record, str):
+        try:
+            record = json.loads(record)
+        except (TypeError, ValueError, RecursionError):  # TypeError: there is none
+            record = None
+        if not isinstance(record, dict):
             raise checksums.Damaged(f"{self.path(position)} is not a saved state.")
-        return values, json.loads(record)
+        return values, record
 
     def discard_after(self, position: Position) -> None:
         """Set states newer than `position` aside, so that they are not mistaken for what follows now."""

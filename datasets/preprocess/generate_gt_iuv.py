@@ -13,14 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from datasets.preprocess.samples import SkipSample, Summary, run_samples
-from datasets.preprocess.tables import DAMAGE_ADVICE
+from datasets.registry import read_table
 from utils import config
 from utils.camera import CameraFitError, fit_camera
 from utils.errors import UserError
-from utils.files import read_npz, write_npz, write_png, write_text
+from utils.files import inside, write_npz, write_png, write_text
 from utils.objfile import read_obj
 from utils.renderer import cast_mesh, iuv_image
 
+RENEW_ADVICE = "Run the same command again, with --train_files and --eval_files."
 ATLAS_STAMP = "atlas.sha256"  # which atlas the images of a folder were drawn with
 
 
@@ -111,13 +112,13 @@ def make_iuv(
     [H, W, 3] uint8, picklable.
     """
     check_atlas_stamp(root / f"{uv_type}_IUV_gt", config.atlas_template(uv_type))
-    table = read_npz(npz_file, DAMAGE_ADVICE)
+    table = read_table(npz_file, RENEW_ADVICE, tuple(columns))
     iuv_names: list[str] = []
     missing: list[int] = []
     for index in range(len(table[columns[0]])):
         row = _row(table, columns, index)
         iuv_names.append(names(row))
-        path = root / iuv_names[-1]
+        path = inside(root, iuv_names[-1], npz_file)
         if not path.is_file() or path.stat().st_mtime < newest_change(row):
             missing.append(index)
 

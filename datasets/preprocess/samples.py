@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -21,7 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from utils.camera import BOX_UNIT
-from utils.errors import UserError
+from utils.errors import CannotWrite, UserError
 
 BOX_MARGIN = 1.2  # the crop's side over the larger side of the bounding box, protocol of UP-3D and SURREAL
 CHUNK = 4  # samples handed to a process at a time
@@ -75,6 +76,8 @@ class _Guarded:
             return _Outcome(value=self.job(sample))
         except SkipSample as reason:
             return _Outcome(skipped=str(reason))
+        except CannotWrite:
+            raise
         except UserError as error:
             return _Outcome(broken=str(error))
         except Exception as error:  # a damaged file can raise any type; it must cost this sample only
@@ -157,6 +160,15 @@ def _start_process(guarded: _Guarded) -> None:
     global _process_job
     _process_job = guarded
     cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed cannot end its processes: they would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "this is a worker"
+    parent.join()
+    os._exit(1)
 
 
 def _run_in_process(chunk: list) -> list[_Outcome]:
