@@ -37,6 +37,7 @@ class Dtype:
         self.order = order
 
     def real(self) -> np.dtype:
+        """The type itself."""
         dtype = np.dtype(self.code)
         return dtype if self.order in "=|" else dtype.newbyteorder(self.order)
 
@@ -124,6 +125,7 @@ class Sparse(StandIn):
     kind: Callable  # the class of scipy
 
     def compute(self):
+        """The matrix of scipy."""
         state = {name: resolve(value) for name, value in self.state.items()}
         shape = state.get("_shape", state.get("shape"))
         _count(shape)
@@ -151,6 +153,7 @@ class Chumpy(StandIn):
     """chumpy.ch.Ch: an array, kept under the state key `x`."""
 
     def compute(self) -> np.ndarray:
+        """The array under `x`."""
         return np.asarray(resolve(self.state["x"]))
 
 
@@ -158,6 +161,7 @@ class ChumpySelect(StandIn):
     """chumpy.reordering.Select: elements `idxs` of the array `a`."""
 
     def compute(self) -> np.ndarray:
+        """The chosen elements in their shape."""
         elements = np.asarray(resolve(self.state["a"])).ravel()[np.asarray(self.state["idxs"])]
         shape = self.state.get("preferred_shape")
         return elements if shape is None else elements.reshape(shape)
@@ -172,6 +176,7 @@ class ChumpyFormula(StandIn):
     name = "chumpy"  # of the class that it stands for
 
     def compute(self) -> "ChumpyFormula":
+        """Itself: there is no other value."""
         return self
 
     def __array__(self, *_, **__):
