@@ -6,6 +6,7 @@ kills. This process must not compute with MindSpore before it forks.
 
 import importlib
 import os
+import resource
 import signal
 import sys
 import time
@@ -31,6 +32,7 @@ class Command:
     words: tuple
     data_root: Path
     log: Path
+    file_limit: int = resource.RLIM_INFINITY  # bytes that a file of it may have
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def _become(command: Command, at: AtFileEvent | None) -> None:
     """What `python script.py words` does, to the exit code."""
     stream = os.open(command.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(stream, 1), os.dup2(stream, 2)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (command.file_limit, resource.RLIM_INFINITY))
     sys.argv = [f"{command.script}.py", *map(str, command.words)]
     config.set_data_root(command.data_root)
     if at is not None:

@@ -14,7 +14,7 @@ import signal
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ ROWS = 26  # of the training table
 ALL_STEPS = ("--train_files", "--eval_files", "--gt_iuv", "--workers", 2)
 NETWORK = ("--img_res", 64, "--lnet_width", 0.125, "--mode", "pynative", "--num_workers", 2, "--batch_size", 4)
 SCHEDULE = ("--num_epochs_dp", 2, "--num_epochs_end", 2, "--checkpoint_steps", 1, "--log_freq", 1)
+LESS_THAN_A_STATE = 9000  # bytes; the files of the log are smaller
 FILE_EVENTS_OF_A_STEP = 12  # about; a step saves a state and its checksum, and removes those of an older one
 
 
@@ -171,6 +172,34 @@ def kill_loader_workers(site: Site, kills: int) -> Outcome:
     return outcome
 
 
+def fill_disk(site: Site) -> Outcome:
+    """A run whose first saved state finds no room, and which is given again when there is some."""
+    outcome = Outcome("training, disk full, then room again", 1)
+    command = replace(site.train("full"), file_limit=LESS_THAN_A_STATE, log=site.folder / "log_of_full")
+    code = run(command)
+    if code != 2 or "error: cannot write" not in command.log.read_text():
+        outcome.lost.append(f"the message; exit code {code}: {command.log.read_text()[-500:]}")
+    site.check(site.train("full", *(("--resume",) if has_state(site.folder / "full") else ())))
+    outcome.lost += difference(site.folder / "full", site.folder / "undisturbed")
+    return outcome
+
+
+def start_twice(site: Site) -> Outcome:
+    """A run, and another in its folder while it runs."""
+    outcome = Outcome("training, a second run on its folder", 1)
+    first = threading.Thread(target=lambda: outcome.lost.extend([] if run(site.train("shared")) == 0 else ["the run"]))
+    first.start()
+    while first.is_alive() and not has_state(site.folder / "shared"):
+        time.sleep(0.01)
+    second = replace(site.train("shared"), log=site.folder / "log_of_second")
+    code = run(second)
+    first.join()
+    if code != 2 or "is in use: process" not in second.log.read_text():
+        outcome.lost.append(f"the refusal; exit code {code}: {second.log.read_text()[-500:]}")
+    outcome.lost += difference(site.folder / "shared", site.folder / "undisturbed")
+    return outcome
+
+
 def results(folder: Path) -> dict[str, bytes]:
     """The files of a folder by name, but for those that killed writers left, whose names begin with a dot."""
     return {
@@ -244,6 +273,8 @@ def main():
         for outcome in kill_training(site, options.kills, rng):
             print(outcome, flush=True)
         print(kill_loader_workers(site, min(options.kills, 4)), flush=True)  # a run has four epochs
+        print(fill_disk(site), flush=True)
+        print(start_twice(site), flush=True)
         print(kill_preprocessing(site, options.kills, rng), flush=True)
         print(kill_evaluation(site, options.kills, rng), flush=True)
 
