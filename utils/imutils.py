@@ -7,7 +7,6 @@ index = coordinate, and the centre of a crop is size / 2. Nothing is rounded to 
 """
 
 import os
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from utils.errors import UserError
 IMAGE_MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet, RGB
 IMAGE_STD = np.array([0.229, 0.224, 0.225], np.float32)
 MAX_PIXELS = 80_000_000  # 240 MB as decoded; more than any phone takes
-_SMALLER = f"Make it smaller than {MAX_PIXELS / 1e6:.0f} million pixels."
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit, which warns from half of it on; it only reads headers here
 
 # index of the joint that takes each place in the mirror image
 JOINT_FLIP = np.array([5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, 12, 13, 14, 15, 16, 17, 18, 19, 21, 20, 23, 22])
@@ -94,14 +93,13 @@ def image_size(path: Path, advice: str) -> tuple[int, int]:
     if not os.path.isfile(path):
         raise UserError(f"{path} does not exist. {advice}")
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as header:  # our limit is below Pillow's
+        with Image.open(path) as header:
             width, height = header.size
-    except Image.DecompressionBombError:
-        raise UserError(f"{path} is too large. {_SMALLER}") from None
     except Exception as error:  # a damaged file can raise any exception type
         raise UserError(f"{path} cannot be decoded as an image. {advice}") from error
     if width * height > MAX_PIXELS:
-        raise UserError(f"{path} has {width} x {height} pixels. {_SMALLER}")
+        limit = f"{MAX_PIXELS / 1e6:.0f} million"
+        raise UserError(f"{path} is too large: {width} x {height} pixels. Make it smaller than {limit} pixels.")
     return height, width
 
 

@@ -86,7 +86,7 @@ def _read(path, kind: str, reader):
     except FileNotFoundError:
         raise UserError(f"{path} does not exist.") from None
     except Exception as error:  # a damaged file can raise any exception type
-        raise UserError(f"{path} cannot be read as {kind}: {error}.") from error
+        raise UserError(f"{path} cannot be read as {kind}: {str(error) or type(error).__name__}.") from error
 
 
 def _unpickle(stream):

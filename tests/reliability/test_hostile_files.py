@@ -3,6 +3,7 @@
 import contextlib
 import json
 import pickle
+import re
 import struct
 import time
 from pathlib import Path
@@ -185,11 +186,12 @@ def test_a_run_s_name_stays_in_the_log_folder(tmp_path):
 def test_a_picture_of_ten_billion_pixels_is_refused_by_its_header(root):
     image = root / "up-3d/00000_image.png"
     image.write_bytes(large_png(100_000, 100_000))
-    expected = "00000_image.png (is too large|has 100000 x 100000 pixels). Make it smaller than 80 million pixels"
+    expected = "00000_image.png is too large: 100000 x 100000 pixels. Make it smaller than 80 million pixels"
     started = time.monotonic()
     with pytest.raises(UserError, match=expected):
         imutils.read_image(image, "")
-    assert [str(entry) for entry in read_photos([image])] == [f"{image} is too large. {imutils._SMALLER}"]
+    (refused,) = read_photos([image])
+    assert re.search(expected, str(refused))
     dataset = BaseDataset(TrainOptions().parse_args(["--img_res", "32"]), is_train=False)
     with pytest.raises(UserError, match=expected):
         dataset.item(0)

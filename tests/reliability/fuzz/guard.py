@@ -1,6 +1,7 @@
 """Calls a reader on hostile input and raises where it does more than read: see `Guard`."""
 
 import contextlib
+import os
 import resource
 import sys
 import time
@@ -35,8 +36,9 @@ class Guard:
         if self.folder is None:
             return
         is_write = event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITE_FLAGS
-        paths = [word for word in arguments if isinstance(word, (str, bytes, Path))]
-        outside = [path for path in paths[:2] if self.folder not in (Path(str(path)).resolve(), *_parents(path))]
+        words = arguments[: 1 if event == "open" else 2]
+        paths = [os.fsdecode(word) for word in words if isinstance(word, (str, bytes, Path))]
+        outside = [path for path in paths if self.folder not in Path(path).resolve().parents]
         if event in CODE_EVENTS or ((is_write or event in CHANGES) and outside and "/dev/null" not in outside):
             self.found.append(f"{event} {arguments}")
 
@@ -58,10 +60,6 @@ class Guard:
                     raise Violation(f"it did more than read: {found[:3]}")
                 if seconds > SECONDS:
                     raise Violation(f"it took {seconds:.1f} s")
-
-
-def _parents(path) -> tuple:
-    return tuple(Path(str(path)).resolve().parents)
 
 
 def _causes(error: BaseException):
