@@ -238,11 +238,12 @@ class _Watch:
         try:
             batch = next(iterator, None)
         except RuntimeError as error:
-            self._look_once()  # its items fail before the thread has seen it
+            self._look_once()  # a dead one's items fail before the thread has seen it
             if self.death is None:
                 raise
             raise self.death from error
-        if batch is None and self.death is not None:
+        self._look_once()
+        if self.death is not None:  # the batch may lack the dead one's items
             raise self.death
         return batch
 

@@ -50,7 +50,7 @@ COLUMN_SHAPES = {
     "pose": (72,), "shape": (10,), "framenum": (), "fit_joint_error": (),
     "has_smpl": (), "has_pose_3d": (), "has_pose_3d_smpl": (),
 }  # fmt: skip
-FINITE = ("center", "scale", "pose", "shape")  # without these numbers there is no crop, and no mesh
+FINITE = ("center", "scale")  # without these numbers there is no crop
 
 # name -> sampling shares. The share of a tuple of data sets is divided among them by their sizes.
 MIXTURES: dict[str, dict[str | tuple[str, ...], float]] = {
@@ -110,9 +110,8 @@ def _check_column(npz_file: Path, name: str, column: np.ndarray, advice: str) ->
         )
     if name not in FINITE:
         return
-    right = np.isfinite(column).reshape(len(column), -1).all(axis=1)
-    if name == "scale":
-        right &= column > 0
+    right = np.isfinite(column) & (column > 0 if name == "scale" else True)
+    right = right.reshape(len(column), -1).all(axis=1)
     if not right.all():
         row = int(np.argmin(right))
         raise UserError(f"{npz_file} has {name} of {column[row]} in row {row}, expected finite numbers. {advice}")

@@ -171,7 +171,7 @@ def adopt_architecture(options, checkpoint, given: set) -> None:
         known = parser.parse_args(parser.words_of(trained))
         trained = {name: getattr(known, name) for name in trained}
     except (OSError, ValueError, TypeError, RecursionError, UserError) as error:
-        raise UserError(f"{path} cannot be read: {error}.") from error
+        raise UserError(f"{path} cannot be read: {str(error).rstrip('.')}.") from error
     for name, value in trained.items():
         if name in given and getattr(options, name) != value:
             raise UserError(

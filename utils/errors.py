@@ -9,10 +9,8 @@ import errno
 import os
 import sys
 
-# what a full or protected disk answers to a writer, and a broken one to anybody
-DISK_FAULTS = (
-    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
-)  # fmt: skip
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # what only a writer is told
+DISK_FAULTS = (*NO_ROOM, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 class UserError(Exception):
@@ -29,7 +27,7 @@ class CannotWrite(UserError):
 
 
 def run_command(main) -> None:
-    """Run `main()` as a command: its int result (or 0) is the exit code, UserError and a full disk become 2."""
+    """Run `main()` as a command: its int result (or 0) is the exit code, UserError and what a disk refuses become 2."""
     name = os.path.basename(sys.argv[0])
     try:
         code = main() or 0
@@ -40,7 +38,8 @@ def run_command(main) -> None:
         if error.errno not in DISK_FAULTS:
             raise
         place = error.filename or "a file"
-        print(f"{name}: error: {CannotWrite.because(place, error)}", file=sys.stderr)
+        line = CannotWrite.because(place, error) if error.errno in NO_ROOM else f"{place}: {error.strerror}"
+        print(f"{name}: error: {line}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)

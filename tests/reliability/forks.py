@@ -19,6 +19,7 @@ import psutil
 from utils import config
 from utils.errors import run_command
 
+HEAVY = ("train", "eval")  # scripts that import MindSpore; others start anew
 FILE_EVENTS = ("open", "os.rename", "os.remove", "os.chmod", "os.mkdir", "os.utime")  # of sys.addaudithook
 POLL = 0.005  # seconds
 ORPHAN_PATIENCE = 10.0  # seconds that processes may take to notice that their parent was killed
@@ -68,6 +69,9 @@ def _become(command: Command, at: AtFileEvent | None) -> None:
     stream = os.open(command.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(stream, 1), os.dup2(stream, 2)
     resource.setrlimit(resource.RLIMIT_FSIZE, (command.file_limit, resource.RLIM_INFINITY))
+    if command.script not in HEAVY:
+        words = [sys.executable, f"{command.script}.py", *map(str, command.words)]
+        os.execve(sys.executable, words, os.environ | {"DECOMR_DATA": str(command.data_root)})
     sys.argv = [f"{command.script}.py", *map(str, command.words)]
     config.set_data_root(command.data_root)
     if at is not None:
