@@ -2,125 +2,75 @@
 
     python -m benchmarks.train_step [--batch_size 4 16] [--work dp end infer] [--img_res 224] [--repeats 5]
 
-The PyTorch side is the twin of tests/reference in eager mode. Needs requirements-dev.txt.
+The PyTorch side is the twin of tests/reference in eager mode. Each side has a process of its own; they
+work in turn. With --work ground_truth, MindSpore alone computes what the end step computes of its
+ground truth. Needs requirements-dev.txt.
 """
 
-import utils.environment  # noqa: F401, I001  before MindSpore
-
 import argparse
-
-import mindspore as ms
-import torch
+import tempfile
+from pathlib import Path
+from statistics import median
 
 from benchmarks.data import benchmark_root
-from benchmarks.timing import alternate, machine, medians, print_table
-from models.adam import Adam
-from models.dense_cnn import DPNet, get_LNet
-from models.DMR import DMR
-from models.predictor import MeshPredictor
-from models.TrainOneStepDP import TrainOneStepDP
-from models.TrainOneStepEnd import TrainOneStepEnd
-from models.uv_generator import Index_UV_Generator
-from models.WithLossCellDP import WithLossCellDP
-from models.WithLossCellEnd import WithLossCellEnd
-from tests import tiny_decomr
-from tests.parity import copy_weights
-from tests.reference import losses, networks
-from utils import config
-from utils.atlas_maps import load_or_build_reference_map
+from benchmarks.model_side import BATCH, TORCH_WEIGHTS, WEIGHTS, WORKS, add_settings, settings_words
+from benchmarks.side_by_side import Side, measure
+from benchmarks.timing import machine, print_table
 from utils.errors import run_command
-from utils.train_options import TrainOptions
-
-WORKS = ("dp", "end", "infer")
-LEARNING_RATE = 1e-6  # the weights hardly move, so that every repetition does the same work
 
 
-class Pair:
-    """CNet and LNet twice with the same weights, and one batch for both sides."""
+def write_inputs(folder: Path, root: Path, batch_size: int, arguments) -> None:
+    """Random weights and one batch, for both sides."""
+    import numpy as np
+    import torch
 
-    def __init__(self, arguments, batch_size: int):
-        self.options = TrainOptions().parse_args(
-            ["--img_res", str(arguments.img_res), "--lnet_width", str(arguments.lnet_width)]
-        )
-        self.witness = tiny_decomr.Witness(config.data_root())
-        self.batch = tiny_decomr.random_batch(
-            self.witness, batch_size, all_annotated=True, image_size=arguments.img_res
-        )
-        reference = load_or_build_reference_map("BF", 64)
-        torch.manual_seed(0)
-        self.torch_dmr = networks.DMR(networks.CNet(), networks.LNet(reference, width=arguments.lnet_width))
-        self.dmr = DMR(DPNet(), get_LNet(self.options))
-        copy_weights(self.torch_dmr, self.dmr)
+    from tests import tiny_decomr
+    from tests.parity import named_arrays
+    from tests.reference import networks
+    from utils.atlas_maps import load_or_build_reference_map
 
-    def works(self, name: str) -> dict:
-        """The two sides of one row of the table, by name of the library."""
-        return getattr(self, f"_{name}")()
+    torch.manual_seed(0)
+    lnet = networks.LNet(load_or_build_reference_map("BF", 64), width=arguments.lnet_width)
+    dmr = networks.DMR(networks.CNet(), lnet)
+    torch.save(dmr.state_dict(), folder / TORCH_WEIGHTS)
+    np.savez(folder / WEIGHTS, **{name: array.astype(np.float32) for name, array in named_arrays(dmr).items()})
+    batch = tiny_decomr.random_batch(
+        tiny_decomr.Witness(root), batch_size, all_annotated=True, image_size=arguments.img_res
+    )
+    np.savez(folder / BATCH, **batch)
 
-    def _training(self, cell, step_cell, network, torch_network, torch_losses) -> dict:
-        step = step_cell(cell, Adam(network.trainable_params(), LEARNING_RATE))
-        step.set_train(True)
-        network.set_train(True)
-        inputs = [ms.Tensor(self.batch[name]) for name in cell.input_names]
-        torch_network.train()
-        adam = torch.optim.Adam(torch_network.parameters(), lr=LEARNING_RATE)
-        batch = {name: torch.tensor(value) for name, value in self.batch.items()}
 
-        def torch_step():
-            adam.zero_grad()
-            sum(torch_losses(torch_network(batch["img"]), batch).values()).backward()
-            adam.step()
-
-        return {"MindSpore": lambda: [value.asnumpy() for value in step(*inputs)], "PyTorch": torch_step}
-
-    def _dp(self) -> dict:
-        cell = WithLossCellDP(self.dmr.CNet, self.options)
-        return self._training(
-            cell, TrainOneStepDP, self.dmr.CNet, self.torch_dmr.CNet,
-            lambda outputs, batch: losses.dp_losses(outputs[0], batch, self.options),
-        )  # fmt: skip
-
-    def _end(self) -> dict:
-        fixed = (self.witness.body, self.witness.sampler, self.witness.uv_weight, self.options)
-        cell = WithLossCellEnd(self.dmr, self.options)
-        return self._training(
-            cell, TrainOneStepEnd, self.dmr, self.torch_dmr,
-            lambda outputs, batch: losses.end_losses(outputs, batch, *fixed),
-        )  # fmt: skip
-
-    def _infer(self) -> dict:
-        predictor = MeshPredictor(self.dmr, Index_UV_Generator(self.options.uv_res))
-        image, torch_image = ms.Tensor(self.batch["img"]), torch.tensor(self.batch["img"])
-        self.torch_dmr.eval()
-
-        def torch_infer():
-            with torch.inference_mode():
-                self.witness.sampler.resample(self.torch_dmr(torch_image)[1])
-
-        return {"MindSpore": lambda: predictor(image)[1].asnumpy(), "PyTorch": torch_infer}
+def row(work: str, batch_size: int, folder: Path, root: Path, arguments) -> list:
+    """One line of the table: the work measured on both sides."""
+    libraries = ["mindspore"] if work == "ground_truth" else ["mindspore", "torch"]
+    sides = [
+        Side("benchmarks.model_side", library, work, folder, root, *settings_words(arguments)) for library in libraries
+    ]
+    measure(sides, arguments.repeats)
+    cells = [work, batch_size, *[f"{median(side.seconds):.3f}" for side in sides], *["-"] * (2 - len(sides))]
+    ours, theirs = sides[0], sides[-1]
+    ratio = f"{median(ours.seconds) / median(theirs.seconds):.2f}"
+    memory = f"{ours.peak:.0f} / {theirs.peak:.0f} = {ours.peak / theirs.peak:.2f}"
+    return [*cells, ratio, memory, f"{ours.first:.1f} / {theirs.first:.1f}"]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch_size", type=int, nargs="+", default=[4, 16])
-    parser.add_argument("--work", nargs="+", choices=WORKS, default=WORKS)
-    parser.add_argument("--img_res", type=int, default=224)
-    parser.add_argument("--lnet_width", type=float, default=1.0)
+    parser.add_argument("--work", nargs="+", choices=WORKS, default=["dp", "end", "infer"])
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--mode", choices=["graph", "pynative"], default="graph")
     parser.add_argument("--data_dir", help="data root with a body model (default: one is generated)")
+    add_settings(parser)
     arguments = parser.parse_args()
-    ms.set_device("CPU")
-    ms.set_context(mode=ms.GRAPH_MODE if arguments.mode == "graph" else ms.PYNATIVE_MODE)
-    benchmark_root(arguments.data_dir)
+    root = benchmark_root(arguments.data_dir).resolve()
     rows = []
-    for work in arguments.work:
-        for batch_size in arguments.batch_size:
-            seconds = medians(alternate(Pair(arguments, batch_size).works(work), arguments.repeats))
-            ours, theirs = seconds["MindSpore"], seconds["PyTorch"]
-            rows.append([work, batch_size, f"{ours:.2f}", f"{theirs:.2f}", f"{ours / theirs:.2f}"])
-    print(f"{machine()}, {arguments.img_res} px, {arguments.mode} mode, torch {torch.__version__}, "
-          f"{torch.get_num_threads()} threads, mindspore {ms.__version__}, {arguments.repeats} repeats")  # fmt: skip
-    print_table(["work", "batch", "MindSpore s", "PyTorch s", "ratio"], rows)
+    for batch_size in arguments.batch_size:
+        with tempfile.TemporaryDirectory() as folder:
+            write_inputs(Path(folder), root, batch_size, arguments)
+            rows += [row(work, batch_size, Path(folder), root, arguments) for work in arguments.work]
+    print(f"{machine()}, {' '.join(settings_words(arguments))}, {arguments.repeats} repeats")
+    header = ["work", "batch", "MindSpore s", "PyTorch s", "ratio", "peak MiB", "start to end of first round s"]
+    print_table(header, rows)
 
 
 if __name__ == "__main__":

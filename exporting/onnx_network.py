@@ -160,7 +160,7 @@ class Walk:
             "Expand", writer.reshape(code, self.batch, width, 1, 1), writer.constant([self.batch, width, side, side])
         )
         reference = writer.constant(np.repeat(cell.reference_map.asnumpy(), self.batch, axis=0))
-        value = self.cell(cell.uv_conv1, writer.concat(surface, code_map, reference, axis=1))
+        value = self.sequence(cell.uv_conv1, writer.concat(surface, code_map, reference, axis=1))
         for part in (cell.hg, cell.uv_conv2, cell.decoder, cell.uv_end):
             value = self.cell(part, value)
         location_map = writer.transpose(writer.reshape(value, self.batch, 3, -1), 0, 2, 1)

@@ -9,9 +9,8 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
-from models.layer import GROUP_SIZE, ConvBottleNeck, HourGlass, NearestBottleNeck, conv1x1
+from models.layer import GROUP_SIZE, BilinearBottleNeck, ConvBottleNeck, HourGlass, NearestBottleNeck, conv1x1
 from models.resnet import FEATURE_CHANNELS, ResNet50
-from models.upsample import BilinearUpsample2
 from utils.atlas_maps import load_or_build_reference_map
 
 COARSEST_LEVEL = 5  # the encoder ends at stride 2**5
@@ -115,6 +114,41 @@ def make_camera_head(code_channels: int) -> nn.SequentialCell:
     )
 
 
+class SurfaceInput(nn.SequentialCell):
+    """Three 1x1 convolutions over (warped features, code, reference map): [B, codes, R, R] of the hourglass.
+
+    The code is the same at every pixel, so its share of the first convolution is one vector a sample:
+    half of the products, and no map of copies. The weight keeps the channel order of PyTorch's
+    concatenation: warped features, code, reference map.
+    """
+
+    def __init__(self, map_channels: int, codes: int):
+        super().__init__(
+            conv1x1(map_channels + codes, 2 * codes),
+            nn.ReLU(),
+            conv1x1(2 * codes, 2 * codes),
+            nn.ReLU(),
+            conv1x1(2 * codes, codes),
+        )
+        self.warped = map_channels - REFERENCE_CHANNELS
+        self.codes = codes
+        self.add_to_channels = ops.BiasAdd()
+
+    def construct(self, maps: Tensor, code: Tensor) -> Tensor:
+        """maps [B, map_channels, R, R]: warped features, then the reference map; code [B, codes]."""
+        batch, _, height, width = maps.shape
+        weight = self[0].weight
+        behind = self.warped + self.codes
+        of_maps = ops.concat([weight[:, : self.warped], weight[:, behind:]], 1)
+        of_code = weight[:, self.warped : behind].reshape(-1, self.codes)
+        features = ops.conv2d(maps, of_maps)
+        bias = ops.matmul(code, of_code.T) + self[0].bias
+        # every channel of every sample is a channel of its own
+        rows = self.add_to_channels(features.reshape(1, -1, height, width), bias.reshape(-1))
+        features = self[1](rows.reshape(batch, -1, height, width))
+        return self[4](self[3](self[2](features)))
+
+
 class UVNet(nn.Cell):
     """(dp_out, dp_feature, codes) -> location map [B, uv_res, uv_res, 3] in metres, camera [B, 3] = (s, tx, ty).
 
@@ -147,10 +181,8 @@ class UVNet(nn.Cell):
 
         self.fc_head = make_fc_head(CODE_CHANNELS, base)
         self.camera = make_camera_head(CODE_CHANNELS)
-        inputs = FEATURE_CHANNELS[warp_lv] + POSITION_CHANNELS + base + REFERENCE_CHANNELS
-        self.uv_conv1 = nn.SequentialCell(
-            conv1x1(inputs, 2 * base), nn.ReLU(), conv1x1(2 * base, 2 * base), nn.ReLU(), conv1x1(2 * base, base)
-        )
+        inputs = FEATURE_CHANNELS[warp_lv] + POSITION_CHANNELS + REFERENCE_CHANNELS
+        self.uv_conv1 = SurfaceInput(inputs, base)
         self.hg = HourGlass(base, 3, norm_type, group_size)
 
         # channels in units of `final`; they halve towards the output where they are above 1
@@ -159,17 +191,15 @@ class UVNet(nn.Cell):
         decoder = []
         for level in range(warp_lv, uv_level, -1):
             previous, current = current, min(current, 2 ** (level - uv_level - 1))
-            bottleneck = ConvBottleNeck(final * previous, final * current, norm_type, group_size)
-            decoder.append(nn.SequentialCell(BilinearUpsample2(), bottleneck))
+            decoder.append(BilinearBottleNeck(final * previous, final * current, norm_type, group_size))
         self.decoder = nn.SequentialCell(decoder)
         self.uv_end = nn.SequentialCell(ConvBottleNeck(final, 32, norm_type), conv1x1(32, 3))
 
     def construct(self, dp_out: Tensor, dp_feature: Tensor, codes: Tensor):
         batch = codes.shape[0]
         surface = warp_feature(dp_out, dp_feature, self.warp_res)
-        code_map = ops.broadcast_to(self.fc_head(codes)[:, :, None, None], (batch, -1, self.warp_res, self.warp_res))
         reference_map = ops.tile(self.reference_map, (batch, 1, 1, 1))
-        features = self.uv_conv1(ops.concat([surface, code_map, reference_map], 1))
+        features = self.uv_conv1(ops.concat([surface, reference_map], 1), self.fc_head(codes))
         features = self.decoder(self.uv_conv2(self.hg(features)))
         return self.uv_end(features).transpose(0, 2, 3, 1), self.camera(codes)
 

@@ -8,7 +8,7 @@ from mindspore import Tensor, nn, ops
 
 from models.group_norm import GroupNorm
 from models.resnet import Bottleneck
-from models.upsample import NearestUpsample2
+from models.upsample import BilinearUpsample2, MaxPool2, NearestConv3x3, NearestUpsample2
 
 GROUP_SIZE = 8  # channels per group of GroupNorm at full width
 
@@ -50,16 +50,21 @@ class ConvBottleNeck(nn.Cell):
             self.skip_conv = conv1x1(in_channels, out_channels)
 
     def construct(self, features: Tensor) -> Tensor:
-        return self.finish(*self.reduce(features))
+        reduced, skip = self.reduce(features)
+        return self.expand(self.conv2(self.activate(reduced)), skip)
 
     def reduce(self, features: Tensor):
-        """The part that looks at one pixel at a time: (input of the 3x3 convolution, skip)."""
+        """The linear part that looks at one pixel at a time: (output of conv1, skip)."""
         skip = self.skip_conv(features) if self.projects_skip else features
-        return self.relu(self.norm1(self.conv1(features))), skip
+        return self.conv1(features), skip
 
-    def finish(self, reduced: Tensor, skip: Tensor) -> Tensor:
-        """The 3x3 convolution and what follows it."""
-        out = self.relu(self.norm2(self.conv2(reduced)))
+    def activate(self, reduced: Tensor) -> Tensor:
+        """Output of conv1 -> input of the 3x3 convolution."""
+        return self.relu(self.norm1(reduced))
+
+    def expand(self, convolved: Tensor, skip: Tensor) -> Tensor:
+        """Output of the 3x3 convolution -> output of the block."""
+        out = self.relu(self.norm2(convolved))
         return self.relu(self.norm3(self.conv3(out)) + skip)
 
 
@@ -68,20 +73,40 @@ class NearestBottleNeck(nn.SequentialCell):
 
     1x1 convolutions, normalisation and ReLU give the same for every copy of a pixel (a group's mean
     and variance do not change when each pixel is repeated four times), so they run before the
-    repetition, on a quarter of the pixels. Not with BatchNorm: its running variance is the unbiased
-    one, which depends on the number of pixels.
+    repetition, on a quarter of the pixels; the 3x3 convolution repeats as it goes. Not with BatchNorm:
+    its running variance is the unbiased one, which depends on the number of pixels.
     """
 
     def __init__(self, in_channels: int, out_channels: int, norm_type: str = "GN", group_size: int = GROUP_SIZE):
         super().__init__(NearestUpsample2(), ConvBottleNeck(in_channels, out_channels, norm_type, group_size))
         self.reduces_first = norm_type == "GN"
+        self.upsample_and_convolve = NearestConv3x3(out_channels // 2)
 
     def construct(self, features: Tensor) -> Tensor:
         upsample, bottleneck = self[0], self[1]
         if not self.reduces_first:
             return bottleneck(upsample(features))
         reduced, skip = bottleneck.reduce(features)
-        return bottleneck.finish(upsample(reduced), upsample(skip))
+        conv2 = bottleneck.conv2
+        convolved = self.upsample_and_convolve(bottleneck.activate(reduced), conv2.weight, conv2.bias)
+        return bottleneck.expand(convolved, upsample(skip))
+
+
+class BilinearBottleNeck(nn.SequentialCell):
+    """Bilinear x2, then ConvBottleNeck: [B, in, H, W] -> [B, out, 2H, 2W].
+
+    Both are linear and a bilinear pixel's weights sum to 1, so 1x1 convolutions, biases included, run
+    before the interpolation.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, norm_type: str = "GN", group_size: int = GROUP_SIZE):
+        super().__init__(BilinearUpsample2(), ConvBottleNeck(in_channels, out_channels, norm_type, group_size))
+
+    def construct(self, features: Tensor) -> Tensor:
+        upsample, bottleneck = self[0], self[1]
+        reduced, skip = bottleneck.reduce(features)
+        convolved = bottleneck.conv2(bottleneck.activate(upsample(reduced)))
+        return bottleneck.expand(convolved, upsample(skip))
 
 
 class HourGlass(nn.Cell):
@@ -92,7 +117,7 @@ class HourGlass(nn.Cell):
         widths = [channels * 2**level for level in range(levels + 1)]
         self.down_layers = nn.CellList(
             [
-                nn.SequentialCell(ConvBottleNeck(fine, coarse, norm_type, group_size), nn.MaxPool2d(2, 2))
+                nn.SequentialCell(ConvBottleNeck(fine, coarse, norm_type, group_size), MaxPool2())
                 for fine, coarse in zip(widths, widths[1:], strict=False)
             ]
         )

@@ -55,9 +55,9 @@ say "2/4 prepare them: npz files and IUV images"
 # count every vertex alike, a CNet that stays as it is while the LNet learns, an LNet that starts as its skips.
 common=(--img_res 128 --lnet_width 0.125 --num_workers 1 --lr 1e-3 --no_augmentation --log_freq 20 --summary_steps 1000
         --lr_schedule linear --log_dir "$out/logs")
-dp=(--stage dp --name quickstart_dp --ckpt_dir "$out/ckpt_dp" --batch_size 4 --num_epochs_dp 4 --lam_dp_mask 1)
-end=(--stage end --name quickstart_end --ckpt_dir "$out/ckpt" --batch_size 2 --num_epochs_end 9
-     --freeze_cnet --zero_init_residual --lam_mesh 10 --lam_uv 0.2 --gtkey3d_from_mesh)
+dp=(--stage dp --name quickstart_dp --ckpt_dir "$out/ckpt_dp" --batch_size 4 --num_epochs_dp 5 --lam_dp_mask 1)
+end=(--stage end --name quickstart_end --ckpt_dir "$out/ckpt" --batch_size 2 --num_epochs_end 10
+     --freeze_cnet --zero_init_residual --lam_mesh 10 --lam_uv 0.2 --lam_tv 1e-2 --gtkey3d_from_mesh)
 if [ "$fresh" = yes ]; then
     rm -rf "$out/ckpt_dp" "$out/ckpt" "$out/logs"
 fi

@@ -17,6 +17,7 @@ from mindspore import communication, nn
 
 from models.dense_cnn import DPNet, get_LNet
 from models.DMR import DMR
+from models.sync_batch_norm import synchronise_batch_norm
 from models.TrainOneStepEnd import TrainOneStepEnd
 from models.WithLossCellEnd import WithLossCellEnd
 from tests.smooth import smooth_activations
@@ -46,10 +47,14 @@ def main():
     dmr = DMR(DPNet(), get_LNet(options))
     smooth_activations(dmr)  # a ReLU that opens by rounding on one side only would part the trajectories
     weaken_branches(dmr)
+    if options.sync_bn:
+        synchronise_batch_norm(dmr, device.world_size)
     start = {name: parameter.asnumpy().copy() for name, parameter in dmr.parameters_and_names()}
     loss_cell = WithLossCellEnd(dmr, options)
     step = TrainOneStepEnd(loss_cell, nn.SGD(dmr.trainable_params(), LEARNING_RATE, momentum=0.9))
-    step.set_train(False)  # BatchNorm keeps its statistics: those of a rank's share are not those of the batch
+    # without --sync_bn BatchNorm keeps its statistics: those of a rank's share are not those of the batch
+    step.set_train(options.sync_bn)
+    dmr.set_train(options.sync_bn)
     inputs = [ms.Tensor(batch[column]) for column in loss_cell.input_names]
     losses = [[float(value.asnumpy()) for value in step(*inputs)] for _ in range(STEPS)]
     moved = {name: parameter.asnumpy() - start[name] for name, parameter in dmr.parameters_and_names()}

@@ -47,14 +47,18 @@ def free_port() -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ["pynative", "graph"])
-def test_two_ranks_follow_one_process(folder, mode):
-    (alone,) = run([sys.executable], folder, f"alone_{mode}", mode)
+@pytest.mark.parametrize(
+    "mode, sync_bn", [("pynative", False), ("graph", False), ("graph", True)], ids=["pynative", "graph", "sync_bn"]
+)
+def test_two_ranks_follow_one_process(folder, mode, sync_bn):
+    """With BatchNorm's statistics frozen, or live and taken over both ranks."""
+    options = ["--sync_bn", sync_bn]
+    (alone,) = run([sys.executable], folder, f"alone_{mode}_{sync_bn}", mode, *options)
     launcher = [
         str(Path(sys.executable).with_name("msrun")), f"--worker_num={RANKS}", f"--local_worker_num={RANKS}",
         f"--master_port={free_port()}", f"--log_dir={folder / 'msrun_log'}", "--join=True",
     ]  # fmt: skip
-    ranks = run(launcher, folder, f"rank_{mode}", mode, "--run_distribute", "True", "--ngpu", RANKS)
+    ranks = run(launcher, folder, f"rank_{mode}_{sync_bn}", mode, "--run_distribute", "True", "--ngpu", RANKS, *options)
     assert len(ranks) == RANKS
     losses = np.mean([rank.pop("losses") for rank in ranks], axis=0)
     np.testing.assert_allclose(losses, alone.pop("losses"), rtol=1e-4)

@@ -32,10 +32,23 @@ def test_conv_bottleneck(channels, norm_type, mode):
     assert_same_layer(ours, theirs, [noise(2, channels[0], 6, 5)], mode)
 
 
+# few pixels: the 3x3 convolution runs on the enlarged image; many: as a transposed convolution
+@pytest.mark.parametrize("size", [(3, 32, 5, 4), (3, 32, 13, 12)], ids=["few pixels", "many pixels"])
 @pytest.mark.parametrize("norm_type", ["GN", "BN"])
-def test_upsampling_before_or_after_the_pixelwise_half_of_a_block_is_the_same(norm_type, mode):
+def test_upsampling_before_or_after_the_pixelwise_half_of_a_block_is_the_same(norm_type, size, mode):
     theirs = torch.nn.Sequential(torch.nn.Upsample(scale_factor=2), networks.ConvBottleNeck(32, 16, norm_type))
-    assert_same_layer(layer.NearestBottleNeck(32, 16, norm_type), theirs, [noise(3, 32, 5, 4)], mode)
+    assert_same_layer(layer.NearestBottleNeck(32, 16, norm_type), theirs, [noise(*size)], mode)
+
+
+@pytest.mark.parametrize("norm_type", ["GN", "BN"])
+def test_interpolating_after_the_linear_layers_of_a_block_is_the_same(norm_type, mode):
+    upsample2 = torch.nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+    theirs = torch.nn.Sequential(upsample2, networks.ConvBottleNeck(32, 16, norm_type))
+    assert_same_layer(layer.BilinearBottleNeck(32, 16, norm_type), theirs, [noise(3, 32, 5, 4)], mode)
+
+
+def test_the_largest_of_every_block_receives_the_gradient(mode):
+    assert_same_layer(upsample.MaxPool2(), torch.nn.MaxPool2d(2), [noise(2, 3, 6, 8)], mode)
 
 
 @pytest.mark.parametrize("norm_type", ["GN", "BN"])

@@ -11,6 +11,8 @@ from models.adam import Adam
 from models.dense_cnn import DPNet, get_LNet
 from models.DMR import DMR, FrozenCNetDMR
 from models.layer import zero_init_residual
+from models.losses import current_world_size
+from models.sync_batch_norm import synchronise_batch_norm
 from models.TrainOneStepDP import TrainOneStepDP
 from models.TrainOneStepEnd import TrainOneStepEnd
 from models.WithLossCellDP import WithLossCellDP
@@ -73,6 +75,8 @@ def build_step(stage: Stage, network: nn.Cell, options):
     They are the same but for --accumulate.
     """
     trained = network.LNet if stage.name == "end" and options.freeze_cnet else network
+    if options.sync_bn:
+        synchronise_batch_norm(network, current_world_size())
     loss_cell = stage.loss_cell(network, options)
     optimizer = Adam(trained.trainable_params(), options.lr, options.adam_beta1, ADAM_BETA2, weight_decay=options.wd)
     mixed = options.amp_level != "O0"

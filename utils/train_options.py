@@ -140,6 +140,7 @@ class TrainOptions:
             default="O0",
             help="O2, O3: float16 with dynamic loss scaling; only on GPU and Ascend",
         )
+        self._flag(training, "--sync_bn", "BatchNorm over the samples of all ranks")
         self._flag(training, "--zero_init_residual", "bottlenecks of new networks start as their skip alone")
         training.add_argument("--adam_beta1", type=float, default=0.9)
         training.add_argument("--wd", type=float, default=0, help="weight decay")

@@ -1,0 +1,136 @@
+"""One side of benchmarks.train_step, in a process of its own: python -m benchmarks.model_side --help."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.side_by_side import serve
+from utils import config
+from utils.atlas_maps import load_or_build_reference_map
+from utils.train_options import TrainOptions
+
+WORKS = ("dp", "end", "infer", "ground_truth")
+LEARNING_RATE = 1e-6  # the weights hardly move, so that every repetition does the same work
+BATCH, WEIGHTS, TORCH_WEIGHTS = "batch.npz", "weights.npz", "weights.pth"  # what train_step writes for both sides
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--img_res", type=int, default=224)
+    parser.add_argument("--lnet_width", type=float, default=1.0)
+    parser.add_argument("--device", choices=["CPU", "GPU"], default="CPU")
+    parser.add_argument("--mode", choices=["graph", "pynative"], default="graph")
+    parser.add_argument("--amp_level", choices=["O0", "O2", "O3"], default="O0")
+
+
+def settings_words(arguments) -> list[str]:
+    """The command-line words that `add_settings` reads back."""
+    names = ("img_res", "lnet_width", "device", "mode", "amp_level")
+    return [word for name in names for word in (f"--{name}", str(getattr(arguments, name)))]
+
+
+def model_options(arguments):
+    return TrainOptions().parse_args(["--img_res", str(arguments.img_res), "--lnet_width", str(arguments.lnet_width)])
+
+
+def mindspore_work(arguments):
+    """A function that does one round of the work with this project's networks."""
+    import mindspore as ms
+
+    import utils.environment  # noqa: F401  before MindSpore
+    from models.adam import Adam
+    from models.dense_cnn import DPNet, get_LNet
+    from models.DMR import DMR
+    from models.ground_truth import GroundTruth
+    from models.predictor import MeshPredictor
+    from models.TrainOneStepDP import TrainOneStepDP
+    from models.TrainOneStepEnd import TrainOneStepEnd
+    from models.uv_generator import Index_UV_Generator
+    from models.WithLossCellDP import WithLossCellDP
+    from models.WithLossCellEnd import WithLossCellEnd
+
+    ms.set_device(arguments.device)
+    ms.set_context(mode=ms.GRAPH_MODE if arguments.mode == "graph" else ms.PYNATIVE_MODE)
+    options = model_options(arguments)
+    with np.load(Path(arguments.folder) / BATCH) as file:
+        batch = {name: ms.Tensor(file[name]) for name in file.files}
+    if arguments.work == "ground_truth":
+        cell = GroundTruth(options.uv_res, options.uv_type, False)
+        genders = ms.Tensor(np.full(len(batch["pose"]), 2, np.int32))
+        return lambda: [value.asnumpy() for value in cell(batch["pose"], batch["betas"], genders)]
+    dmr = DMR(DPNet(), get_LNet(options))
+    with np.load(Path(arguments.folder) / WEIGHTS) as file:
+        for name, parameter in dmr.parameters_and_names():
+            parameter.set_data(ms.Tensor(file[name]))
+    if arguments.work == "infer":
+        predictor = MeshPredictor(dmr, Index_UV_Generator(options.uv_res))
+        return lambda: predictor(batch["img"])[1].asnumpy()
+    network, loss_cell, step_cell = {
+        "dp": (dmr.CNet, WithLossCellDP, TrainOneStepDP),
+        "end": (dmr, WithLossCellEnd, TrainOneStepEnd),
+    }[arguments.work]
+    cell = loss_cell(network, options)
+    step = step_cell(cell, Adam(network.trainable_params(), LEARNING_RATE))
+    step.set_train(True)
+    inputs = [batch[name] for name in cell.input_names]
+    return lambda: [value.asnumpy() for value in step(*inputs)]
+
+
+def torch_work(arguments):
+    """A function that does one round of the work with the PyTorch twin of tests/reference, in eager mode."""
+    import torch
+
+    from tests import tiny_decomr
+    from tests.reference import losses, networks
+
+    device = "cuda" if arguments.device == "GPU" else "cpu"
+    options = model_options(arguments)
+    witness = tiny_decomr.Witness(config.data_root())
+    with np.load(Path(arguments.folder) / BATCH) as file:
+        batch = {name: torch.tensor(file[name], device=device) for name in file.files}
+    reference = load_or_build_reference_map("BF", 64)
+    dmr = networks.DMR(networks.CNet(), networks.LNet(reference, width=arguments.lnet_width))
+    dmr.load_state_dict(torch.load(Path(arguments.folder) / TORCH_WEIGHTS, weights_only=True))
+    dmr.to(device)
+    if arguments.work == "infer":
+        dmr.eval()
+
+        @torch.inference_mode()
+        def infer():
+            witness.sampler.resample(dmr(batch["img"])[1]).cpu()
+
+        return infer
+    network = dmr.CNet if arguments.work == "dp" else dmr
+    network.train()
+    adam = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
+
+    def terms():
+        if arguments.work == "dp":
+            return losses.dp_losses(network(batch["img"])[0], batch, options)
+        fixed = (witness.body, witness.sampler, witness.uv_weight, options)
+        return losses.end_losses(network(batch["img"]), batch, *fixed)
+
+    def step():
+        adam.zero_grad()
+        total = sum(terms().values())
+        total.backward()
+        adam.step()
+        return total.item()
+
+    return step
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("library", choices=["mindspore", "torch"])
+    parser.add_argument("work", choices=WORKS)
+    parser.add_argument("folder", help="with the batch and the weights")
+    parser.add_argument("data_dir")
+    add_settings(parser)
+    arguments = parser.parse_args()
+    config.set_data_root(arguments.data_dir)
+    serve({"mindspore": mindspore_work, "torch": torch_work}[arguments.library](arguments))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Two programs measured in turn (A B A B ...), each in a process of its own.
+
+In one process the two libraries' threads, allocators and caches would disturb each other. A process
+that is not at work waits for a line of input, asleep.
+"""
+
+import contextlib
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from utils.errors import UserError
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def serve(work: Callable) -> None:
+    """In the child: run `work` for every line of input; answer its seconds and the process's peak memory in MiB."""
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        work()
+        seconds = time.perf_counter() - start
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(json.dumps({"seconds": seconds, "peak": peak}), flush=True)
+
+
+class Side:
+    """One of the programs: `python -m` words; its process lives as long as the `with` block."""
+
+    def __init__(self, *words):
+        self.words = [sys.executable, "-m", *map(str, words)]
+        self.seconds: list[float] = []
+        self.peak = 0.0  # MiB
+        self.first = 0.0  # seconds from the start of the process to the end of its first round
+
+    def __enter__(self):
+        self.start = time.perf_counter()
+        self.process = subprocess.Popen(
+            self.words, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        return self
+
+    def __exit__(self, *failure):
+        self.process.stdin.close()
+        self.process.wait()
+
+    def run(self) -> dict:
+        """One round of the work: its answer. Lines that libraries print are passed over."""
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        for line in self.process.stdout:
+            if line.startswith("{"):
+                answer = json.loads(line)
+                self.peak = answer["peak"]
+                return answer
+        raise UserError(f"{' '.join(self.words[1:])} ended without an answer; its message stands above.")
+
+    def warm_up(self) -> None:
+        self.run()
+        self.first = time.perf_counter() - self.start
+
+
+def measure(sides: list[Side], repeats: int) -> None:
+    """Run the sides in turn, `repeats` times after one unmeasured round each; the figures stay in the sides."""
+    with contextlib.ExitStack() as processes:
+        for side in sides:
+            processes.enter_context(side).warm_up()
+        for _ in range(repeats):
+            for side in sides:
+                side.seconds.append(side.run()["seconds"])
