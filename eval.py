@@ -17,7 +17,8 @@ from tqdm import tqdm
 
 from datasets.base_dataset import BaseDataset
 from datasets.loader import create_loader
-from datasets.open_dataset import open_dataset
+from datasets.open_dataset import open_single
+from datasets.registry import is_gendered
 from evaluation import lsp_masks, summary
 from evaluation.contact_sheet import draw_contact_sheet, spread
 from evaluation.errors import ErrorMeter
@@ -47,7 +48,7 @@ def load_predictor(options, path: Path) -> MeshPredictor:
 
 def evaluate(options, device, dataset: BaseDataset, predictor: MeshPredictor, meter: ErrorMeter) -> dict | None:
     """Errors per image by name, as the meters give them, and imgname; on rank 0, None on the others."""
-    ground_truth = GroundTruth(options.uv_res, options.uv_type, options.dataset == "surreal")
+    ground_truth = GroundTruth(options.uv_res, options.uv_type, is_gendered(options.dataset))
     has_masks = lsp_masks.has_annotations(dataset.table)
     masks = lsp_masks.MaskMeter(dataset.root, load_body_model(config.SMPL_FILE).faces) if has_masks else None
     batch_size = min(options.batch_size, len(dataset))
@@ -75,7 +76,7 @@ def evaluate(options, device, dataset: BaseDataset, predictor: MeshPredictor, me
 
 def evaluate_checkpoint(options, device, path: Path, stem: str, meter: ErrorMeter) -> dict | None:
     """Evaluate one checkpoint; write and print everything about it; its results, on rank 0."""
-    dataset = open_dataset(options, "test")
+    dataset = open_single(options, "test")
     predictor = load_predictor(options, path)
     results = evaluate(options, device, dataset, predictor, meter)
     if results is None:
@@ -116,7 +117,7 @@ def main():
     paths = find_checkpoints(options)
     if options.report and len(paths) > 1:
         raise UserError(f"--report shows one checkpoint, but {len(paths)} are given.")
-    open_dataset(options, "test")  # says first what is missing of the data
+    open_single(options, "test")  # says first what is missing of the data
     lsp_rows = load_joint_regressors().lsp_rows
     meter = ErrorMeter(lsp_rows, mean_training_mesh(options, lsp_rows))
     all_results = []
@@ -124,7 +125,9 @@ def main():
         own = copy.copy(options)  # each checkpoint brings its architecture
         checkpoint.adopt_architecture(own, path, given)
         stem = options.dataset if len(paths) == 1 else f"{options.dataset}_{number}_{path.stem}"
-        all_results.append(evaluate_checkpoint(own, device, path, stem, meter))
+        results = evaluate_checkpoint(own, device, path, stem, meter)
+        if results is not None:
+            all_results.append(results)
     if device.rank == 0 and len(paths) > 1:
         summary.print_table(paths, all_results)
 

@@ -5,19 +5,9 @@
 Run it again at any time: finished work is kept. A sample that cannot be read is reported by name.
 """
 
-from datasets.preprocess.command import parse_args, prepare
+from datasets.preprocess.command import run
 from datasets.preprocess.up_3d import Up3D
 from utils.errors import run_command
 
-
-def main() -> int:
-    args = parse_args(
-        __doc__,
-        train_help="make up_3d_trainval.npz from trainval.txt",
-        eval_help="make up_3d_lsp_test.npz from namesUPlsp.txt",
-    )
-    return prepare(args, Up3D)
-
-
 if __name__ == "__main__":
-    run_command(main)
+    run_command(lambda: run(Up3D, __doc__))

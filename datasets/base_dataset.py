@@ -9,7 +9,7 @@ import re
 import numpy as np
 
 from datasets.regions import Reach, Region, load_all
-from datasets.registry import dataset_files, read_table
+from datasets.registry import dataset_files, is_gendered, read_table
 from utils import imutils
 from utils.body_model import GENDERS, NEUTRAL, load_model_of_gender, pose_vertices
 from utils.camera import normalise_pixels
@@ -52,8 +52,7 @@ class BaseDataset:
     images, unless `needs_iuv` is False; without is_train items are the plain crops.
     """
 
-    source_columns = ("imgname",)  # what names the image of a row
-    gendered = False  # whether the mesh is that of the gender's own model, instead of the neutral one
+    source_columns: tuple[str, ...] = ("imgname",)  # what names the image of a row
 
     def __init__(
         self, options, dataset: str = "up-3d", split: str = "train", is_train: bool | None = None, needs_iuv=True
@@ -77,7 +76,7 @@ class BaseDataset:
         )
         self.cached = None
         if options.cache_ram and self.is_train:
-            self.cached = load_all(lambda index: (self._cut_image(index), self._cut_iuv(index)), self.length, dataset)
+            self.cached = load_all(self._cut, self.length, dataset)
 
     def image_names(self) -> list[str]:
         """What the item's imgname is, for every row: the path of the image below the data set's folder."""
@@ -126,6 +125,20 @@ class BaseDataset:
         """Image [H, W, 3] uint8, BGR. Video data sets override this."""
         return imutils.read_image(self.root / self.images[index], "Download it again or take it out of the data set.")
 
+    def _cut(self, index: int) -> tuple[Region, Region | None] | str:
+        """Image and IUV image of a sample for the cache, or what is wrong with them."""
+        try:
+            return self._cut_image(index), self._cut_iuv(index)
+        except UserError as error:
+            return str(error)
+
+    def _cached(self, index: int) -> tuple[Region, Region | None]:
+        assert self.cached is not None, "asked for where --cache_ram is on"
+        kept = self.cached[index]
+        if isinstance(kept, str):
+            raise UserError(kept)
+        return kept
+
     def _cut_image(self, index: int) -> Region:
         return self.reach.cut(self.read_image(index), *self._box(index))
 
@@ -140,14 +153,14 @@ class BaseDataset:
         return self.table["center"][index].astype(np.float64), float(self.table["scale"][index])
 
     def _image(self, index: int, matrix: np.ndarray, augmentation: imutils.Augmentation) -> dict:
-        region = self.cached[index][0] if self.cached else self._cut_image(index)
+        region = self._cached(index)[0] if self.cached else self._cut_image(index)
         crop = imutils.warp_image(region.pixels, region.matrix(matrix), self.options.img_res)
         crop = imutils.colour_noise(np.ascontiguousarray(crop[..., ::-1].transpose(2, 0, 1)), augmentation.noise)
         return {"img": imutils.normalise_image(crop), "img_orig": crop, "orig_shape": np.array(region.shape, np.int32)}
 
     def _iuv(self, index: int, matrix: np.ndarray, flip: bool) -> np.ndarray:
         size = self.options.img_res
-        region = self.cached[index][1] if self.cached else self._cut_iuv(index)
+        region = self._cached(index)[1] if self.cached else self._cut_iuv(index)
         if region is None:
             return np.zeros((3, size, size), np.float32)
         crop = imutils.warp_iuv(region.pixels, region.matrix(matrix), size, flip)
@@ -195,7 +208,7 @@ class BaseDataset:
 
     def true_vertices(self, index: int) -> np.ndarray:
         """The annotated mesh [V, 3] of a row in metres, without augmentation."""
-        model = load_model_of_gender(self.gender(index) if self.gendered else NEUTRAL)
+        model = load_model_of_gender(self.gender(index) if is_gendered(self.dataset) else NEUTRAL)
         return pose_vertices(model, self.table["pose"][index], self.table["shape"][index])
 
     def _row(self, key: str, index: int, shape: tuple) -> np.ndarray:

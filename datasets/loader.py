@@ -9,22 +9,26 @@ import gc
 import multiprocessing
 import re
 import shutil
+import sys
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import cv2
 import mindspore.dataset as ms_dataset
 import numpy as np
 from mindspore import Tensor
+from tqdm import tqdm
 
-from datasets.base_dataset import TEXT_COLUMNS
 from utils.errors import UserError
 
 PREFETCH = 4  # batches made ahead of the training step
 MAX_WORKERS = multiprocessing.cpu_count()  # MindSpore refuses more
 SHARED_MEMORY = "/dev/shm"
 SHARED_MEMORY_NEEDED = 512 * 2**20  # bytes that workers may have in flight; containers often grant 64 MiB
+MAX_RESTARTS = 3  # of the workers in one epoch
+WATCH_INTERVAL = 0.5  # seconds between looks at the workers
 USER_ERROR_LINE = re.compile(r"^(?:[\w.]+\.)?UserError: (.+)$", re.MULTILINE)
 
 
@@ -35,7 +39,7 @@ def epoch_order(length: int, seed: int, epoch: int, shuffle: bool) -> np.ndarray
 
 
 def rank_indices(order: np.ndarray, batch_size: int, rank: int, world_size: int, drop_last: bool) -> np.ndarray:
-    """The samples of one rank, batch after batch: its part of each global batch."""
+    """The samples [n] of one rank, batch after batch: its part of each global batch of the epoch's order [N]."""
     block = batch_size * world_size
     if drop_last:
         order = order[: len(order) // block * block]
@@ -57,6 +61,10 @@ class _Source:
         item = self.dataset.item(int(self.indices[position]), self.epoch, self.columns)
         return tuple(np.asarray(item[name]) for name in self.columns)
 
+    def after(self, count: int) -> "_Source":
+        """What is left after the first `count` samples."""
+        return _Source(self.dataset, self.indices[count:], self.epoch, self.columns)
+
 
 class Loader:
     """Iterable over the batches of one epoch: dicts of Tensors [B, ...], text columns as numpy arrays."""
@@ -75,13 +83,13 @@ class Loader:
         workers = max(1, min(self.num_workers, MAX_WORKERS, len(self.source)))
         make = self._in_processes if workers > 1 and _shared_memory_suffices() else self._in_threads
         for batch in make(workers):
-            yield {name: _as_tensor(name, batch[name]) for name in self.source.columns}
+            yield {name: _as_tensor(batch[name]) for name in self.source.columns}
 
     def _in_threads(self, workers: int) -> Iterator[dict]:
         """Batches as numpy arrays, made whole by threads of this process, a few ahead."""
         starts = range(0, len(self.source), self.batch_size)
         with ThreadPoolExecutor(workers) as pool:
-            ahead = deque()
+            ahead: deque[Future] = deque()
             try:
                 for start in starts:
                     ahead.append(pool.submit(self._make_batch, start))
@@ -99,11 +107,34 @@ class Loader:
         return {name: np.stack(values) for name, values in zip(self.source.columns, columns, strict=True)}
 
     def _in_processes(self, workers: int) -> Iterator[dict]:
+        """Batches as numpy arrays, their items made by processes; dead ones are replaced, at most MAX_RESTARTS times.
+
+        What an item holds does not depend on who makes it, so no batch changes.
+        """
+        done = 0
+        for _ in range(MAX_RESTARTS + 1):
+            if done == len(self):  # who died had nothing left to do
+                return
+            try:
+                for batch in self._forked(self.source.after(done * self.batch_size), workers):
+                    done += 1
+                    yield batch
+                return
+            except _WorkerDied as death:
+                tqdm.write(f"{death}, perhaps for lack of memory; new ones go on after batch {done}", file=sys.stderr)
+        raise UserError(
+            f"loader workers died {MAX_RESTARTS + 1} times in one epoch, perhaps for lack of memory. "
+            "Choose fewer --num_workers."
+        )
+
+    def _forked(self, source: _Source, workers: int) -> Iterator[dict]:
         """Batches as numpy arrays, their items made by processes that MindSpore forks."""
         ms_dataset.config.set_prefetch_size(PREFETCH)
+        # MindSpore's own watchdog ends this process by SIGTERM, or for ever waits where SIGTERM has a handler
+        ms_dataset.config.set_enable_watchdog(False)
         pipeline = ms_dataset.GeneratorDataset(
-            self.source,
-            list(self.source.columns),
+            source,
+            list(source.columns),
             shuffle=False,
             num_parallel_workers=workers,
             python_multiprocessing=True,
@@ -153,21 +184,73 @@ def _run(pipeline) -> Iterator[dict]:
     """
     iterator = pipeline.create_dict_iterator(num_epochs=1, output_numpy=True)
     try:
-        gc.freeze()
-        try:
-            batch = next(iterator, None)
-        finally:
-            gc.unfreeze()
-        while batch is not None:
-            yield batch
-            batch = next(iterator, None)
+        with _Watch(iterator.dataset.children[0].sample_fn) as watch:
+            gc.freeze()
+            try:
+                batch = watch.next(iterator)
+            finally:
+                gc.unfreeze()
+            while batch is not None:
+                yield batch
+                batch = watch.next(iterator)
     finally:
         iterator.stop()
 
 
-def _as_tensor(name: str, values: np.ndarray) -> Tensor | np.ndarray:
-    # without a copy: the array is this batch's own
-    return values if name in TEXT_COLUMNS else Tensor.from_numpy(values)
+class _WorkerDied(Exception):
+    """A worker process ended before its work was done."""
+
+
+class _Watch:
+    """Looks after the processes of a pipeline in a thread: nobody else notices when one is killed.
+
+    sample_fn: MindSpore's handle on them. It waits for ever for a dead worker's items, unless its event `eof` is set.
+    """
+
+    def __init__(self, sample_fn):
+        self.sample_fn = sample_fn
+        self.ended = threading.Event()
+        self.death: _WorkerDied | None = None
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self._look, daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join()
+
+    def _look(self) -> None:
+        while not self.ended.wait(WATCH_INTERVAL):
+            self._look_once()
+            if self.death is not None:
+                self.sample_fn.eof.set()
+                return
+
+    def _look_once(self) -> None:
+        for worker in self.sample_fn.workers or ():
+            if worker.exitcode:  # workers that finished the epoch end with 0
+                self.death = _WorkerDied(f"loader worker {worker.pid} died (exit code {worker.exitcode})")
+
+    def next(self, iterator) -> dict | None:
+        """The next batch, None at the end; _WorkerDied when it cannot come."""
+        try:
+            batch = next(iterator, None)
+        except RuntimeError as error:
+            self._look_once()  # a dead one's items fail before the thread has seen it
+            if self.death is None:
+                raise
+            raise self.death from error
+        self._look_once()
+        if self.death is not None:  # the batch may lack the dead one's items
+            raise self.death
+        return batch
+
+
+def _as_tensor(values: np.ndarray) -> Tensor | np.ndarray:
+    # text stays numpy; numbers go without a copy: the array is this batch's own
+    return values if values.dtype.kind == "U" else Tensor.from_numpy(values)
 
 
 def _shared_memory_suffices() -> bool:

@@ -21,16 +21,13 @@ class MixedDataset:
     options: those of BaseDataset. `shares` are the members' sampling probabilities, in the order of `members`.
     """
 
-    def __init__(self, options, mixture: str, split: str = "train"):
-        if split != "train":
-            raise UserError(
-                f"dataset {mixture} is a mixture for training and has no test images. Use up-3d or surreal."
-            )
+    def __init__(self, options, mixture: str):
         self.options, self.dataset = options, mixture
-        self.members, shares = [], []
+        self.members: list[BaseDataset] = []
+        shares: list[float] = []
         for names, share in MIXTURES[mixture].items():
             group = [
-                BaseDataset(options, name, split, needs_iuv=False)
+                BaseDataset(options, name, needs_iuv=False)
                 for name in (names if isinstance(names, tuple) else (names,))
             ]
             sizes = np.array([len(member) for member in group])

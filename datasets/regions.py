@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from utils.arrays import available_memory
 from utils.camera import BOX_UNIT
 from utils.errors import UserError
 
@@ -72,24 +73,17 @@ class Reach:
         else:
             part = part[: blocks[1] * shrink, : blocks[0] * shrink]
             part = cv2.resize(part, tuple(blocks.tolist()), interpolation=cv2.INTER_AREA)
-        return Region(np.ascontiguousarray(part), (int(low[0]), int(low[1])), shrink, image.shape[:2])
-
-
-def available_memory() -> int:
-    """Bytes that can be had without swapping, as Linux sees it."""
-    with open("/proc/meminfo") as stream:
-        fields = dict(line.split(":", 1) for line in stream)
-    return int(fields["MemAvailable"].split()[0]) * 1024
+        return Region(np.ascontiguousarray(part), (int(low[0]), int(low[1])), shrink, (image.shape[0], image.shape[1]))
 
 
 def load_all(read, count: int, label: str) -> list:
-    """[read(0), ..., read(count - 1)], each a tuple of Regions (or None), read by several threads.
+    """[read(0), ..., read(count - 1)], each a tuple of Regions (or None) or a text, read by several threads.
 
     Called before the loader's workers are forked, so all of them share one copy. UserError where the memory
     does not suffice.
     """
     threads = len(os.sched_getaffinity(0))
-    found = []
+    found: list[tuple] = []
     with ThreadPoolExecutor(threads) as pool, tqdm(total=count, desc=f"{label}: reading", unit="img") as progress:
         for start in range(0, count, SAMPLES_TO_JUDGE_BY):
             found += pool.map(read, range(start, min(start + SAMPLES_TO_JUDGE_BY, count)))
@@ -100,7 +94,7 @@ def load_all(read, count: int, label: str) -> list:
 
 
 def _check_memory(found: list, count: int) -> None:
-    held = sum(region.pixels.nbytes for regions in found for region in regions if region is not None)
+    held = sum(region.pixels.nbytes for regions in found for region in regions if isinstance(region, Region))
     needed, free = held * (count - len(found)) / len(found), available_memory()
     if needed > MEMORY_SHARE * free:
         raise UserError(

@@ -18,6 +18,7 @@ class DatasetFiles:
     npz: dict[str, str]
     prepare: str  # how its npz files are come by
     has_spin_fits: bool = False  # --use_spin_fit applies: its own annotation is 2-D, or no mesh
+    gendered: bool = False  # its meshes are those of the male and female body model, not of the neutral one
 
 
 BRING_IT = "Bring it in the format of SPIN and GraphCMR, see data/README.md."
@@ -31,6 +32,7 @@ DATASETS = {
         "SURREAL_ROOT",
         {"train": config.SURREAL_TRAIN_NPZ, "test": config.SURREAL_VALIDATION_NPZ},
         "Run: python preprocess_surreal.py --train_files --eval_files --gt_iuv",
+        gendered=True,
     ),
     "h36m": DatasetFiles("H36M_ROOT", {"train": "h36m_train"}, BRING_IT),
     "lsp": DatasetFiles("LSP_ROOT", {"train": "lsp_dataset_train"}, BRING_IT, True),
@@ -41,8 +43,17 @@ DATASETS = {
     "mpi-inf-3dhp": DatasetFiles("MPI_INF_3DHP_ROOT", {"train": "mpi_inf_3dhp_train"}, BRING_IT, True),
 }
 
+NAMES = ("imgname", "videoname", "iuv_names", "maskname", "partname")  # columns of text
+# column -> shape of its rows, of those that an item computes with
+COLUMN_SHAPES = {
+    "center": (2,), "scale": (), "part": (24, 3), "part_smpl": (24, 3), "S": (24, 4), "S_smpl": (24, 4),
+    "pose": (72,), "shape": (10,), "framenum": (), "fit_joint_error": (),
+    "has_smpl": (), "has_pose_3d": (), "has_pose_3d_smpl": (),
+}  # fmt: skip
+FINITE = ("center", "scale")  # without these numbers there is no crop
+
 # name -> sampling shares. The share of a tuple of data sets is divided among them by their sizes.
-MIXTURES = {
+MIXTURES: dict[str, dict[str | tuple[str, ...], float]] = {
     "itw": {"lsp": 0.1, "coco": 0.3, "mpii": 0.3, "up-3d": 0.3},
     "mesh": {"h36m": 0.7, "up-3d": 0.3},
     "all": {"h36m": 0.3, "lsp": 0.1, "coco": 0.2, "mpii": 0.2, "up-3d": 0.2},
@@ -64,16 +75,43 @@ def dataset_files(dataset: str, split: str, spin_fit: bool = False) -> tuple[Pat
     return getattr(config, entry.root), config.DATASET_NPZ_PATH / f"{name}.npz", entry.prepare
 
 
+def is_gendered(dataset: str) -> bool:
+    """Whether the true meshes of a data set are those of the male and female body model; never of a mixture."""
+    return dataset in DATASETS and DATASETS[dataset].gendered
+
+
 def read_table(npz_file: Path, prepare: str, needed: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The arrays of a data set's npz file, checked for the columns that every item needs."""
+    """The columns [N, ...] of a data set's npz file; UserError where one is missing or of another length."""
     if not npz_file.is_file():
         raise UserError(f"{npz_file} does not exist. {prepare}")
     table = read_npz(npz_file, f"Delete it. {prepare}")
     missing = [key for key in needed if key not in table]
     if missing:
         raise UserError(f"{npz_file} has no {', '.join(missing)}. Delete it. {prepare}")
-    count = len(table[needed[0]])
+    count = len(np.atleast_1d(table[needed[0]]))
     uneven = [key for key, column in table.items() if column.shape[:1] != (count,)]
     if uneven or not count:
         raise UserError(f"{npz_file} has {count} images, but another number of {', '.join(uneven) or 'rows'}.")
+    for name in table:
+        _check_column(npz_file, name, table[name], f"Delete it. {prepare}")
     return table
+
+
+def _check_column(npz_file: Path, name: str, column: np.ndarray, advice: str) -> None:
+    if name not in COLUMN_SHAPES:
+        if name in NAMES and column.dtype.kind not in "US":
+            raise UserError(f"{npz_file} has {name} of type {column.dtype}, expected text. {advice}")
+        return
+    expected = (len(column), *COLUMN_SHAPES[name])
+    if column.dtype.kind not in ("iu" if name == "framenum" else "biuf") or column.shape != expected:
+        raise UserError(
+            f"{npz_file} has {name} of shape {column.shape} and type {column.dtype}, expected numbers of shape "
+            f"{expected}. {advice}"
+        )
+    if name not in FINITE:
+        return
+    right = np.isfinite(column) & (column > 0 if name == "scale" else True)
+    right = right.reshape(len(column), -1).all(axis=1)
+    if not right.all():
+        row = int(np.argmin(right))
+        raise UserError(f"{npz_file} has {name} of {column[row]} in row {row}, expected finite numbers. {advice}")

@@ -13,9 +13,9 @@ class SurrealDataset(BaseDataset):
     """A split of SURREAL; items as BaseDataset, imgname is `folder/video.mp4:frame`."""
 
     source_columns = ("videoname", "framenum")
-    gendered = True
 
     def image_names(self) -> list[str]:
+        """`folder/video.mp4:frame` for every row."""
         folder, table = FOLDERS[self.split], self.table
         rows = zip(table["videoname"].tolist(), table["framenum"].tolist(), strict=True)
         return [f"{folder}/{video.lstrip('/')}:{frame}" for video, frame in rows]

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from utils.errors import UserError
+from utils.imutils import MAX_PIXELS
 
 MAX_OPEN = 32  # videos; each holds a file handle and some frames of memory
 # frames decoded in passing rather than sought: seeking decodes from the last key frame, a dozen back
@@ -27,6 +28,7 @@ class OpenVideo:
         # one decoding thread: the loader's workers are the parallelism, and threads do not survive a fork
         self.capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
         self.path, self.next_frame = path, 0
+        self.pixels = self.capture.get(cv2.CAP_PROP_FRAME_WIDTH) * self.capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
 
     def read(self, frame: int, ahead: int = READ_AHEAD) -> np.ndarray | None:
         """Frame [H, W, 3] uint8 BGR, None where it cannot be decoded; up to `ahead` frames are passed, not sought."""
@@ -64,7 +66,7 @@ class _Cache(threading.local):
         self.videos.pop(path).capture.release()
 
 
-_inherited = []
+_inherited: list[OrderedDict] = []
 _cache = _Cache()
 
 
@@ -73,9 +75,13 @@ def read_frame(path: Path, frame: int, advice: str) -> np.ndarray:
 
     UserError names a file that is missing, is no video or has fewer frames, and gives the advice.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(f"{path} does not exist. {advice}")
-    image = _cache.open(path).read(frame)
+    video = _cache.open(path)
+    if video.pixels > MAX_PIXELS:
+        _cache.forget(path)
+        raise UserError(f"{path} has frames of more than {MAX_PIXELS / 1e6:.0f} million pixels. {advice}")
+    image = video.read(frame)
     if image is None:  # seeking fails in videos of a single frame: once more, from the start
         _cache.forget(path)
         image = _cache.open(path).read(frame, ahead=frame)

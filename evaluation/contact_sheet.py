@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from datasets.base_dataset import BaseDataset
-from datasets.open_dataset import open_dataset
+from datasets.open_dataset import open_single
 from models.in_batches import run_in_batches
 from models.predictor import MeshPredictor
 from utils import config
@@ -21,7 +21,7 @@ TRUE_COLOUR = (0.62, 0.85, 0.62)
 
 
 def spread(length: int, count: int) -> np.ndarray:
-    """At most `count` of `length` indices, evenly over the list."""
+    """[n]: at most `count` of `length` indices, evenly over the list."""
     return np.unique(np.linspace(0, length - 1, count).astype(int))
 
 
@@ -38,11 +38,11 @@ class Case:
 
 
 def predict_cases(options, predictor: MeshPredictor, indices: np.ndarray) -> list[Case]:
-    """What the network says about the test images `indices`, beside the truth."""
-    dataset = open_dataset(options, "test")
+    """What the network says about the test images `indices` [n], beside the truth."""
+    dataset = open_single(options, "test")
     large = copy.copy(options)
     large.img_res = SHOWN_SIZE
-    shown = open_dataset(large, "test")
+    shown = open_single(large, "test")
     images = np.stack([dataset.item(int(index), columns=("img",))["img"] for index in indices])
     # in the batches of the evaluation, for which the predictor is compiled
     predictions = run_in_batches(predictor, min(options.batch_size, len(dataset)), images)
@@ -63,13 +63,13 @@ def _case(shown: BaseDataset, index: int, dp_out: np.ndarray, vertices: np.ndarr
 
 
 def draw_contact_sheet(options, predictor: MeshPredictor, indices: np.ndarray) -> np.ndarray:
-    """RGB uint8 with a row for each of the test images `indices`."""
+    """RGB [H, W, 3] uint8 with a row for each of the test images `indices` [n]."""
     faces = load_body_model(config.SMPL_FILE).faces
     return tile([draw_case(case, faces) for case in predict_cases(options, predictor, indices)], TITLES)
 
 
 def draw_case(case: Case, faces: np.ndarray) -> list[np.ndarray]:
-    """The pictures of TITLES, RGB uint8, all of one size."""
+    """The pictures of TITLES, RGB [S, S, 3] uint8; faces [F, 3]."""
     return [
         case.crop,
         iuv_colours(case.iuv, SHOWN_SIZE),

@@ -57,6 +57,7 @@ class MaskMeter:
 
     @cached_property
     def labels(self) -> np.ndarray:
+        """[F]: the part of every triangle, 0 where it belongs to none."""
         return part_labels(self.faces, int(self.faces.max()) + 1, load_parts())
 
     def __call__(self, batch: dict, vertices: np.ndarray, cameras: np.ndarray) -> dict[str, np.ndarray]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from datasets.open_dataset import open_dataset
+from datasets.open_dataset import open_single
 from utils.metrics import centred
 
 MAX_MESHES = 1000  # evenly spaced training samples; more change the mean by less than a millimetre
@@ -10,9 +10,9 @@ MAX_MESHES = 1000  # evenly spaced training samples; more change the mean by les
 
 def mean_training_mesh(options, lsp_rows: np.ndarray) -> np.ndarray:
     """[V, 3] metres: the mean over training samples of the mesh relative to its pelvis."""
-    dataset = open_dataset(options, "train", is_train=False)
+    dataset = open_single(options, "train", is_train=False)
     chosen = np.unique(np.linspace(0, len(dataset) - 1, MAX_MESHES).astype(int))
-    total = 0.0
+    total = np.zeros((lsp_rows.shape[1], 3))
     for index in chosen:
         vertices = dataset.true_vertices(index)
         total += centred(vertices[None], (lsp_rows @ vertices)[None])[0]

@@ -39,7 +39,7 @@ def write_report(target, path: Path, options, predictor: MeshPredictor, results:
 
 
 def choose_cases(errors: np.ndarray, count: int = SHOWN) -> dict[str, list[int]]:
-    """Up to `count` images of the smallest, the middle and the largest error; none twice, none of unknown error."""
+    """Up to `count` images of the smallest, middle and largest of the errors [N]; none twice, none of unknown error."""
     order = np.argsort(errors, kind="stable")[: np.isfinite(errors).sum()]
     count = min(count, -(-len(order) // 3))
     worst = order[::-1][:count]

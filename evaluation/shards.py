@@ -33,6 +33,7 @@ def gather(results: dict, device: Device, folder: Path, length: int, batch_size:
 
 
 def shard_path(folder: Path, rank: int) -> Path:
+    """Where a rank leaves its results for the first."""
     return Path(folder) / f"shard_{rank}.npz"
 
 

@@ -42,6 +42,7 @@ def scalars(results: dict) -> list[str]:
 
 
 def print_summary(path: Path, dataset: str, results: dict, lsp: dict | None) -> None:
+    """Print the means over all images, by joint and body part, and those of silhouettes and parts."""
     print("*** Final Results ***")
     print(f"{path}, {dataset}, {len(results['imgname'])} images")
     for name, title, unit, decimals in SUMMARY:

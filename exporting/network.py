@@ -27,6 +27,7 @@ class ExportedNetwork(nn.Cell):
 
 
 def write_mindir(network: ExportedNetwork, shape: tuple, path: Path) -> None:
+    """Write the network for images of `shape` [B, 3, S, S] as a MINDIR file."""
     ms.export(network, Tensor(np.zeros(shape, np.float32)), file_name=str(path), file_format="MINDIR")
 
 
@@ -37,6 +38,7 @@ def open_mindir(path: Path) -> Callable:
 
 
 def write_onnx(network: ExportedNetwork, shape: tuple, path: Path) -> None:
+    """Write the network for images of `shape` [B, 3, S, S] as an ONNX file."""
     import onnx  # a requirement of exporting to ONNX only
 
     from exporting.onnx_network import build

@@ -32,11 +32,11 @@ class OnnxWriter:
 
     def model(self, inputs: dict, outputs: dict):
         """The finished model; inputs and outputs: name -> shape. An output is the value of that name."""
-        tables = [
+        taken, given = (
             [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in table.items()]
             for table in (inputs, outputs)
-        ]
-        graph = helper.make_graph(self.nodes, "DecoMR", *tables, initializer=self.constants)
+        )
+        graph = helper.make_graph(self.nodes, "DecoMR", taken, given, initializer=self.constants)
         opset = helper.make_opsetid("", OPSET)
         return helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="DecoMR-MindSpore")
 

@@ -25,6 +25,7 @@ class FrozenCNetDMR(DMR):
     """A DMR whose LNet alone trains: called with the outputs of its CNet, which stays in evaluation mode."""
 
     def set_train(self, mode: bool = True):
+        """Training mode for the LNet alone."""
         super().set_train(mode)
         self.CNet.set_train(False)
         return self

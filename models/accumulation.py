@@ -66,15 +66,16 @@ class AccumulatedStep:
         self.apply = _Apply(step.update, self.collect.sums)
 
     def set_train(self, mode: bool = True):
+        """As nn.Cell.set_train, for every cell of it."""
         for cell in (self.step, self.collect, self.apply):
             cell.set_train(mode)
         return self
 
     def __call__(self, *inputs):
-        sums = None
-        for part in self.parts(inputs):
-            outputs = self.collect(*part)
-            sums = outputs if sums is None else tuple(a + b for a, b in zip(sums, outputs, strict=True))
+        first, *others = self.parts(inputs)
+        sums = self.collect(*first)
+        for part in others:
+            sums = tuple(a + b for a, b in zip(sums, self.collect(*part), strict=True))
         self.apply(sums[0])
         return sums
 

@@ -97,10 +97,12 @@ def warp_feature(dp_out: Tensor, feature_map: Tensor, uv_res: int) -> Tensor:
 
 
 def make_fc_head(code_channels: int, out_channels: int) -> nn.SequentialCell:
+    """Codes [B, code_channels] -> [B, out_channels]."""
     return nn.SequentialCell(nn.Dense(code_channels, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Dense(512, out_channels))
 
 
 def make_camera_head(code_channels: int) -> nn.SequentialCell:
+    """Codes [B, code_channels] -> camera [B, 3] = (s, tx, ty)."""
     return nn.SequentialCell(
         nn.Dense(code_channels, 512),
         nn.BatchNorm1d(512),

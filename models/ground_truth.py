@@ -12,8 +12,8 @@ class GroundTruth(nn.Cell):
     """(pose [B, 72], betas [B, 10], gender [B]) -> vertices [B, V, 3] in metres, location map [B, R, R, 3].
 
     Args:
-        gendered: use the male and the female model for samples whose gender is 0 and 1, as
-            SURREAL needs; otherwise the neutral model serves all.
+        gendered: use the male and the female model for samples whose gender is 0 and 1, as data sets need
+            whose meshes are of these models; otherwise the neutral model serves all.
     """
 
     def __init__(self, uv_res: int, uv_type: str, gendered: bool = False):

@@ -23,10 +23,12 @@ def make_norm(norm_type: str, channels: int, group_size: int = GROUP_SIZE) -> nn
 
 
 def conv1x1(in_channels: int, out_channels: int) -> nn.Conv2d:
+    """[B, in, H, W] -> [B, out, H, W], every pixel by itself."""
     return nn.Conv2d(in_channels, out_channels, 1, has_bias=True)
 
 
 def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
+    """[B, in, H, W] -> [B, out, H, W], zeros beyond the border."""
     return nn.Conv2d(in_channels, out_channels, 3, pad_mode="pad", padding=1, has_bias=True)
 
 

@@ -101,7 +101,7 @@ def location_map_loss(location_map: Tensor, gt_map: Tensor, uv_weight: Tensor) -
 
 
 def total_variation(location_map: Tensor) -> Tensor:
-    """Sum over the batch of |differences to the right and lower neighbour|, / (R - 1)^2; a scalar."""
+    """Sum over the batch [B, R, R, 3] of |differences to the right and lower neighbour|, / (R - 1)^2; a scalar."""
     centre = location_map[:, :-1, :-1]
     across = ops.abs(centre - location_map[:, :-1, 1:]).sum()
     down = ops.abs(centre - location_map[:, 1:, :-1]).sum()

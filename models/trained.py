@@ -13,7 +13,7 @@ def find_checkpoints(options) -> list[Path]:
     """The checkpoints that --checkpoint names (words may be patterns), or the newest dmr_*.ckpt of --eval_dir."""
     if not options.checkpoint:
         return [find_checkpoint(options)]
-    paths = []
+    paths: list[Path] = []
     for word in options.checkpoint:
         matches = sorted(glob.glob(word)) if glob.has_magic(word) else [word]
         if not matches:

@@ -93,6 +93,7 @@ class TrainingStep(nn.Cell):
         self.forward_and_gradients = ms.value_and_grad(self.scaled_loss, None, optimizer.parameters, has_aux=True)
 
     def scaled_loss(self, *inputs):
+        """(the total times the loss scale, what the network gives): what is differentiated, and what is reported."""
         outputs = self.network(*inputs)
         return outputs[0] * self.update.scale, outputs
 

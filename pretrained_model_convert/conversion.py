@@ -50,6 +50,7 @@ def match(found: dict, expected: dict, source: Path) -> None:
 
 
 def shapes(values: dict) -> dict:
+    """The shape of every array, by its name."""
     return {name: tuple(value.shape) for name, value in values.items()}
 
 

@@ -5,6 +5,7 @@ for boxes and `{stem}_keypoints.json`, OpenPose's own name, for keypoints.
 """
 
 import json
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,7 @@ class Square:
 
     @property
     def centre(self) -> np.ndarray:
+        """[2] = (x, y) px."""
         return np.array([self.x, self.y])
 
     @property
@@ -45,21 +47,21 @@ class Square:
 def find_people(photo: Photo, bbox: str | None, openpose: str | None) -> list[Square | UserError]:
     """A square for every person of the photograph; what is wrong with a person, or with the file, is a UserError."""
     height, width = photo.image.shape[:2]
-    if not bbox and not openpose:
-        return [Square(width / 2, height / 2, float(max(height, width)))]
     try:
         if bbox:
             path = _file_of(bbox, photo, ".json")
             return _from_boxes(path, _load(path), photo)
-        path = _file_of(openpose, photo, "_keypoints.json")
-        return _from_keypoints(path, _load(path), photo)
+        if openpose:
+            path = _file_of(openpose, photo, "_keypoints.json")
+            return _from_keypoints(path, _load(path), photo)
     except UserError as error:
         return [error]
+    return [Square(width / 2, height / 2, float(max(height, width)))]
 
 
 def _file_of(place: str, photo: Photo, ending: str) -> Path:
-    place = Path(place)
-    return place / f"{photo.stem}{ending}" if place.is_dir() else place
+    path = Path(place)
+    return path / f"{photo.stem}{ending}" if path.is_dir() else path
 
 
 def _load(path: Path):
@@ -83,7 +85,7 @@ def _from_boxes(path: Path, content, photo: Photo) -> list[Square | UserError]:
 def _square_of_box(box, where: str, photo: Photo) -> Square | UserError:
     numbers = _numbers(box)
     if numbers is None or len(numbers) != 4 or not (numbers[2:] > 0).all():
-        return UserError(f"{where} is {json.dumps(box)[:80]}, expected [x, y, w, h] with w and h above 0.")
+        return UserError(f"{where} is {reprlib.repr(box)}, expected [x, y, w, h] with w and h above 0.")
     return _square(numbers[:2], numbers[:2] + numbers[2:], 1.0, where, photo)
 
 
@@ -113,7 +115,8 @@ def _square(low: np.ndarray, high: np.ndarray, margin: float, where: str, photo:
     if side > LARGEST_SIDE or (low >= (width, height)).any() or (high <= 0).any():
         corners = ", ".join(f"{value:.0f}" for value in (*low, *high))
         return UserError(f"{where} ({corners}) lies outside the image {photo.name} of {width} x {height} pixels.")
-    return Square(*((low + high) / 2), side)
+    x, y = (low + high) / 2
+    return Square(x, y, side)
 
 
 def _numbers(values) -> np.ndarray | None:

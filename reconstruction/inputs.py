@@ -8,14 +8,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from utils.errors import UserError
-from utils.imutils import read_image
+from utils.imutils import MAX_PIXELS, read_image
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 VIDEO_SUFFIXES = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"}
-MAX_PIXELS = 80_000_000  # 240 MB as decoded; more than any phone takes
 NAME_LENGTH = 60  # characters; file systems allow 255 bytes, and suffixes follow
 # ffmpeg's remarks about broken videos; ours follows in one line
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -73,8 +71,10 @@ def _list(path: Path) -> list[Path | UserError]:
     if not path.is_dir():
         return [path]
     known = IMAGE_SUFFIXES | VIDEO_SUFFIXES
-    files = sorted(file for file in path.iterdir() if file.is_file() and file.suffix.lower() in known)
-    return files or [UserError(f"the folder {path} holds no images or videos ({', '.join(sorted(known))}).")]
+    files = [file for file in sorted(path.iterdir()) if file.is_file() and file.suffix.lower() in known]
+    if not files:
+        return [UserError(f"the folder {path} holds no images or videos ({', '.join(sorted(known))}).")]
+    return [*files]
 
 
 def _read(path: Path, every: int, names: _Names) -> Iterator[Photo | UserError]:
@@ -84,25 +84,9 @@ def _read(path: Path, every: int, names: _Names) -> Iterator[Photo | UserError]:
                 stem = f"{path.stem}_{number:06d}"
                 yield Photo(names.unique(stem), stem, frame)
         else:
-            yield Photo(names.unique(path.stem), path.stem, _read_bounded(path))
+            yield Photo(names.unique(path.stem), path.stem, read_image(path, ADVICE))
     except UserError as error:
         yield error
-
-
-def _read_bounded(path: Path) -> np.ndarray:
-    """The image; a huge one is refused by its header, before it fills the memory."""
-    try:
-        with Image.open(path) as header:
-            width, height = header.size
-    except Image.DecompressionBombError as error:
-        raise UserError(f"{path} is too large. Make it smaller than {MAX_PIXELS / 1e6:.0f} megapixels.") from error
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise UserError(f"{path} cannot be decoded as an image. {ADVICE}") from error
-    if width * height > MAX_PIXELS:
-        raise UserError(
-            f"{path} has {width} x {height} pixels, more than {MAX_PIXELS / 1e6:.0f} million. Make it smaller."
-        )
-    return read_image(path, ADVICE)
 
 
 def _frames(path: Path, every: int) -> Iterator[tuple[int, np.ndarray]]:
@@ -110,6 +94,8 @@ def _frames(path: Path, every: int) -> Iterator[tuple[int, np.ndarray]]:
     video = cv2.VideoCapture(str(path))
     try:
         number = 0
+        if video.get(cv2.CAP_PROP_FRAME_WIDTH) * video.get(cv2.CAP_PROP_FRAME_HEIGHT) > MAX_PIXELS:
+            raise UserError(f"{path} has frames of more than {MAX_PIXELS / 1e6:.0f} million pixels. Make it smaller.")
         while video.isOpened() and video.grab():
             if number % every == 0:
                 decoded, frame = video.retrieve()

@@ -24,8 +24,8 @@ def write_meshes(stem: Path, vertices: np.ndarray, atlas: ObjMesh) -> list[Path]
     files = [Path(f"{stem}{suffix}") for suffix in (".obj", ".ply", ".glb")]
     write_obj(files[0], ObjMesh(points, atlas.faces, atlas.texcoords, atlas.face_texcoords))
     mesh = trimesh.Trimesh(points, atlas.faces, process=False)
-    write_bytes(files[1], mesh.export(file_type="ply"))
-    write_bytes(files[2], mesh.export(file_type="glb", include_normals=True))
+    write_bytes(files[1], _content(mesh, "ply"))
+    write_bytes(files[2], _content(mesh, "glb", include_normals=True))
     return files
 
 
@@ -33,10 +33,11 @@ def write_textured(stem: Path, vertices: np.ndarray, atlas: ObjMesh, texture: np
     """Write {stem}_texture.png and {stem}_textured.glb; texture [R, R, 3] uint8 RGB, row r is v = r / (R - 1)."""
     picture = Image.fromarray(texture[::-1])
     # a vertex on a seam has a place on each side of it, and becomes two
-    corners = np.stack([atlas.faces, atlas.face_texcoords], axis=-1).reshape(-1, 2)
+    texcoords, face_texcoords = atlas.textured()
+    corners = np.stack([atlas.faces, face_texcoords], axis=-1).reshape(-1, 2)
     pairs, corner_pair = np.unique(corners, axis=0, return_inverse=True)
     # on the atlas 0 is the middle of the first texel, in a file its edge
-    uv = (atlas.texcoords[pairs[:, 1]] * (len(texture) - 1) + 0.5) / len(texture)
+    uv = (texcoords[pairs[:, 1]] * (len(texture) - 1) + 0.5) / len(texture)
     material = trimesh.visual.material.PBRMaterial(baseColorTexture=picture, metallicFactor=0.0, roughnessFactor=1.0)
     mesh = trimesh.Trimesh(
         upright(vertices)[pairs[:, 0]],
@@ -46,5 +47,11 @@ def write_textured(stem: Path, vertices: np.ndarray, atlas: ObjMesh, texture: np
     )
     png, glb = Path(f"{stem}_texture.png"), Path(f"{stem}_textured.glb")
     write_png(png, texture[::-1, :, ::-1])
-    write_bytes(glb, mesh.export(file_type="glb", include_normals=True))
+    write_bytes(glb, _content(mesh, "glb", include_normals=True))
     return [png, glb]
+
+
+def _content(mesh: trimesh.Trimesh, file_type: str, **options) -> bytes:
+    content = mesh.export(file_type=file_type, **options)
+    assert isinstance(content, bytes), f"{file_type} is a binary format"
+    return content

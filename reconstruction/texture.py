@@ -55,7 +55,8 @@ def _look_up(image: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     row = 4096  # the maps of OpenCV are at most 32767 a side
     count = len(pixels)
     padded = np.concatenate([pixels, np.zeros((-count % row, 2), np.float32)]).reshape(-1, row, 2)
-    return cv2.remap(image, padded, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).reshape(-1, 3)[:count]
+    columns, rows = np.moveaxis(padded, -1, 0).copy()
+    return cv2.remap(image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).reshape(-1, 3)[:count]
 
 
 def _pad(texture: np.ndarray, seen: np.ndarray) -> np.ndarray:
@@ -64,7 +65,7 @@ def _pad(texture: np.ndarray, seen: np.ndarray) -> np.ndarray:
     filled, known = texture.copy(), seen.copy()
     for _ in range(PADDING):
         weight = cv2.filter2D(known.astype(np.float32), -1, kernel, borderType=cv2.BORDER_CONSTANT)
-        total = cv2.filter2D(filled * known[..., None].astype(np.float32), -1, kernel, borderType=cv2.BORDER_CONSTANT)
+        total = cv2.filter2D((filled * known[..., None]).astype(np.float32), -1, kernel, borderType=cv2.BORDER_CONSTANT)
         border = ~known & (weight > 0)
         filled[border] = np.rint(total[border] / weight[border][:, None])
         known |= border

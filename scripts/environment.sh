@@ -1,5 +1,5 @@
 # Sourced by the other scripts: makes the virtual environment .venv and installs what a file of
-# requirements pins. Does nothing when that is done already.
+# requirements and its lock pin. Does nothing when that is done already.
 REPOSITORY="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 VENV="${DECOMR_VENV:-$REPOSITORY/.venv}"
 
@@ -7,7 +7,7 @@ VENV="${DECOMR_VENV:-$REPOSITORY/.venv}"
 ensure_environment() {
     local requirements="$REPOSITORY/$1" stamp
     PYTHON="$VENV/bin/python"
-    stamp="$VENV/installed-$(cat "$REPOSITORY"/requirements*.txt | sha256sum | cut -c1-16)-$1"
+    stamp="$VENV/installed-$(cat "$REPOSITORY"/requirements*.{txt,lock} | sha256sum | cut -c1-16)-$1"
     [ -f "$stamp" ] && return 0
     local base="${DECOMR_PYTHON:-}" candidate
     for candidate in $base python3.11 python3.12 python3; do
@@ -23,6 +23,12 @@ ensure_environment() {
     fi
     echo "== installing $1 into $VENV (about 3 GB, once)"
     [ -x "$PYTHON" ] || "$base" -m venv "$VENV" || return 2
+    # the locks are resolved for this platform; their hashes are checked
+    if [ "$(uname -sm)" = "Linux x86_64" ]; then
+        "$PYTHON" -m pip install --quiet --disable-pip-version-check --require-hashes -r "${requirements%.txt}.lock" ||
+            return 2
+    fi
+    # what a lock leaves out (torch)
     "$PYTHON" -m pip install --quiet --disable-pip-version-check -r "$requirements" || return 2
     touch "$stamp"
 }

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import types
@@ -66,6 +67,37 @@ def data_root(generated_root):
     config.set_data_root(generated_root)
     yield generated_root
     config.set_data_root(before)
+
+
+@pytest.fixture(scope="session")
+def prepared_up_3d(tmp_path_factory) -> Path:
+    """A data root with UP-3D of the tiny body after all steps of its preparation."""
+    from tests import prepared
+
+    return prepared.prepare_up_3d(tmp_path_factory.mktemp("up-3d"))
+
+
+@pytest.fixture(scope="session")
+def prepared_surreal(tmp_path_factory) -> Path:
+    """A data root with SURREAL of the tiny body after all steps of its preparation."""
+    from tests import prepared
+
+    return prepared.prepare_surreal(tmp_path_factory.mktemp("surreal"))
+
+
+@pytest.fixture
+def in_prepared(prepared, monkeypatch) -> Path:
+    """The data root that a test file calls `prepared`, set as the data root of this process."""
+    monkeypatch.setattr(config, "_root", prepared)
+    return prepared
+
+
+@pytest.fixture
+def own_copy(prepared, tmp_path, monkeypatch) -> Path:
+    """A copy of it that a test may change, set as the data root of this process."""
+    root = Path(shutil.copytree(prepared, tmp_path / "data", dirs_exist_ok=True))
+    monkeypatch.setattr(config, "_root", root)
+    return root
 
 
 @pytest.fixture(scope="module")

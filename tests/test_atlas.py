@@ -11,7 +11,13 @@ import scipy.spatial
 from models.uv_generator import Index_UV_Generator, cal_uv_weight
 from utils import atlas as atlas_tools
 from utils import config
-from utils.atlas_maps import PART_WEIGHTS, load_or_build_part_weights, load_or_build_reference_map
+from utils.atlas_maps import (
+    PART_WEIGHTS,
+    build_part_weights,
+    load_or_build_part_weights,
+    load_or_build_reference_map,
+    load_parts,
+)
 from utils.errors import UserError
 from utils.objfile import ObjMesh, write_obj
 
@@ -232,3 +238,28 @@ def test_missing_template_and_unknown_atlas_are_user_errors(tmp_path):
         atlas_tools.load_or_build_atlas("BF", RESOLUTION, RESOLUTION, tmp_path)
     with pytest.raises(UserError, match="known: BF, SMPL"):
         atlas_tools.load_or_build_atlas("UV", RESOLUTION, RESOLUTION, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda parts: parts.pop("head"), "has no head"),
+        (lambda parts: parts.update(neck=[10**6]), "Part neck names vertex 1000000"),
+        (lambda parts: parts.update(dict.fromkeys(parts, [])), "reaches no pixel"),
+    ],
+)
+def test_a_segmentation_that_does_not_fit_is_refused(tables, data_dir, change, message):
+    parts = load_parts(data_dir)
+    change(parts)
+    with pytest.raises(UserError, match=message):
+        build_part_weights(tables, parts)
+
+
+def test_maps_that_do_not_fit_are_refused_by_name(data_dir, tmp_path):
+    path = config.reference_map("BF", RESOLUTION, tmp_path)
+    np.save(path, np.zeros((1, 3, 3, 3)))
+    with pytest.raises(UserError, match=r"BF_ref_map_.*has shape \(1, 3, 3, 3\), expected .*Delete the file"):
+        load_or_build_reference_map("BF", RESOLUTION, tmp_path)
+    path.write_bytes(b"no array")
+    with pytest.raises(UserError, match="BF_ref_map_.*Delete the file"):
+        load_or_build_reference_map("BF", RESOLUTION, tmp_path)

@@ -12,11 +12,9 @@ import numpy as np
 import pytest
 
 import utils.environment  # noqa: F401  before MindSpore
-from models.dense_cnn import DPNet, get_LNet
-from models.DMR import DMR
 from tests.forked_commands import REPOSITORY, run_commands
+from tests.small_network import random_network
 from utils import checkpoint, config
-from utils.train_options import TrainOptions
 
 SMALL = ["--img_res", "64", "--lnet_width", "0.125", "--batch_size", "4", "--num_workers", "1", "--mode", "pynative"]
 
@@ -25,11 +23,7 @@ SMALL = ["--img_res", "64", "--lnet_width", "0.125", "--batch_size", "4", "--num
 def folder(generated_root, tmp_path_factory) -> Path:
     """Checkpoints of the small network, right and wrong ones, and files that are in the way."""
     folder = tmp_path_factory.mktemp("command_lines")
-    before = config.data_root()
-    config.set_data_root(generated_root)
-    options = TrainOptions().parse_args(SMALL)
-    dmr = DMR(DPNet(), get_LNet(options))
-    config.set_data_root(before)
+    options, dmr = random_network(generated_root, *SMALL)
     for name in ("plain", "configured"):
         checkpoint.save_weights(dmr, folder / name / "rank0" / "dmr_1.ckpt")
     checkpoint.save_config(options, folder / "configured" / "rank0")

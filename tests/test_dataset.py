@@ -10,15 +10,16 @@ from mindspore import Tensor
 
 from datasets.base_dataset import COLUMNS, TEXT_COLUMNS, BaseDataset
 from datasets.loader import create_loader, epoch_order, rank_indices
-from datasets.preprocess import up_3d
 from datasets.registry import DATASETS
-from tests.tiny_up3d import IMAGE_SIZE, NUM_SAMPLES, write_data
+from tests.tiny_up3d import IMAGE_SIZE, NUM_SAMPLES
 from utils import config, imutils
 from utils.body_model import load_body_model, load_joint_regressors, pose_vertices
 from utils.camera import fit_camera
 from utils.errors import UserError
 
 SIZE = 96
+
+pytestmark = pytest.mark.usefixtures("in_prepared")
 
 
 def make_options(**changes) -> SimpleNamespace:
@@ -39,29 +40,8 @@ def make_options(**changes) -> SimpleNamespace:
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    root = tmp_path_factory.mktemp("items")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(config, "_root", root)
-        write_data(root)
-        data_set = up_3d.Up3D()
-        for split in (up_3d.train_split(), up_3d.test_split()):
-            data_set.make_split(split, 1)
-            data_set.make_iuv(split.npz_file, "BF", 1)
-    return root
-
-
-@pytest.fixture(autouse=True)
-def data_root(prepared, monkeypatch):
-    monkeypatch.setattr(config, "_root", prepared)
-    return prepared
-
-
-@pytest.fixture
-def own_copy(prepared, tmp_path, monkeypatch):
-    root = shutil.copytree(prepared, tmp_path / "data")
-    monkeypatch.setattr(config, "_root", root)
-    return root
+def prepared(prepared_up_3d):
+    return prepared_up_3d
 
 
 def same(first: dict, second: dict) -> bool:

@@ -5,17 +5,14 @@ import re
 from pathlib import Path
 
 import cv2
-import mindspore as ms
 import numpy as np
 import pytest
 import trimesh
 
 import utils.environment  # noqa: F401  before MindSpore
-from models.dense_cnn import DPNet, get_LNet
-from models.DMR import DMR
 from tests.forked_commands import run_commands
-from utils import checkpoint, config
-from utils.train_options import TrainOptions
+from tests.small_network import random_network
+from utils import checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -29,13 +26,9 @@ KINDS = ("_overlay.png", "_side.png", "_back.png", "_iuv.png", ".obj", ".ply", "
 def folder(generated_root, tmp_path_factory) -> Path:
     """Checkpoints of a small network of an uncommon shape, and inputs of every kind."""
     folder = tmp_path_factory.mktemp("demo")
-    before = config.data_root()
-    config.set_data_root(generated_root)
-    options = TrainOptions().parse_args(SMALL)
-    ms.set_seed(0)
-    checkpoint.save_weights(DMR(DPNet(options.warp_level), get_LNet(options)), folder / "ckpt" / "dmr_1.ckpt")
+    options, dmr = random_network(generated_root, *SMALL)
+    checkpoint.save_weights(dmr, folder / "ckpt" / "dmr_1.ckpt")
     checkpoint.save_config(options, folder / "ckpt")
-    config.set_data_root(before)
     photos = folder / "photos"
     photos.mkdir()
     for name in ("a.png", "b.jpg"):

@@ -8,18 +8,15 @@ import sys
 from pathlib import Path
 
 import cv2
-import mindspore as ms
 import numpy as np
 import pytest
 
 import utils.environment  # noqa: F401  before MindSpore
-from models.dense_cnn import DPNet, get_LNet
-from models.DMR import DMR
 from tests.conftest import NUM_TEST, REPOSITORY, run_script
+from tests.small_network import random_network
 from tests.test_command_lines import linked_copy
 from tests.test_distributed import free_port
-from utils import checkpoint, config
-from utils.train_options import TrainOptions
+from utils import checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -31,14 +28,10 @@ RANKS = 2
 def folder(generated_root, tmp_path_factory) -> Path:
     """Two untrained checkpoints of different shapes, and a data root whose test images have LSP annotations."""
     folder = tmp_path_factory.mktemp("evaluation")
-    before = config.data_root()
-    config.set_data_root(generated_root)
-    ms.set_seed(0)
-    for name, width in (("a", "0.125"), ("b", "0.25")):
-        options = TrainOptions().parse_args(["--img_res", "64", "--lnet_width", width])
-        checkpoint.save_weights(DMR(DPNet(), get_LNet(options)), folder / name / "dmr_1.ckpt")
+    for name, width in (("a", 0.125), ("b", 0.25)):
+        options, dmr = random_network(generated_root, "--img_res", 64, "--lnet_width", width)
+        checkpoint.save_weights(dmr, folder / name / "dmr_1.ckpt")
         checkpoint.save_config(options, folder / name)
-    config.set_data_root(before)
     annotate(linked_copy(generated_root, folder / "data"))
     return folder
 

@@ -2,7 +2,6 @@
 
 import re
 
-import mindspore as ms
 import numpy as np
 import onnxruntime
 import pytest
@@ -13,17 +12,16 @@ from exporting.agreement import TOLERANCE, compare, surface_cells
 from exporting.network import FORMATS
 from exporting.onnx_network import Walk
 from exporting.onnx_writer import OnnxWriter
-from models.dense_cnn import DPNet, get_LNet, warp_feature
-from models.DMR import DMR
+from models.dense_cnn import warp_feature
 from models.group_norm import GroupNorm
 from models.layer import ConvBottleNeck, HourGlass, NearestBottleNeck
 from models.resnet import Bottleneck
 from models.upsample import BilinearUpsample2
 from models.uv_generator import Index_UV_Generator
 from tests.conftest import run_script
-from utils import checkpoint, config
+from tests.small_network import random_network
+from utils import checkpoint
 from utils.errors import UserError
-from utils.train_options import TrainOptions
 
 BATCH = 2
 
@@ -167,11 +165,7 @@ def test_surface_cells_are_those_of_the_warp():
 def trained(generated_root, tmp_path_factory):
     """A small network with random weights of every kind, and its config.json."""
     folder = tmp_path_factory.mktemp("export")
-    before = config.data_root()
-    config.set_data_root(generated_root)
-    options = TrainOptions().parse_args(["--img_res", "64", "--lnet_width", "0.125"])
-    ms.set_seed(0)
-    dmr = DMR(DPNet(), get_LNet(options))
+    options, dmr = random_network(generated_root, "--img_res", 64, "--lnet_width", 0.125)
     rng = np.random.default_rng(0)
     for name, parameter in dmr.parameters_and_names():
         # a random network must not amplify the rounding of its first layers from layer to layer
@@ -183,7 +177,6 @@ def trained(generated_root, tmp_path_factory):
             parameter.set_data(Tensor(rng.normal(size=parameter.shape).astype(np.float32) * 0.05))
     checkpoint.save_weights(dmr, folder / "dmr_1.ckpt")
     checkpoint.save_config(options, folder)
-    config.set_data_root(before)
     return folder
 
 

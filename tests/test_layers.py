@@ -1,6 +1,7 @@
 """Imports never point upward: each layer of the program knows the layers below it only."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,40 @@ def imported_modules(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             modules |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     return {name.replace(".", "/") for name in modules if name.split(".")[0] in PROGRAM}
+
+
+def test_the_architecture_page_says_the_same():
+    page = (REPOSITORY / "docs/architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)/` \| .* \| ([^|]*) \|$", page, re.MULTILINE)
+    said = {room: {room, *re.findall(r"`(\w+)`", others)} for room, others in rows}
+    assert said == MAY_IMPORT
+
+
+# what has its meaning from MindSpore, or from being the script's
+UNEXPLAINED = {"construct", "bprop", "main"}
+
+
+# the other two write networks cell by cell, with a method for each that is named after it
+@pytest.mark.parametrize("package", sorted(MAY_IMPORT.keys() - {"exporting", "pretrained_model_convert"}))
+def test_every_public_function_says_what_it_does(package):
+    for path in sources(package):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        public = [cell for cell in tree.body if isinstance(cell, ast.ClassDef) and not cell.name.startswith("_")]
+        functions = [node for owner in (tree, *public) for node in owner.body if isinstance(node, ast.FunctionDef)]
+        named = [node.name for node in functions if not node.name.startswith("_") and node.name not in UNEXPLAINED]
+        mute = {node.name for node in functions if not ast.get_docstring(node)} & set(named)
+        assert not mute, f"{path.relative_to(REPOSITORY)}: {mute}"
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md", "docs/own_body.md", "data/README.md"])
+def test_every_file_that_a_page_names_exists(page):
+    text = (REPOSITORY / page).read_text(encoding="utf-8")
+    names = re.findall(r"`((?:\w+/)+[\w.]+\.(?:py|sh|md)|\w+\.(?:py|md))`", text)
+    paths = [name for name in names if "NAME" not in name]
+    assert paths
+    for path in paths:
+        beside = [REPOSITORY / path, *REPOSITORY.glob(f"*/{path}"), *REPOSITORY.glob(f"datasets/*/{path}")]
+        assert any(found.is_file() for found in beside), path
 
 
 def test_every_package_of_the_program_has_a_layer():

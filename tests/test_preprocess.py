@@ -1,64 +1,35 @@
-"""UP-3D preprocessing: formats, messy lists, broken samples, resuming, and what the user is told."""
+"""UP-3D preprocessing: formats, messy lists, broken samples, and what the user is told."""
 
-import os
 import pickle
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from datasets.preprocess import tables, up_3d
-from tests.tiny_up3d import IMAGE_SIZE, NUM_SAMPLES, ellipsoid, planar_texcoords, write_data, write_sample
+from datasets.preprocess import up_3d
+from tests.prepared import ALL_STEPS, UP_3D, load, preprocess
+from tests.tiny_up3d import IMAGE_SIZE, NUM_SAMPLES, ellipsoid, planar_texcoords, write_sample
 from utils import config
 from utils.body_model import load_body_model, load_joint_regressors, pose_vertices
 from utils.camera import fit_camera
 from utils.renderer import cast_mesh, shade
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-ALL_STEPS = ("--train_files", "--eval_files", "--gt_iuv")
+TRAIN = "up_3d_trainval"
 BOX_TOLERANCE = 1.2 * 3  # px of the crop: outlines end up to a pixel inside, thin tips one more
 
 
-def preprocess(root: Path, *options: str, workers: int = 1) -> subprocess.CompletedProcess:
-    command = [sys.executable, "preprocess_datasets.py", *options, "--workers", str(workers)]
-    environment = os.environ | {"DECOMR_DATA": str(root), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
-
-
-def load(root: Path, name: str = "up_3d_trainval") -> dict:
-    with np.load(root / "DATASET_NPZ_PATH" / f"{name}.npz", allow_pickle=False) as archive:
-        return dict(archive)
-
-
-def file_times(root: Path) -> dict[Path, int]:
-    made = [*root.glob("DATASET_NPZ_PATH/*"), *root.glob("up-3d/*_IUV_gt/*")]
-    return {path: path.stat().st_mtime_ns for path in made}
-
-
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """A data root after all steps; tests that change it take a copy."""
-    root = tmp_path_factory.mktemp("prepared")
-    write_data(root)
-    finished = preprocess(root, *ALL_STEPS)
-    assert finished.returncode == 0, finished.stderr
-    return root
-
-
-@pytest.fixture
-def own_copy(prepared, tmp_path):
-    return Path(shutil.copytree(prepared, tmp_path / "data", dirs_exist_ok=True))
+def prepared(prepared_up_3d):
+    return prepared_up_3d
 
 
 # ---- what is written ----
 
 
 def test_npz_has_the_keys_and_shapes_of_the_format(prepared):
-    table, count = load(prepared), NUM_SAMPLES - 1
+    table, count = load(prepared, TRAIN), NUM_SAMPLES - 1
     shapes = {"center": (2,), "scale": (), "part": (24, 3), "pose": (72,), "shape": (10,)}
     assert {key: table[key].shape for key in shapes} == {key: (count, *shape) for key, shape in shapes.items()}
     assert table["imgname"].tolist() == [f"{i:05d}_image.png" for i in range(count)]
@@ -67,7 +38,7 @@ def test_npz_has_the_keys_and_shapes_of_the_format(prepared):
 
 
 def test_iuv_names_carry_the_rounded_centre_and_the_files_exist(prepared):
-    table = load(prepared)
+    table = load(prepared, TRAIN)
     for image, centre, name in zip(table["imgname"], table["center"], table["iuv_names"], strict=True):
         assert name == f"BF_IUV_gt/{image[:-4]}_{round(centre[0])}_{round(centre[1])}.png"
         iuv = cv2.imread(str(prepared / "up-3d" / name), cv2.IMREAD_UNCHANGED)
@@ -78,7 +49,7 @@ def test_iuv_names_carry_the_rounded_centre_and_the_files_exist(prepared):
 
 def test_iuv_shows_the_texcoords_of_the_vertices_where_they_project(prepared):
     """Independent witness: project each vertex and read the image there, no ray involved."""
-    table, body = load(prepared), load_body_model(prepared / config.SMPL_FILE.name)
+    table, body = load(prepared, TRAIN), load_body_model(prepared / config.SMPL_FILE.name)
     regressors = load_joint_regressors(prepared, body)
     texcoords = planar_texcoords(np.array(ellipsoid().vertices))
     errors = []
@@ -95,7 +66,7 @@ def test_iuv_shows_the_texcoords_of_the_vertices_where_they_project(prepared):
 
 
 def test_the_box_is_the_silhouette_with_margin(prepared):
-    table = load(prepared)
+    table = load(prepared, TRAIN)
     for centre, scale, name in zip(table["center"], table["scale"], table["iuv_names"], strict=True):
         rows, columns = np.nonzero(cv2.imread(str(prepared / "up-3d" / name))[..., 0])
         low, high = np.array([columns.min(), rows.min()]), np.array([columns.max(), rows.max()])
@@ -104,7 +75,7 @@ def test_the_box_is_the_silhouette_with_margin(prepared):
 
 
 def test_a_rendered_mesh_gives_the_same_box_as_the_projected_one(own_copy):
-    before = load(own_copy)
+    before = load(own_copy, TRAIN)
     body = load_body_model(own_copy / config.SMPL_FILE.name)
     vertices = pose_vertices(body, before["pose"][0], before["shape"][0])
     joints = load_joint_regressors(own_copy, body).joints(vertices)[:14]
@@ -115,9 +86,9 @@ def test_a_rendered_mesh_gives_the_same_box_as_the_projected_one(own_copy):
     light = 255 * (colour * coverage[..., None] + 1 - coverage[..., None])
     cv2.imwrite(str(own_copy / "up-3d/00000_render_light.png"), light.astype(np.uint8))
 
-    finished = preprocess(own_copy, "--train_files")
+    finished = preprocess(UP_3D, own_copy, "--train_files")
     assert "1 made, 4 kept" in finished.stdout
-    after = load(own_copy)
+    after = load(own_copy, TRAIN)
     assert np.abs(after["center"][0] - before["center"][0]).max() <= 1
     assert after["scale"][0] == pytest.approx(before["scale"][0], abs=BOX_TOLERANCE / 200)
     assert not np.array_equal(after["center"][0], before["center"][0])  # it was taken from the picture
@@ -125,8 +96,8 @@ def test_a_rendered_mesh_gives_the_same_box_as_the_projected_one(own_copy):
 
 def test_two_workers_write_what_one_writes(prepared, tmp_path):
     shutil.copytree(prepared, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*IUV_gt", "*NPZ*"))
-    assert preprocess(tmp_path, *ALL_STEPS, workers=2).returncode == 0
-    one, two = load(prepared), load(tmp_path)
+    assert preprocess(UP_3D, tmp_path, *ALL_STEPS, workers=2).returncode == 0
+    one, two = load(prepared, TRAIN), load(tmp_path, TRAIN)
     assert all(np.array_equal(one[key], two[key]) for key in one)
     for name in one["iuv_names"]:
         assert (prepared / "up-3d" / name).read_bytes() == (tmp_path / "up-3d" / name).read_bytes()
@@ -145,7 +116,7 @@ def test_grey_and_rgba_images_are_taken(own_copy):
     for index, code in ((0, cv2.COLOR_BGR2GRAY), (1, cv2.COLOR_BGR2BGRA)):
         path = str(own_copy / f"up-3d/{index:05d}_image.png")
         cv2.imwrite(path, cv2.cvtColor(cv2.imread(path), code))
-    finished = preprocess(own_copy, *ALL_STEPS)
+    finished = preprocess(UP_3D, own_copy, *ALL_STEPS)
     assert finished.returncode == 0, finished.stderr
     assert "2 made, 3 kept" in finished.stdout
 
@@ -156,15 +127,15 @@ def test_body_arrays_of_objects_and_float32_are_read(own_copy):
     body["pose"] = body["pose"].astype(object).reshape(1, 72)
     body["betas"] = body["betas"].astype(np.float32)
     path.write_bytes(pickle.dumps(body, protocol=2))
-    before = load(own_copy)
-    assert preprocess(own_copy, "--train_files").returncode == 0
-    assert np.array_equal(load(own_copy)["pose"], before["pose"])
+    before = load(own_copy, TRAIN)
+    assert preprocess(UP_3D, own_copy, "--train_files").returncode == 0
+    assert np.array_equal(load(own_copy, TRAIN)["pose"], before["pose"])
 
 
 def test_joints_outside_the_image_count_and_a_large_photograph_is_taken(own_copy):
     """The picture of a sample, cut below the hips, and the picture of another one amid 3000 x 4000 pixels."""
     folder = own_copy / "up-3d"
-    before = load(own_copy)
+    before = load(own_copy, TRAIN)
     joints = np.load(folder / "00000_joints.npy")
     cut = int(np.sort(joints[1])[8])
     cv2.imwrite(str(folder / "00000_image.png"), cv2.imread(str(folder / "00000_image.png"))[:cut])
@@ -172,10 +143,10 @@ def test_joints_outside_the_image_count_and_a_large_photograph_is_taken(own_copy
     large[700:900, 1500:1660] = cv2.imread(str(folder / "00001_image.png"))
     cv2.imwrite(str(folder / "00001_image.png"), large)
     np.save(folder / "00001_joints.npy", np.load(folder / "00001_joints.npy") + [[1500], [700], [0]])
-    finished = preprocess(own_copy, *ALL_STEPS)
+    finished = preprocess(UP_3D, own_copy, *ALL_STEPS)
     assert finished.returncode == 0 and "2 made, 3 kept" in finished.stdout, finished.stderr
 
-    after = load(own_copy)
+    after = load(own_copy, TRAIN)
     assert (after["part"][0, :14, 1] > cut).any() and np.array_equal(after["part"][0, :14].T, joints)
     iuv = cv2.imread(str(folder / after["iuv_names"][0]))
     assert iuv.shape == (cut, 160, 3) and iuv[-1, :, 0].any()
@@ -188,104 +159,9 @@ def test_joints_outside_the_image_count_and_a_large_photograph_is_taken(own_copy
 def test_object_arrays_of_joints_are_read(own_copy):
     path = own_copy / "up-3d/00000_joints.npy"
     np.save(path, np.load(path).astype(object))
-    before = load(own_copy)
-    assert preprocess(own_copy, "--train_files").returncode == 0
-    assert np.array_equal(load(own_copy)["part"], before["part"])
-
-
-# ---- resuming ----
-
-
-def test_a_second_run_touches_nothing(own_copy):
-    before = file_times(own_copy)
-    assert preprocess(own_copy, *ALL_STEPS).returncode == 0
-    assert file_times(own_copy) == before
-
-
-def test_an_interrupted_run_continues_without_redoing_finished_images(own_copy):
-    before = file_times(own_copy)
-    lost = own_copy / "up-3d" / load(own_copy)["iuv_names"][2]
-    content = lost.read_bytes()
-    lost.unlink()
-    finished = preprocess(own_copy, "--gt_iuv")
-    assert "up_3d_trainval BF IUV: 1 made, 4 kept" in finished.stdout
-    assert lost.read_bytes() == content
-    assert {path: time for path, time in file_times(own_copy).items() if path != lost} == {
-        path: time for path, time in before.items() if path != lost
-    }
-
-
-def test_rows_made_before_an_interruption_are_kept(own_copy, monkeypatch):
-    monkeypatch.setattr(config, "_root", own_copy)
-    complete = load(own_copy)
-    split = up_3d.train_split()
-    split.npz_file.unlink()
-    data_set = up_3d.Up3D()
-    real_pose, calls = up_3d.pose_vertices, []
-
-    def interrupted(*arguments):
-        calls.append(1)
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        return real_pose(*arguments)
-
-    monkeypatch.setattr(up_3d, "pose_vertices", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        data_set.make_split(split, 1)
-    assert not split.npz_file.exists()
-    summary = data_set.make_split(split, 1)
-    assert (summary.kept, summary.done) == (3, 2)
-    assert all(np.array_equal(load(own_copy)[key], complete[key]) for key in up_3d.LAYOUT.columns)
-    assert [path.name for path in split.npz_file.parent.glob("up_3d_trainval*")] == ["up_3d_trainval.npz"]
-
-
-def test_shards_of_an_interrupted_run_are_joined_in_the_order_of_the_list(own_copy, monkeypatch):
-    """A shard after every sample, as a run of thousands has after every 500."""
-    monkeypatch.setattr(config, "_root", own_copy)
-    monkeypatch.setattr(tables, "SAVE_EVERY", 1)
-    complete = load(own_copy)
-    split, data_set = up_3d.train_split(), up_3d.Up3D()
-    split.npz_file.unlink()
-    job, calls = up_3d.RowMaker.__call__, []
-
-    def interrupted(self, name):
-        calls.append(name)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return job(self, name)
-
-    monkeypatch.setattr(up_3d.RowMaker, "__call__", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        data_set.make_split(split, 1)
-    shards = sorted(split.npz_file.parent.glob("*.partial_*.npz"))
-    assert [load(own_copy, shard.stem)["imgname"].tolist() for shard in shards] == [[calls[0]], [calls[1]]]
-    summary = data_set.make_split(split, 1)
-    assert (summary.kept, summary.done) == (2, 3)
-    assert all(np.array_equal(load(own_copy)[key], complete[key]) for key in up_3d.LAYOUT.columns)
-    assert not list(split.npz_file.parent.glob("*.partial_*"))
-
-
-def test_a_damaged_table_is_named(own_copy):
-    (own_copy / "DATASET_NPZ_PATH/up_3d_trainval.npz").write_bytes(b"not an archive")
-    for step in ("--train_files", "--gt_iuv"):
-        finished = preprocess(own_copy, step)
-        assert finished.returncode == 2 and "Traceback" not in finished.stderr
-        assert "up_3d_trainval.npz cannot be read" in finished.stderr and "Delete it" in finished.stderr
-
-
-def test_a_changed_sample_is_made_again(own_copy):
-    write_sample(own_copy, 1)
-    finished = preprocess(own_copy, *ALL_STEPS)
-    assert "up_3d_trainval: 1 made, 4 kept" in finished.stdout
-    assert "up_3d_trainval BF IUV: 1 made, 4 kept" in finished.stdout
-
-
-def test_images_of_two_atlases_are_not_mixed(own_copy):
-    template = own_copy / "uv_sampler" / config.ATLAS_TEMPLATES["BF"]
-    template.write_text(template.read_text() + "# another atlas\n")
-    finished = preprocess(own_copy, "--gt_iuv")
-    assert finished.returncode == 2
-    assert "another atlas" in finished.stderr
+    before = load(own_copy, TRAIN)
+    assert preprocess(UP_3D, own_copy, "--train_files").returncode == 0
+    assert np.array_equal(load(own_copy, TRAIN)["part"], before["part"])
 
 
 # ---- broken samples and wrong input ----
@@ -300,7 +176,7 @@ def break_samples(root: Path) -> None:
 
 def test_broken_samples_are_named_and_skipped_and_the_exit_code_says_so(own_copy):
     break_samples(own_copy)
-    finished = preprocess(own_copy, "--train_files", "--gt_iuv")
+    finished = preprocess(UP_3D, own_copy, "--train_files", "--gt_iuv")
     assert finished.returncode == 1
     for name, reason in (
         ("00000_image.png", "cannot be decoded"),
@@ -309,17 +185,17 @@ def test_broken_samples_are_named_and_skipped_and_the_exit_code_says_so(own_copy
     ):
         assert any(f"broken {name}" in line and reason in line for line in finished.stderr.splitlines()), name
     assert "3 broken samples: 00000_image.png, 00001_image.png, 00002_image.png" in finished.stdout
-    assert load(own_copy)["imgname"].tolist() == ["00003_image.png", "00004_image.png"]
-    assert preprocess(own_copy, "--train_files", "--skip_bad").returncode == 0
+    assert load(own_copy, TRAIN)["imgname"].tolist() == ["00003_image.png", "00004_image.png"]
+    assert preprocess(UP_3D, own_copy, "--train_files", "--skip_bad").returncode == 0
 
 
 def test_a_sample_with_one_visible_joint_is_skipped_because_no_camera_fits(own_copy):
     write_sample(own_copy, 3, visible=(1,) + (0,) * 13)
-    finished = preprocess(own_copy, "--train_files")
+    finished = preprocess(UP_3D, own_copy, "--train_files")
     assert finished.returncode == 0
     assert "skipped 00003_image.png: no camera can be fitted" in finished.stderr
     assert "1 skipped" in finished.stdout
-    assert "00003_image.png" not in load(own_copy)["imgname"]
+    assert "00003_image.png" not in load(own_copy, TRAIN)["imgname"]
 
 
 def remove_images(root: Path) -> None:
@@ -349,7 +225,7 @@ def remove_npz(root: Path) -> None:
 )
 def test_missing_input_gives_one_line_and_exit_code_2(own_copy, damage, option, expected):
     damage(own_copy)
-    finished = preprocess(own_copy, option)
+    finished = preprocess(UP_3D, own_copy, option)
     assert finished.returncode == 2
     assert expected in finished.stderr
     assert len(finished.stderr.strip().splitlines()) == 1

@@ -106,27 +106,26 @@ def test_an_unknown_launcher_is_refused(run):
 SAVES = "trap 'echo saving; sleep 0.3; echo saved; exit 143' TERM; echo ready; while :; do sleep 0.05; done"
 
 
-def test_a_signal_reaches_training_which_saves_before_the_script_ends(run):
-    process = run(STANDALONE, *SIX, does=SAVES, wait=False)
+def assert_saves_when_terminated(process: subprocess.Popen) -> None:
+    """Signal a script that runs SAVES, once that is ready."""
     while process.stdout.readline() != "ready\n":
         pass
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=20)
     assert output == "saving\nsaved\n"
     assert process.returncode == 143
+
+
+def test_a_signal_reaches_training_which_saves_before_the_script_ends(run):
+    assert_saves_when_terminated(run(STANDALONE, *SIX, does=SAVES, wait=False))
 
 
 def test_a_signal_passes_the_launcher_by(run, tmp_path):
     """The launcher has an exit code of its own for a rank that ended as asked."""
     rank = tmp_path / "train.py"
     rank.write_text(SAVES)
-    process = run(DISTRIBUTE, *SIX, does=f"bash {rank} & wait; exit 1", wait=False, LAUNCHER="msrun")
-    while process.stdout.readline() != "ready\n":
-        pass
-    process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=20)
-    assert output == "saving\nsaved\n"
-    assert process.returncode == 143
+    does = f"bash {rank} & wait; exit 1"
+    assert_saves_when_terminated(run(DISTRIBUTE, *SIX, does=does, wait=False, LAUNCHER="msrun"))
 
 
 def test_cuda_s_wheels_are_found_and_nothing_changes_without_them(tmp_path):

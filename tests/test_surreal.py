@@ -1,9 +1,6 @@
 """SURREAL: from mirrored videos and .mat files to rows, IUV images and items, and what the user is told."""
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -18,53 +15,21 @@ from datasets.synthetic import videos
 from datasets.synthetic.surreal import open_stages, video_name, write_video
 from datasets.synthetic.view import Backdrop
 from datasets.video import read_frame
-from tests import tiny_surreal
+from tests.prepared import ALL_STEPS, SURREAL, load, preprocess
 from utils import config
 from utils.body_model import load_body_model, pose_vertices
 from utils.camera import PerspectiveCamera
 from utils.errors import UserError
 from utils.renderer import cast_mesh
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-ALL_STEPS = ("--train_files", "--eval_files", "--gt_iuv")
 WOMAN, MAN = video_name(0), video_name(3)
+pytestmark = pytest.mark.usefixtures("in_prepared")
 GENDERS = {"m": "MALE_SMPL_FILE", "f": "FEMALE_SMPL_FILE"}
 
 
-def preprocess(root: Path, *options: str, workers: int = 1) -> subprocess.CompletedProcess:
-    command = [sys.executable, "preprocess_surreal.py", *options, "--workers", str(workers)]
-    environment = os.environ | {"DECOMR_DATA": str(root), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
-
-
-def load(root: Path, name: str = "surreal_train") -> dict:
-    with np.load(root / "DATASET_NPZ_PATH" / f"{name}.npz", allow_pickle=False) as archive:
-        return dict(archive)
-
-
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """A data root after all steps; tests that change it take a copy."""
-    root = tmp_path_factory.mktemp("surreal")
-    tiny_surreal.write_data(root)
-    finished = preprocess(root, *ALL_STEPS)
-    assert finished.returncode == 0, finished.stderr
-    assert "surreal_train: 3 made" in finished.stdout and "surreal_val: 2 made" in finished.stdout
-    assert finished.stderr.count("the video has one frame only") == 2
-    return root
-
-
-@pytest.fixture(autouse=True)
-def data_root(prepared, monkeypatch):
-    monkeypatch.setattr(config, "_root", prepared)
-    return prepared
-
-
-@pytest.fixture
-def own_copy(prepared, tmp_path, monkeypatch):
-    root = Path(shutil.copytree(prepared, tmp_path / "data"))
-    monkeypatch.setattr(config, "_root", root)
-    return root
+def prepared(prepared_surreal):
+    return prepared_surreal
 
 
 def silhouette(frame: np.ndarray) -> np.ndarray:
@@ -105,7 +70,7 @@ def test_the_raw_annotations_are_those_of_surreals_blender_camera(prepared, inde
 
 
 def test_rows_are_in_camera_coordinates_with_left_and_right_as_they_are(prepared):
-    table = load(prepared)
+    table = load(prepared, "surreal_train")
     for row in range(len(table["scale"])):
         model = load_body_model(prepared / getattr(config, GENDERS[table["gender"][row]]).name)
         vertices = pose_vertices(model, table["pose"][row], table["shape"][row])
@@ -119,7 +84,7 @@ def test_rows_are_in_camera_coordinates_with_left_and_right_as_they_are(prepared
 
 
 def test_the_iuv_mask_covers_the_person_in_the_frame_mirrored_back(prepared):
-    table = load(prepared)
+    table = load(prepared, "surreal_train")
     assert set(table["gender"]) == {"f", "m"}
     for video, frame, name in zip(table["videoname"], table["framenum"], table["iuv_names"], strict=True):
         assert name == f"BF_IUV_gt/data/cmu/train/{video[:-4]}_{frame}.png"
@@ -178,7 +143,7 @@ def test_a_video_depends_on_seed_and_number_alone(generated_root, monkeypatch):
 
 
 def test_training_takes_every_tenth_frame_that_shows_all_joints(prepared):
-    table = load(prepared)
+    table = load(prepared, "surreal_train")
     rows = list(zip(table["videoname"].tolist(), table["framenum"].tolist(), strict=True))
     assert [frame for name, frame in rows if name == WOMAN] == [0, 10, 20]
     assert [frame for name, frame in rows if name == MAN] == [0, 10]
@@ -202,18 +167,18 @@ def test_validation_takes_the_middle_frame_of_the_listed_videos(prepared):
 
 def test_a_second_run_touches_nothing_and_two_workers_write_what_one_writes(own_copy):
     before = {path: path.stat().st_mtime_ns for path in own_copy.rglob("*.*")}
-    finished = preprocess(own_copy, *ALL_STEPS)
+    finished = preprocess(SURREAL, own_copy, *ALL_STEPS)
     assert finished.returncode == 0 and "0 made, 3 kept from before" in finished.stdout
     assert {path: path.stat().st_mtime_ns for path in own_copy.rglob("*.*")} == before
-    one = load(own_copy)
+    one = load(own_copy, "surreal_train")
     shutil.rmtree(own_copy / "DATASET_NPZ_PATH")
     lost = own_copy / "surreal" / one["iuv_names"][1]
     picture = lost.read_bytes()
     lost.unlink()
-    finished = preprocess(own_copy, *ALL_STEPS, workers=2)
+    finished = preprocess(SURREAL, own_copy, *ALL_STEPS, workers=2)
     assert "surreal_train BF IUV: 1 made, 5 kept from before" in finished.stdout
     assert lost.read_bytes() == picture
-    two = load(own_copy)
+    two = load(own_copy, "surreal_train")
     assert all(np.array_equal(one[key], two[key]) for key in one)
 
 
@@ -245,14 +210,14 @@ def test_a_broken_annotation_is_named_and_costs_its_video_only(own_copy, damage,
     assert list(summary.broken) == [MAN]
     assert reason in summary.broken[MAN]
     assert f"broken {MAN}" in capfd.readouterr().err
-    assert set(load(own_copy)["videoname"]) == {WOMAN, video_name(2)}
+    assert set(load(own_copy, "surreal_train")["videoname"]) == {WOMAN, video_name(2)}
 
 
 def test_broken_videos_change_the_exit_code(own_copy):
     (own_copy / "surreal/data/cmu/train" / MAN.replace(".mp4", "_info.mat")).unlink()
-    finished = preprocess(own_copy, "--train_files")
+    finished = preprocess(SURREAL, own_copy, "--train_files")
     assert finished.returncode == 1 and f"1 broken samples: {MAN}" in finished.stdout
-    assert preprocess(own_copy, "--train_files", "--skip_bad").returncode == 0
+    assert preprocess(SURREAL, own_copy, "--train_files", "--skip_bad").returncode == 0
 
 
 @pytest.mark.parametrize(

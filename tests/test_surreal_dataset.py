@@ -6,35 +6,22 @@ import pytest
 
 from datasets.loader import create_loader
 from datasets.open_dataset import open_dataset
-from datasets.preprocess import surreal
 from datasets.surreal_dataset import SurrealDataset
 from models.ground_truth import GroundTruth
-from tests import tiny_surreal
+from tests.prepared import load
 from tests.test_dataset import make_options, same
-from tests.test_surreal import GENDERS, WOMAN, load, overlap
+from tests.test_surreal import GENDERS, WOMAN, overlap
 from utils import config, imutils
 from utils.body_model import load_body_model, load_joint_regressors, pose_vertices
 from utils.errors import UserError
 from utils.metrics import pose_errors
 
+pytestmark = pytest.mark.usefixtures("in_prepared")
+
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    root = tmp_path_factory.mktemp("surreal")
-    tiny_surreal.write_data(root)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(config, "_root", root)
-        data_set = surreal.Surreal()
-        data_set.make_train(1)
-        data_set.make_eval(1)
-        data_set.make_iuv(data_set.npz_files()[0], "BF", 1)
-    return root
-
-
-@pytest.fixture(autouse=True)
-def data_root(prepared, monkeypatch):
-    monkeypatch.setattr(config, "_root", prepared)
-    return prepared
+def prepared(prepared_surreal):
+    return prepared_surreal
 
 
 def dataset(split: str = "train", **changes) -> SurrealDataset:

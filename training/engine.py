@@ -10,7 +10,9 @@ import numpy as np
 
 from datasets.loader import create_loader
 from datasets.open_dataset import open_dataset
+from datasets.replacement import REPLACED, Replacing
 from models.DMR import FrozenCNetDMR
+from training.bad_samples import BadSamples
 from training.feed import BatchFeed
 from training.frozen_features import FrozenFeatures
 from training.health import Health
@@ -30,7 +32,7 @@ from utils.saved_states import Position, SavedStates, random_states, restore_ran
 FIXED = ("dataset", "seed", "batch_size", "accumulate", "val_share", "shuffle_train")
 
 
-def open_training_data(options, batch: int) -> tuple[Subset, Subset | None]:
+def open_training_data(options, batch: int) -> tuple[Replacing, Replacing | None]:
     """(what to train on, what is held out with --val_share); `batch`: samples of one step over all ranks."""
     dataset = open_dataset(options, "train")
     chosen, held_out = np.arange(len(dataset)), None
@@ -42,13 +44,13 @@ def open_training_data(options, batch: int) -> tuple[Subset, Subset | None]:
         # frames of one video look alike
         groups = table.get("videoname", chosen)
         chosen, others = split(groups, options.val_share, batch, options.seed)
-        held_out = Subset(plain, others)
+        held_out = Replacing(Subset(plain, others), options.seed)
     if batch > len(chosen):
         raise UserError(
             f"the data set has {len(chosen)} training samples, fewer than one batch of {batch}. "
             "Choose a smaller --batch_size."
         )
-    return Subset(dataset, chosen), held_out
+    return Replacing(Subset(dataset, chosen), options.seed), held_out
 
 
 class Training:
@@ -65,9 +67,10 @@ class Training:
         self.dataset, self.held_out = open_training_data(options, self.batch)
         self.batches = len(self.dataset) // self.batch
         self.states = SavedStates(folder, options.keep_checkpoints, options.resume)
+        self.bad_samples = BadSamples(len(self.dataset) + len(self.held_out or ()))
         self.health = Health(ranks, options.max_bad_steps, log.say)
         self.resumed = self._newest_state() if options.resume else None
-        self.best = {}  # stage -> {"step", "value"} of its best weights
+        self.best: dict[str, dict] = {}  # stage -> {"step", "value"} of its best weights
 
     # ---- where to go on ----
 
@@ -138,13 +141,14 @@ class Training:
         cell, run_step = build_step(stage, network, self.options)
         first = self._restore(stage, cell)
         self.health.start(cell.update)
-        self.log.start_stage(stage.name, first)
+        later = tuple(other.name for other in STAGES.values() if other.number > stage.number)
+        self.log.start_stage(stage.name, first, later)
         is_frozen = isinstance(network, FrozenCNetDMR)
         features = FrozenFeatures(network.CNet, self.options.no_augmentation) if is_frozen else None
         feed = BatchFeed(cell.network, self.options, features)
         validation = None
         if self.held_out is not None:
-            validation = Validation(self.held_out, cell.network, feed, self.options, self.ranks)
+            validation = Validation(self.held_out, cell.network, feed, self.options, self.ranks, self.bad_samples)
         total = getattr(self.options, stage.epochs) * self.batches
         loop = StageLoop(self, stage, network, cell, run_step, feed, validation, total)
         with closing(StageMeter(self.log, stage.name, total, first, self.batch)) as meter:
@@ -153,7 +157,7 @@ class Training:
 
     def _restore(self, stage: Stage, cell) -> int:
         """The step to go on from; fills weights and moments when the saved state is of this stage."""
-        if not self._resumes(stage):
+        if self.resumed is None or not self._resumes(stage):
             return 0
         position, values, record = self.resumed
         path = self.states.path(position)
@@ -190,7 +194,7 @@ class StageLoop:
         epoch, start = divmod(first, training.batches)
         loader = create_loader(
             training.dataset,
-            self.feed.columns,
+            (*self.feed.columns, REPLACED),
             options.batch_size * options.accumulate,
             # the stages draw different augmentations
             epoch=epoch + self.stage.number * options.num_epochs_dp,
@@ -202,18 +206,19 @@ class StageLoop:
             world_size=training.ranks.size,
             seed=options.seed,
         )
-        asked = time.time()
+        asked = time.monotonic()
         for step, batch in enumerate(loader, first):
-            received = time.time()
+            received = time.monotonic()
+            training.bad_samples.check(batch[REPLACED])
             rate = learning_rate(options, step, training.batches, getattr(options, self.stage.epochs))
             losses = self._step(batch, rate)
-            done = time.time()
+            done = time.monotonic()
             meter.step(step + 1, epoch + 1, received - asked, done - received, losses, rate)
             training.health.check(
                 self.cell.update, losses, f"stage {self.stage.name}, epoch {epoch + 1}, step {step + 1}"
             )
             self._after(step + 1, batch)
-            asked = time.time()
+            asked = time.monotonic()
         return (epoch + 1) * training.batches
 
     def _step(self, batch: dict, rate: float) -> dict:

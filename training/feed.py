@@ -1,5 +1,6 @@
 """From a batch of the loader to the inputs of a loss cell."""
 
+from datasets.registry import is_gendered
 from models.ground_truth import GroundTruth
 from training.frozen_features import FrozenFeatures
 
@@ -21,7 +22,7 @@ class BatchFeed:
         self.columns += features.COLUMNS if features else ()
         self.features = features
         if self.needs_mesh:
-            self.ground_truth = GroundTruth(options.uv_res, options.uv_type, options.dataset == "surreal")
+            self.ground_truth = GroundTruth(options.uv_res, options.uv_type, is_gendered(options.dataset))
 
     def __call__(self, batch: dict) -> list:
         if self.needs_mesh:

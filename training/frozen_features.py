@@ -19,7 +19,8 @@ class FrozenFeatures:
 
     def __init__(self, cnet: nn.Cell, reuse: bool):
         self.cnet, self.reuse = cnet, reuse
-        self.known, self.size = {}, 0
+        self.known: dict[tuple, list[np.ndarray]] = {}
+        self.size = 0
 
     def __call__(self, batch: dict) -> tuple[Tensor, ...]:
         keys = self._keys(batch) if self.reuse else ()

@@ -17,6 +17,7 @@ class Subset:
         return len(self.indices)
 
     def item(self, index: int, epoch: int = 0, columns=None) -> dict:
+        """The item of the data set at place `index` of the subset."""
         return self.dataset.item(int(self.indices[index]), epoch, columns)
 
 

@@ -12,10 +12,11 @@ class Ranks:
 
     def __init__(self, rank: int = 0, size: int = 1):
         self.rank, self.size = rank, size
-        self.all_reduce = ops.AllReduce() if size > 1 else None
+        if size > 1:
+            self.all_reduce = ops.AllReduce()
 
     def sum(self, values) -> np.ndarray:
-        """The sum over ranks of an array of numbers, in float32."""
+        """The sum over ranks of an array [...] of numbers, in float32."""
         values = np.asarray(values, np.float32)
         return self.all_reduce(Tensor(values)).asnumpy() if self.size > 1 else values
 
@@ -30,4 +31,5 @@ class Ranks:
         return bool(self.sum([condition])[0] > 0)
 
     def largest(self, number: int) -> int:
+        """The largest of the numbers of all ranks, 0 <= number < 2**40."""
         return max(self.gather(number))

@@ -43,6 +43,7 @@ STAGES = {
 
 
 def build_cnet(options) -> DPNet:
+    """A new CNet with random weights, as `options` describe it."""
     cnet = DPNet(options.warp_level, options.norm_type)
     if options.zero_init_residual:
         zero_init_residual(cnet)
@@ -61,6 +62,7 @@ def load_start_of_cnet(cnet: DPNet, options, folder: Path) -> str:
 
 
 def build_dmr(cnet: DPNet, options) -> DMR:
+    """`cnet` with a new LNet."""
     lnet = get_LNet(options)
     if options.zero_init_residual:
         zero_init_residual(lnet)

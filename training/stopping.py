@@ -30,7 +30,7 @@ class StopRequests:
 
     def __init__(self, ranks: Ranks, time_to_run: float | None = None):
         self.ranks, self.time_to_run = ranks, time_to_run
-        self.started = time.time()
+        self.started = time.monotonic()  # time.time() may go backwards
         self.request = 0
 
     def __enter__(self):
@@ -48,7 +48,7 @@ class StopRequests:
     def pending(self) -> Stopped | None:
         """What to raise once the state is saved, the same on all ranks; None to go on."""
         request = self.request
-        if not request and self.time_to_run is not None and time.time() - self.started > self.time_to_run:
+        if not request and self.time_to_run is not None and time.monotonic() - self.started > self.time_to_run:
             request = OUT_OF_TIME
         request = self.ranks.largest(request)
         if request == OUT_OF_TIME:

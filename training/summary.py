@@ -13,7 +13,7 @@ COLOUR = (0.55, 0.70, 0.95)
 
 
 def summary(loss_cell: nn.Cell, feed: BatchFeed, batch: dict) -> np.ndarray:
-    """RGB uint8: input | true IUV | predicted IUV, in stage end also mesh over input | location map.
+    """RGB [H, W, 3] uint8: input | true IUV | predicted IUV, in stage end also mesh over input | location map.
 
     The networks are in evaluation mode meanwhile, so that looking does not move BatchNorm's running
     statistics; the caller sets them back to training.

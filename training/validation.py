@@ -3,7 +3,9 @@
 import numpy as np
 
 from datasets.loader import create_loader
+from datasets.replacement import REPLACED, Replacing
 from models.accumulation import MicroBatches
+from training.bad_samples import BadSamples
 from training.feed import BatchFeed
 from training.ranks import Ranks
 from utils.body_model import load_joint_regressors
@@ -18,8 +20,9 @@ class Validation:
     The loss cell is in evaluation mode meanwhile; the caller sets it back to training.
     """
 
-    def __init__(self, dataset, loss_cell, feed: BatchFeed, options, ranks: Ranks):
+    def __init__(self, dataset: Replacing, loss_cell, feed: BatchFeed, options, ranks: Ranks, bad_samples: BadSamples):
         self.dataset, self.loss_cell, self.feed, self.options, self.ranks = dataset, loss_cell, feed, options, ranks
+        self.bad_samples = bad_samples
         self.parts = MicroBatches(loss_cell.input_names, options.accumulate)
         self.has_mesh = "gt_vertices" in loss_cell.input_names
         if self.has_mesh:
@@ -30,7 +33,7 @@ class Validation:
         self.loss_cell.set_train(False)
         loader = create_loader(
             self.dataset,
-            self.feed.columns,
+            (*self.feed.columns, REPLACED),
             options.batch_size * options.accumulate,
             shuffle=False,
             drop_last=True,
@@ -42,6 +45,7 @@ class Validation:
         losses = np.zeros(1 + len(self.loss_cell.loss_names))
         errors, meshes = np.zeros(len(ERRORS)), 0
         for batch in loader:
+            self.bad_samples.check(batch[REPLACED])
             for inputs in self.parts(self.feed(batch)):
                 losses += [float(value.asnumpy()) for value in self.loss_cell(*inputs)]
                 if self.has_mesh:

@@ -7,7 +7,6 @@ vertices to the map and back are two fixed sparse matrices, which the network us
 Tables and file format: DecoMR (Zeng et al., CVPR 2020), `paras_h{H}_w{W}_{type}.npz`.
 """
 
-import zipfile
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -15,7 +14,7 @@ import scipy.sparse
 
 from utils import config
 from utils.errors import UserError
-from utils.files import require_file, write_npz
+from utils.files import read_npz, require_file, write_npz
 from utils.objfile import ObjMesh, read_obj
 
 INSIDE = 1e-10  # a pixel belongs to a triangle when all three barycentric weights exceed this
@@ -42,23 +41,27 @@ class Atlas:
 
     @property
     def resolution(self) -> tuple[int, int]:
-        return self.mask.shape
+        """(H, W) pixels."""
+        height, width = self.mask.shape
+        return height, width
 
     @property
     def vertex_count(self) -> int:
+        """V."""
         return len(self.vt_count)
 
 
 def build_atlas(template: ObjMesh, height: int, width: int) -> Atlas:
     """Tables of the textured mesh `template` at height x width pixels."""
     _check_template(template, height, width)
+    places, face_places = template.textured()
     # a texcoord shared by two vertices becomes one entry for each of them; unused texcoords vanish
-    corners = np.stack([template.face_texcoords, template.faces], axis=-1).reshape(-1, 2)
+    corners = np.stack([face_places, template.faces], axis=-1).reshape(-1, 2)
     pairs, corner_pair = np.unique(corners, axis=0, return_inverse=True)
-    texcoords = np.clip(template.texcoords[pairs[:, 0]], 0, 1).astype(np.float32)
+    texcoords = np.clip(places[pairs[:, 0]], 0, 1).astype(np.float32)
     vt2v = pairs[:, 1].copy()
     # float32 positions from here on, so that a look-up computes exactly what the claims computed
-    face_positions = texcoords[corner_pair.reshape(-1, 3)] * np.float64([width - 1, height - 1])
+    face_positions = texcoords[corner_pair.reshape(-1, 3)] * np.array([width - 1, height - 1], np.float64)
     pixel, triangle, weights = _rasterise(face_positions, height, width)
     v_index = np.zeros((height * width, 3), np.int64)
     bary_weights = np.zeros((height * width, 3), np.float32)
@@ -79,9 +82,8 @@ def build_atlas(template: ObjMesh, height: int, width: int) -> Atlas:
 def _check_template(template: ObjMesh, height: int, width: int) -> None:
     if min(height, width) < SMALLEST_SIDE:
         raise UserError(f"An atlas of {height} x {width} pixels is too small; use at least {SMALLEST_SIDE} a side.")
-    if template.texcoords is None:
-        raise UserError("The atlas template has no texture coordinates: expected faces like `f v/vt v/vt v/vt`.")
-    used = template.texcoords[np.unique(template.face_texcoords)]
+    texcoords, face_texcoords = template.textured()
+    used = texcoords[np.unique(face_texcoords)]
     if not (used.min() >= -TEXCOORD_SLACK and used.max() <= 1 + TEXCOORD_SLACK):
         raise UserError(f"The atlas template has texcoords in [{used.min():.3f}, {used.max():.3f}], expected [0, 1].")
     bare = np.setdiff1d(np.arange(len(template.vertices)), template.faces)
@@ -196,14 +198,13 @@ def _load_tables(path, height: int, width: int) -> Atlas:
     """Read a tables file; UserError says which array is missing or does not fit."""
     remedy = "Delete the file; it is built again from the template."
     names = list(Atlas.__dataclass_fields__)
-    try:
-        with np.load(path, allow_pickle=False) as tables:
-            missing = [name for name in names if name not in tables]
-            if missing:
-                raise UserError(f"{path} has no {', '.join(missing)}. {remedy}")
-            arrays = {name: tables[name] for name in names}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} cannot be read ({error}). {remedy}") from error
+    arrays = read_npz(path, remedy)
+    missing = [name for name in names if name not in arrays]
+    if missing:
+        raise UserError(f"{path} has no {', '.join(missing)}. {remedy}")
+    for name in names:
+        if arrays[name].dtype.kind not in ("iu" if name in ("v_index", "vt2v") else "biuf") or not arrays[name].size:
+            raise UserError(f"{path} has {name} of type {arrays[name].dtype}, expected numbers. {remedy}")
     texcoord_count = len(arrays["vt2v"].ravel())
     expected = {
         "v_index": (height, width, 3),
@@ -220,7 +221,7 @@ def _load_tables(path, height: int, width: int) -> Atlas:
     for name in ("v_index", "vt2v"):
         if arrays[name].min() < 0 or arrays[name].max() >= vertex_count:
             raise UserError(f"{path}: {name} names vertices outside 0..{vertex_count - 1}. {remedy}")
-    if arrays["texcoords"].min() < 0 or arrays["texcoords"].max() > 1:
+    if not (arrays["texcoords"].min() >= 0 and arrays["texcoords"].max() <= 1):
         raise UserError(f"{path}: texcoords leave [0, 1]. {remedy}")
     return Atlas(
         v_index=arrays["v_index"].astype(np.int64),

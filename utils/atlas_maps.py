@@ -14,7 +14,7 @@ from utils.atlas import Atlas, get_uv_map, load_or_build_atlas
 from utils.errors import UserError
 from utils.files import require_file, write_npy
 from utils.objfile import read_obj
-from utils.pickles import load_pickle
+from utils.pickles import as_floats, load_npy, load_pickle
 
 PART_WEIGHTS = {
     "hips": 1,
@@ -102,9 +102,9 @@ def load_or_build_reference_map(uv_type: str, resolution: int, data_dir=None) ->
 
 def _load_map(path, shape: tuple) -> np.ndarray:
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path} cannot be read ({error}). Delete the file; it is built again.") from error
+        array = as_floats(path, "values", load_npy(path))
+    except UserError as error:
+        raise UserError(f"{error} Delete the file; it is built again.") from error
     if array.shape != shape:
         raise UserError(f"{path} has shape {array.shape}, expected {shape}. Delete the file; it is built again.")
     return array.astype(np.float32)

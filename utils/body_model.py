@@ -6,6 +6,7 @@ Source: Loper et al., "SMPL: A Skinned Multi-Person Linear Model", 2015.
 """
 
 import functools
+import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from utils.pickles import load_arrays, load_npy
 NUM_JOINTS = 24
 NUM_BETAS = 10
 LSP_COUNT = 14
+LARGEST_REGRESSOR = 10**8  # elements; a sparse matrix of a hostile file can be of any size
 # rows of [J_regressor (24); J_regressor_extra (14)] that are the training joints, in their order
 TRAIN_JOINT_ROWS = [8, 5, 29, 30, 4, 7, 21, 19, 17, 16, 18, 20, 31, 32, 33, 34, 35, 36, 37, 24, 26, 25, 28, 27]
 HEAD_JOINT, LSP_HEAD_ROW = 18, 13  # training joint 18 is the LSP head top, as in the releases
@@ -53,11 +55,24 @@ def load_body_model(path) -> BodyModel:
     missing = [name for name in names if name not in content]
     if missing:
         raise UserError(f"{path} is not an SMPL model: it has no {', '.join(missing)}.")
-    regressor = content["J_regressor"]
-    regressor = regressor.toarray() if scipy.sparse.issparse(regressor) else np.asarray(regressor)
+    try:
+        model = _assemble(content)
+    except (TypeError, ValueError, IndexError, OverflowError) as error:  # what numpy says of other things than arrays
+        raise UserError(f"{path} is not an SMPL model: {error}.") from error
+    _check_shapes(path, model)
+    return model
+
+
+def _assemble(content: dict) -> BodyModel:
+    template, regressor = np.asarray(content["v_template"], np.float64), content["J_regressor"]
+    if scipy.sparse.issparse(regressor):
+        if math.prod(regressor.shape) > LARGEST_REGRESSOR:
+            raise ValueError(f"J_regressor has shape {regressor.shape}")
+        regressor = regressor.toarray()
+    regressor = np.asarray(regressor)
     parents = np.asarray(content["kintree_table"])[0].astype(np.int64)
-    model = BodyModel(
-        v_template=np.asarray(content["v_template"], np.float64),
+    return BodyModel(
+        v_template=template,
         shapedirs=np.asarray(content["shapedirs"], np.float64)[..., :NUM_BETAS],
         posedirs=np.asarray(content["posedirs"], np.float64),
         joint_regressor=regressor.astype(np.float64),
@@ -65,8 +80,6 @@ def load_body_model(path) -> BodyModel:
         faces=np.asarray(content["f"]).astype(np.int64),
         parents=np.where(np.arange(len(parents)) == 0, -1, parents),
     )
-    _check_shapes(path, model)
-    return model
 
 
 def load_model_of_gender(gender: int) -> BodyModel:
@@ -94,8 +107,12 @@ def _check_shapes(path: Path, model: BodyModel) -> None:
         found = getattr(model, name).shape
         if found != shape:
             raise UserError(f"{path}: {name} has shape {found}, expected {shape}. Is it an SMPL model of 24 joints?")
+    if not len(model.faces):
+        raise UserError(f"{path}: the body has no triangles.")
     if model.faces.max() >= count or model.faces.min() < 0:
         raise UserError(f"{path}: a triangle names vertex {model.faces.max()}, but there are {count} vertices.")
+    if not ((model.parents[1:] >= 0) & (model.parents[1:] < np.arange(1, NUM_JOINTS))).all():
+        raise UserError(f"{path}: kintree_table does not give every joint but the first a parent before it.")
 
 
 def rotation_matrices(axis_angles: np.ndarray) -> np.ndarray:
@@ -139,12 +156,15 @@ class JointRegressors:
     lsp_rows: np.ndarray  # [14, V]
 
     def smpl(self, vertices: np.ndarray) -> np.ndarray:
+        """[V, 3] -> [24, 3]: the joints of the kinematic tree."""
         return self.smpl_rows @ vertices
 
     def joints(self, vertices: np.ndarray) -> np.ndarray:
+        """[V, 3] -> [24, 3]: the training joint set, from SMPL's own rows and the extra ones."""
         return self.joint_rows @ vertices
 
     def lsp(self, vertices: np.ndarray) -> np.ndarray:
+        """[V, 3] -> [14, 3]: LSP joints."""
         return self.lsp_rows @ vertices
 
     @property
@@ -156,7 +176,7 @@ class JointRegressors:
         return rows
 
 
-def load_joint_regressors(data_root=None, model: BodyModel = None) -> JointRegressors:
+def load_joint_regressors(data_root=None, model: BodyModel | None = None) -> JointRegressors:
     """Read the regressors below `data_root` (default: the data root) that belong to `model`.
 
     `model` gives the 24 SMPL rows (default: the neutral model). Where the LSP regressor file is

@@ -58,7 +58,7 @@ class OrthographicCamera:
         return from_image_units(project_weak(points, np.array([self.scale, *self.shift])), height, width)
 
     def rays(self, columns: np.ndarray, rows: np.ndarray, height: int, width: int, near: float):
-        """Parallel rays through the pixels of a grid, starting at depth `near`; see PerspectiveCamera.rays."""
+        """Parallel rays [h * w, 3] through the pixels of a grid, from depth `near`; see PerspectiveCamera.rays."""
         origins = np.full((len(rows), len(columns), 3), near, np.float32)
         origins[..., 0] = (2 * columns - width) / (width * self.scale) - self.shift[0]
         origins[..., 1] = ((2 * rows - height) / (width * self.scale) - self.shift[1])[:, None]
@@ -78,7 +78,7 @@ def to_image_units(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def from_image_units(points: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Inverse of `to_image_units`."""
+    """Inverse of `to_image_units`: [..., 2] -> pixels [..., 2]."""
     return (np.asarray(points) * width + (width, height)) / 2
 
 
@@ -110,7 +110,7 @@ def fit_weak_perspective(points: np.ndarray, targets: np.ndarray, visible: np.nd
 
 
 def weak_in_window(camera: np.ndarray, width: float, window_centre: np.ndarray, window_width: float) -> np.ndarray:
-    """The camera (s, tx, ty) of a square or image, as the camera of a window of the same plane.
+    """The camera [3] = (s, tx, ty) of a square or image, as the camera of a window of the same plane.
 
     The units of `camera` span `width` px around 0; those of the result span window_width px around
     window_centre (x, y), which is given in px relative to the centre of the first. A projected point
@@ -123,7 +123,7 @@ def weak_in_window(camera: np.ndarray, width: float, window_centre: np.ndarray, 
 
 
 def perspective_from_weak(camera: np.ndarray, height: int, width: int, focal: float = FOCAL_LENGTH):
-    """The pinhole camera at the image centre that agrees with weak perspective (s, tx, ty) at depth 0."""
+    """The pinhole camera at the image centre that agrees with weak perspective [3] = (s, tx, ty) at depth 0 metres."""
     scale, shift_x, shift_y = camera
     depth = 2 * focal / (width * scale + 1e-9)
     return PerspectiveCamera(focal, (width / 2, height / 2), np.array([shift_x, shift_y, depth]))
@@ -141,7 +141,7 @@ def image_to_crop(points: np.ndarray, centre: np.ndarray, scale: float, size: in
 
 
 def crop_to_image(points: np.ndarray, centre: np.ndarray, scale: float, size: int) -> np.ndarray:
-    """Inverse of `image_to_crop`."""
+    """Inverse of `image_to_crop`: pixels [..., 2] of the crop -> of the image."""
     return (np.asarray(points, np.float64) - size / 2) * (BOX_UNIT * scale / size) + centre
 
 

@@ -15,12 +15,15 @@ import numpy as np
 from mindspore import Tensor, nn
 
 from utils import checksums, config
+from utils.arrays import available_memory
 from utils.errors import UserError
 from utils.files import write_text
+from utils.train_options import TrainOptions
 
 ARCHITECTURE = ("model", "img_res", "uv_res", "uv_type", "uv_channels", "warp_level", "norm_type", "lnet_width")
 CONFIG_NAME = "config.json"
 ROOM = 2  # times its size: some may be taken by other processes before it is read
+DATE_STEP = 1_000_000  # ns between the dates of two checkpoints, at least
 CNET_PREFIX, DMR_PREFIX = "CNet", "dmr"  # {prefix}_{epoch}.ckpt
 
 
@@ -30,7 +33,19 @@ def named_parameters(network: nn.Cell) -> dict:
 
 
 def save_weights(network: nn.Cell, path) -> None:
-    write_parameters(named_parameters(network), path)
+    """Write the parameters of `network`, dated after all other weights of its kind in the folder.
+
+    `newest` goes by dates, and clocks are set back.
+    """
+    path = Path(path)
+    others = path.parent.glob(f"{path.stem.rsplit('_', 1)[0]}_*.ckpt")
+    latest = max((other.stat().st_mtime_ns for other in others if other != path), default=0)
+
+    def date(temporary: Path) -> None:
+        time = max(temporary.stat().st_mtime_ns, latest + DATE_STEP)
+        os.utime(temporary, ns=(time, time))
+
+    write_parameters(named_parameters(network), path, check=date)
 
 
 def write_parameters(parameters: dict, path, texts: dict | None = None, check: Callable | None = None) -> None:
@@ -40,7 +55,11 @@ def write_parameters(parameters: dict, path, texts: dict | None = None, check: C
     """
     entries = [{"name": name, "data": parameter} for name, parameter in parameters.items()]
     with checksums.checked_path(path) as temporary:
-        ms.save_checkpoint(entries, str(temporary), append_dict=texts)
+        try:
+            ms.save_checkpoint(entries, str(temporary), append_dict=texts)
+        except BaseException:
+            temporary.with_suffix(".tmp").unlink(missing_ok=True)  # what MindSpore writes first
+            raise
         if check:
             check(temporary)
 
@@ -53,8 +72,8 @@ def read_checkpoint(path) -> dict:
     _make_room(Path(path).stat().st_size)
     try:
         return ms.load_checkpoint(str(path))
-    except (ValueError, RuntimeError, TypeError, OSError) as error:
-        first_line = str(error).strip().splitlines()[0]
+    except Exception as error:  # a damaged file can raise any exception type
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise checksums.Damaged(f"{path} is not a readable MindSpore checkpoint: {first_line}") from error
 
 
@@ -66,17 +85,8 @@ def _make_room(size: int) -> None:
     back turns cache into free memory.
     """
     wanted = ROOM * size
-    if os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") < wanted < _available_memory():
+    if os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") < wanted < available_memory():
         np.ones(wanted, np.uint8)
-
-
-def _available_memory() -> int:
-    """Bytes that the kernel could give to a process, its file cache included; 0 where it does not say."""
-    try:
-        found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
-    except OSError:
-        return 0
-    return int(found[1]) * 1024 if found else 0
 
 
 def load_weights(network: nn.Cell, path) -> None:
@@ -111,6 +121,8 @@ def assign(parameters: dict, values: dict, path) -> None:
             f"first {missing[0]}."
         )
     for name, parameter in parameters.items():
+        if not isinstance(values[name], Tensor):
+            raise UserError(f"{path} does not fit the network: {name} is a {type(values[name]).__name__}.")
         if tuple(values[name].shape) != tuple(parameter.shape):
             raise UserError(
                 f"{path} does not fit the network: {name} has shape {tuple(values[name].shape)}, expected "
@@ -132,7 +144,7 @@ def load_encoder(resnet: nn.Cell) -> str:
 def newest(folder, prefix: str) -> Path | None:
     """The file {prefix}_{epoch}.ckpt with the latest time of change in `folder`."""
     files = [path for path in Path(folder).glob(f"{prefix}_*.ckpt") if re.fullmatch(rf"{prefix}_\d+", path.stem)]
-    return max(files, key=lambda path: (path.stat().st_mtime, _epoch(path)), default=None)
+    return max(files, key=lambda path: (path.stat().st_mtime_ns, _epoch(path)), default=None)
 
 
 def _epoch(path: Path) -> int:
@@ -155,8 +167,11 @@ def adopt_architecture(options, checkpoint, given: set) -> None:
     try:
         trained = json.loads(path.read_text(encoding="utf-8"))
         trained = {name: trained[name] for name in ARCHITECTURE if name in trained}
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{path} cannot be read: {error}.") from error
+        parser = TrainOptions()
+        known = parser.parse_args(parser.words_of(trained))
+        trained = {name: getattr(known, name) for name in trained}
+    except (OSError, ValueError, TypeError, RecursionError, UserError) as error:
+        raise UserError(f"{path} cannot be read: {str(error).rstrip('.')}.") from error
     for name, value in trained.items():
         if name in given and getattr(options, name) != value:
             raise UserError(

@@ -17,6 +17,7 @@ class Damaged(UserError):
 
 
 def sum_file(path) -> Path:
+    """Where the checksum of `path` lies."""
     return Path(f"{path}{SUFFIX}")
 
 
@@ -46,6 +47,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def file_digest(path) -> str:
+    """SHA-256 of the file's content, in hexadecimal."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -73,7 +75,7 @@ def remove(path) -> None:
 
 
 def remove_leftovers(folder) -> None:
-    """Delete the unfinished checkpoints of a process that was killed while it wrote into `folder`."""
-    for pattern in (".*.ckpt", ".*.tmp"):  # MindSpore writes .tmp before it has .ckpt
+    """Delete the unfinished files of a run that was killed while it wrote into `folder`."""
+    for pattern in (".*.ckpt", ".*.tmp", ".*.sha256", ".*.json"):  # MindSpore writes .tmp before it has .ckpt
         for path in Path(folder).glob(pattern):
             path.unlink()

@@ -63,6 +63,7 @@ def set_data_root(folder) -> None:
 
 
 def data_root() -> Path:
+    """The folder below which all data lies."""
     return _root
 
 
@@ -78,14 +79,17 @@ def atlas_template(uv_type: str, data_dir=None) -> Path:
 
 
 def atlas_tables(uv_type: str, height: int, width: int, data_dir=None) -> Path:
+    """The tables of atlas `uv_type` at height x width pixels (.npz)."""
     return Path(data_dir or _root) / _PATHS["UV_SAMPLER_PATH"] / f"paras_h{height:04d}_w{width:04d}_{uv_type}.npz"
 
 
 def part_weight_map(uv_type: str, height: int, width: int, data_dir=None) -> Path:
+    """How much every pixel of a height x width location map counts in the loss (.npy)."""
     return Path(data_dir or _root) / f"weight_p24_h{height:04d}_w{width:04d}_{uv_type}.npy"
 
 
 def reference_map(uv_type: str, resolution: int, data_dir=None) -> Path:
+    """The location map of the body at rest, resolution x resolution pixels (.npy)."""
     return Path(data_dir or _root) / f"{uv_type}_ref_map_{resolution}.npy"
 
 

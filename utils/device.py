@@ -24,6 +24,8 @@ CUDA_LIBRARIES = (
 
 @dataclass(frozen=True)
 class Device:
+    """What this process computes on, and its place among the ranks."""
+
     target: str  # CPU, GPU or Ascend
     mode: str  # graph or pynative
     reason: str  # why this target

@@ -5,21 +5,41 @@ found, what to do next. The entry scripts run their main through `run_command`, 
 that line and exits with code 2 instead of showing a traceback.
 """
 
+import errno
 import os
 import sys
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # what only a writer is told
+DISK_FAULTS = (*NO_ROOM, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 class UserError(Exception):
     """Bad input or set-up, explained in one line for the person at the terminal."""
 
 
+class CannotWrite(UserError):
+    """The disk or folder does not take a file: the fault of no sample, so work on other samples is vain."""
+
+    @classmethod
+    def because(cls, path, error: OSError) -> "CannotWrite":
+        """For an error that the system gave on writing to `path`."""
+        return cls(f"cannot write {path}: {error.strerror}. Make room or mend the folder, then run this again.")
+
+
 def run_command(main) -> None:
-    """Run `main()` as a command: its int result (or 0) is the exit code, UserError becomes 2."""
+    """Run `main()` as a command: its int result (or 0) is the exit code, UserError and what a disk refuses become 2."""
     name = os.path.basename(sys.argv[0])
     try:
         code = main() or 0
     except UserError as error:
         print(f"{name}: error: {error}", file=sys.stderr)
+        code = 2
+    except OSError as error:
+        if error.errno not in DISK_FAULTS:
+            raise
+        place = error.filename or "a file"
+        line = CannotWrite.because(place, error) if error.errno in NO_ROOM else f"{place}: {error.strerror}"
+        print(f"{name}: error: {line}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)

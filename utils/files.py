@@ -8,12 +8,15 @@ import contextlib
 import os
 import tempfile
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
 
-from utils.errors import UserError
+from utils.arrays import read_members
+from utils.errors import DISK_FAULTS, CannotWrite, UserError
+
+NAME_BYTES = 200  # of one part of a path; file systems allow 255, and a temporary name is longer
 
 
 @contextlib.contextmanager
@@ -21,6 +24,7 @@ def atomic_path(path):
     """Yield a temporary path beside `path`; when the block succeeds it becomes `path`.
 
     The temporary name keeps the suffix of `path`, because many writers choose the format by it.
+    CannotWrite where the disk does not take it; then a file that was there is as it was.
     """
     path = Path(path)
     make_folder(path.parent)
@@ -31,13 +35,17 @@ def atomic_path(path):
             os.fsync(written.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno in DISK_FAULTS:
+            raise CannotWrite.because(path, error) from error
+        raise
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
 
 
 def make_folder(folder) -> Path:
-    """Make `folder` unless it exists; UserError when nothing can be written there."""
+    """Make `folder` unless it exists; CannotWrite when nothing can be written there."""
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -57,9 +65,9 @@ def _temporary_file(path: Path) -> str:
     return temporary
 
 
-def _unwritable(folder: Path, reason) -> UserError:
+def _unwritable(folder: Path, reason) -> CannotWrite:
     text = reason.strerror if isinstance(reason, OSError) else reason
-    return UserError(f"cannot write to the folder {folder}: {text}. Choose another folder or mend this one.")
+    return CannotWrite(f"cannot write to the folder {folder}: {text}. Choose another folder or mend this one.")
 
 
 def _umask() -> int:
@@ -69,47 +77,72 @@ def _umask() -> int:
 
 
 def write_text(path, text: str) -> None:
+    """Write `text` as UTF-8."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_bytes(path, content: bytes) -> None:
+    """Write `content` as it is."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
 
 
 def write_png(path, image: np.ndarray) -> None:
     """Write an image [H, W] or [H, W, 3], uint8; three channels are taken as cv2 stores them (BGR)."""
-    with atomic_path(path) as temporary:
-        if not cv2.imwrite(str(temporary), image):
-            raise OSError(f"cannot write {path}")
+    # cv2.imwrite says that it succeeded where a full disk took half of a small picture
+    encoded, content = cv2.imencode(".png", image)
+    if not encoded:
+        raise ValueError(f"{path}: no PNG can be made of an array of shape {image.shape}, {image.dtype}")
+    write_bytes(path, content.tobytes())
 
 
 def write_npy(path, array: np.ndarray) -> None:
+    """Write an array [...] of numbers as .npy."""
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
         np.save(stream, array)
 
 
 def write_npz(path, **arrays) -> None:
-    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
-        np.savez(stream, **arrays)
+    """Write what np.savez writes; np.savez itself leaves the archive open, and complaining, on a full disk."""
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
 
 
 def read_npz(path, advice: str) -> dict[str, np.ndarray]:
-    """The arrays of an .npz by name; UserError, ending with `advice`, where it is damaged or holds objects."""
+    """The arrays [...] of an .npz by name; UserError, ending with `advice`, where it is damaged or holds objects."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
+        with open(path, "rb") as stream:
+            return read_members(stream)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist. {advice}") from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        # AttributeError: a .npy under this name has no `files`
+    except Exception as error:  # a damaged file can raise any exception type
         raise UserError(f"{path} cannot be read: {error}. {advice}") from error
+
+
+def read_lines(path, hint: str) -> list[str]:
+    """The lines of a text file in UTF-8, blank ones left out; UserError where it is missing or no such text."""
+    try:
+        text = require_file(path, hint).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as text in UTF-8: {error}. {hint}") from error
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def inside(folder, name: str, where) -> Path:
+    """folder / name, for a `name` that the file `where` gives; UserError where it leads out of the folder."""
+    parts = PurePosixPath(name).parts
+    is_plain = parts and name.isprintable() and "\\" not in name and not PurePosixPath(name).is_absolute()
+    if not is_plain or ".." in parts or max(len(part.encode()) for part in parts) > NAME_BYTES:
+        raise UserError(f"{where} names {name[:80]!r}, expected the name of a file below {folder}.")
+    return Path(folder) / name
 
 
 def require_file(path, hint: str) -> Path:
     """Return `path` if it is a file, otherwise raise UserError naming it and saying `hint`."""
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # Path.is_file raises for names that are too long
         raise UserError(f"{path} does not exist. {hint}")
     return path

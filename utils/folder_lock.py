@@ -32,9 +32,11 @@ class FolderLock:
         return True
 
     def release(self) -> None:
+        """Give the lock back."""
         self.stream.close()
 
     def refusal(self) -> UserError:
+        """What to tell the user where `acquire` said no; names the holder."""
         holder = self.path.read_text(encoding="utf-8", errors="replace").strip() or "another process"
         return UserError(
             f"{self.path.parent} is in use: {holder} trains there. Choose another --ckpt_dir, or end that run first."

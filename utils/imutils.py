@@ -6,17 +6,21 @@ from one rule, crop -> rotate about the crop's centre -> flip, and from one pixe
 index = coordinate, and the centre of a crop is size / 2. Nothing is rounded to whole pixels.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from utils.camera import BOX_UNIT
 from utils.errors import UserError
 
 IMAGE_MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet, RGB
 IMAGE_STD = np.array([0.229, 0.224, 0.225], np.float32)
+MAX_PIXELS = 80_000_000  # 240 MB as decoded; more than any phone takes
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit, which warns from half of it on; it only reads headers here
 
 # index of the joint that takes each place in the mirror image
 JOINT_FLIP = np.array([5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, 12, 13, 14, 15, 16, 17, 18, 19, 21, 20, 23, 22])
@@ -72,14 +76,31 @@ def plane_transform(augmentation: Augmentation) -> np.ndarray:
 def read_image(path: Path, advice: str) -> np.ndarray:
     """Image [H, W, 3] uint8 in OpenCV's channel order (BGR); grey and RGBA files become three channels.
 
-    UserError names a file that is missing or cannot be decoded, and gives the advice.
+    UserError names a file that is missing, cannot be decoded or is huge, and gives the advice.
     """
-    if not path.is_file():
-        raise UserError(f"{path} does not exist. {advice}")
+    image_size(path, advice)
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
         raise UserError(f"{path} cannot be decoded as an image. {advice}")
     return image
+
+
+def image_size(path: Path, advice: str) -> tuple[int, int]:
+    """Height and width of an image, from its header alone; raises as read_image.
+
+    A file of kilobytes can say, and be decoded to, billions of pixels.
+    """
+    if not os.path.isfile(path):
+        raise UserError(f"{path} does not exist. {advice}")
+    try:
+        with Image.open(path) as header:
+            width, height = header.size
+    except Exception as error:  # a damaged file can raise any exception type
+        raise UserError(f"{path} cannot be decoded as an image. {advice}") from error
+    if width * height > MAX_PIXELS:
+        limit = f"{MAX_PIXELS / 1e6:.0f} million"
+        raise UserError(f"{path} is too large: {width} x {height} pixels. Make it smaller than {limit} pixels.")
+    return height, width
 
 
 def crop_matrix(centre: np.ndarray, scale: float, size: int, augmentation: Augmentation) -> np.ndarray:
@@ -121,7 +142,7 @@ def warp_iuv(iuv: np.ndarray, matrix: np.ndarray, size: int, flip: bool) -> np.n
 
 
 def mirror_iuv_labels(iuv: np.ndarray) -> np.ndarray:
-    """U -> 255 - U inside the mask: the atlas is mirror-symmetric, so a mirrored body wears mirrored labels."""
+    """IUV [..., 3] uint8: U -> 255 - U inside the mask, as the atlas is mirror-symmetric."""
     mirrored = iuv.copy()
     mirrored[..., 1] = np.where(iuv[..., 0] > 0, 255 - iuv[..., 1], iuv[..., 1])
     return mirrored
@@ -148,7 +169,7 @@ def transform_pose(pose: np.ndarray, augmentation: Augmentation) -> np.ndarray:
 
 
 def transform_weak_camera(camera: np.ndarray, augmentation: Augmentation) -> np.ndarray:
-    """Weak-perspective camera (s, tx, ty) of the un-augmented crop -> of the augmented crop."""
+    """Weak-perspective camera [3] = (s, tx, ty) of the un-augmented crop -> of the augmented crop."""
     return np.array([camera[0] / augmentation.scale, *(plane_transform(augmentation) @ camera[1:])])
 
 

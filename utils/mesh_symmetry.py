@@ -18,7 +18,7 @@ FAR_PAIR = 0.05  # of the body's height: mirror partners farther apart than this
 
 
 def check_closed_genus_zero(vertices: np.ndarray, faces: np.ndarray) -> None:
-    """UserError, with what and where, unless the mesh is one closed oriented manifold without handles."""
+    """UserError, with what and where, unless the mesh [V, 3], [F, 3] is closed, in one piece, manifold, of genus 0."""
     count = len(vertices)
     used = np.zeros(count, bool)
     used[faces] = True

@@ -13,6 +13,8 @@ import numpy as np
 from utils.errors import UserError
 from utils.files import require_file, write_text
 
+LARGEST_INDEX = 2**31  # of any file
+
 
 @dataclass
 class ObjMesh:
@@ -26,6 +28,17 @@ class ObjMesh:
     faces: np.ndarray
     texcoords: np.ndarray | None = None
     face_texcoords: np.ndarray | None = None
+
+    def textured(self) -> tuple[np.ndarray, np.ndarray]:
+        """(texcoords [T, 2], face_texcoords [F, 3]); UserError for a mesh without them."""
+        if self.texcoords is None or self.face_texcoords is None:
+            raise UserError("The mesh has no texture coordinates: expected faces like `f v/vt v/vt v/vt`.")
+        return self.texcoords, self.face_texcoords
+
+    def face_uv(self) -> np.ndarray:
+        """[F, 3, 2]: the texcoords of the corners of every face; UserError for a mesh without them."""
+        texcoords, face_texcoords = self.textured()
+        return texcoords[face_texcoords]
 
 
 def read_obj(path) -> ObjMesh:
@@ -66,7 +79,7 @@ def _corner(field: str, vertex_count: int, texcoord_count: int) -> tuple[int, in
 def _index(word: str, count: int) -> int:
     """Zero-based index of an .obj reference: 1 is the first, -1 the latest element so far."""
     index = int(word)
-    if index == 0 or index < -count:
+    if index == 0 or not -count <= index <= LARGEST_INDEX:
         raise ValueError(f"index {index} does not exist")
     return index - 1 if index > 0 else count + index
 
@@ -100,7 +113,8 @@ def write_obj(path, mesh: ObjMesh) -> None:
     if mesh.texcoords is None:
         lines += ["f {} {} {}".format(*row) for row in faces]
     else:
-        lines += ["vt {:.9f} {:.9f}".format(*row) for row in mesh.texcoords.tolist()]
-        pairs = np.stack([mesh.faces, mesh.face_texcoords], axis=-1).reshape(-1, 6) + 1
+        texcoords, face_texcoords = mesh.textured()
+        lines += ["vt {:.9f} {:.9f}".format(*row) for row in texcoords.tolist()]
+        pairs = np.stack([mesh.faces, face_texcoords], axis=-1).reshape(-1, 6) + 1
         lines += ["f {}/{} {}/{} {}/{}".format(*row) for row in pairs.tolist()]
     write_text(path, "\n".join(lines) + "\n")

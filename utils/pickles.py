@@ -6,109 +6,51 @@ admitted here. chumpy, whose objects fill the published SMPL files, is replaced 
 state and hand out its value.
 """
 
+import io
 import pickle
+import struct
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import scipy.sparse
 
+from utils.arrays import read_array, read_members
 from utils.errors import UserError
+from utils.pickle_parts import ADMITTED, STATEFUL, ChumpyFormula, resolve
+
+_PythonUnpickler: Any = pickle._Unpickler  # a private name, without types
 
 
-class _Chumpy:
-    """Stand-in of chumpy.ch.Ch: an array, kept under the state key `x`."""
+class _ArrayUnpickler(_PythonUnpickler):
+    """Builds what utils.pickle_parts admits and nothing else.
 
-    def __init__(self, *_):
-        self.state = {}
-
-    def __setstate__(self, state):
-        self.state = state
-
-    def value(self) -> np.ndarray:
-        return np.asarray(_resolve(self.state["x"]))
-
-
-class _ChumpySelect(_Chumpy):
-    """Stand-in of chumpy.reordering.Select: elements `idxs` of the array `a`."""
-
-    def value(self) -> np.ndarray:
-        elements = np.asarray(_resolve(self.state["a"])).ravel()[np.asarray(self.state["idxs"])]
-        shape = self.state.get("preferred_shape")
-        return elements if shape is None else elements.reshape(shape)
-
-
-class _ChumpyFormula(_Chumpy):
-    """Stand-in of any other chumpy class: a computation whose result is not in the file.
-
-    It may stand in a place that nobody asks for; only the attempt to use it as an array is an error.
+    Of the two unpicklers of Python it is the one in Python: that in C reserves as much memory as a number in
+    the file says (the index of a memo), before it looks whether the file has as much content.
     """
 
-    def value(self) -> "_ChumpyFormula":
-        return self
+    dispatch = _PythonUnpickler.dispatch.copy()
 
-    def __array__(self, *_, **__):
-        raise UserError(f"an array is given as {self.name}, a chumpy computation. Save its value (.r) instead.")
-
-
-def _decode_bytes(text, encoding="latin1"):
-    """Python 3 writes bytes in protocol 2 as a call of codecs.encode on text."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"bytes in encoding {encoding!r}")
-    return text.encode("latin1")
-
-
-def _empty_bytes():
-    """Python 3 writes empty bytes in protocol 2 as a call of bytes without arguments."""
-    return b""
-
-
-def _new_object(cls, base=object, state=None):
-    """copyreg._reconstructor, for the stand-ins and sparse matrices only."""
-    return cls.__new__(cls)
-
-
-_MULTIARRAY = np.core.multiarray
-_ADMITTED = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("_codecs", "encode"): _decode_bytes,
-    ("__builtin__", "bytes"): _empty_bytes,
-    ("builtins", "bytes"): _empty_bytes,
-    ("copy_reg", "_reconstructor"): _new_object,
-    ("copyreg", "_reconstructor"): _new_object,
-    ("__builtin__", "object"): object,
-    ("builtins", "object"): object,
-    ("chumpy.ch", "Ch"): _Chumpy,
-    ("chumpy.reordering", "Select"): _ChumpySelect,
-}
-for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-    _ADMITTED[_module, "_reconstruct"] = _MULTIARRAY._reconstruct
-    _ADMITTED[_module, "scalar"] = _MULTIARRAY.scalar
-for _module in ("numpy.core.numeric", "numpy._core.numeric"):
-    _ADMITTED[_module, "_frombuffer"] = np.core.numeric._frombuffer  # arrays in protocol 5
-for _kind in ("csc", "csr", "coo"):
-    for _module in (f"scipy.sparse.{_kind}", f"scipy.sparse._{_kind}"):
-        _ADMITTED[_module, f"{_kind}_matrix"] = getattr(scipy.sparse, f"{_kind}_matrix")
-
-
-class _ArrayUnpickler(pickle.Unpickler):
     def find_class(self, module, name):
         try:
-            return _ADMITTED[module, name]
+            return ADMITTED[module, name]
         except KeyError:
             if module.startswith("chumpy.") and name.isidentifier():
-                return type(name, (_ChumpyFormula,), {"name": f"{module}.{name}"})
+                return type(name, (ChumpyFormula,), {"name": f"{module}.{name}"})
             raise pickle.UnpicklingError(f"it asks for {module}.{name}, which data files do not need") from None
 
+    def load_build(self):
+        state, built = self.stack.pop(), self.stack[-1]
+        if not isinstance(built, STATEFUL):
+            raise pickle.UnpicklingError(f"a state for a {type(built).__name__}")
+        built.__setstate__(state)
 
-def _resolve(value):
-    """Replace chumpy stand-ins by their arrays, in dicts too."""
-    if isinstance(value, _Chumpy):
-        return value.value()
-    if isinstance(value, dict):
-        return {key: _resolve(item) for key, item in value.items()}
-    return value
+    def load_bytearray8(self):
+        (size,) = struct.unpack("<Q", self.read(8))
+        self.append(bytearray(self.read(size)))
+
+    dispatch[pickle.BUILD[0]] = load_build
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
 
 
 def load_pickle(path) -> dict:
@@ -144,28 +86,34 @@ def _read(path, kind: str, reader):
     except FileNotFoundError:
         raise UserError(f"{path} does not exist.") from None
     except Exception as error:  # a damaged file can raise any exception type
-        raise UserError(f"{path} cannot be read as {kind}: {error}.") from error
+        raise UserError(f"{path} cannot be read as {kind}: {str(error) or type(error).__name__}.") from error
 
 
 def _unpickle(stream):
-    return _resolve(_ArrayUnpickler(stream, encoding="latin1").load())
+    # from memory, where no length that a file names makes Python reserve more than the file has
+    return resolve(_ArrayUnpickler(io.BytesIO(stream.read()), encoding="latin1").load())
 
 
 def _read_zip(stream) -> dict:
-    content = {}
-    with zipfile.ZipFile(stream) as archive:
-        for name in archive.namelist():
-            with archive.open(name) as member:
-                array = _read_array(member)
-            single = array.dtype.hasobject and array.shape == ()
-            content[name.removesuffix(".npy")] = _resolve(array.item()) if single else array
-    return content
+    arrays = read_members(stream, _unpickle_array)
+    is_single = {name: array.dtype.hasobject and array.shape == () for name, array in arrays.items()}
+    return {name: resolve(array.item()) if is_single[name] else array for name, array in arrays.items()}
 
 
 def _read_array(stream) -> np.ndarray:
-    version = np.lib.format.read_magic(stream)
-    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    if header(stream)[2].hasobject:  # numpy writes such an array as a pickle
-        return _unpickle(stream)
-    stream.seek(0)
-    return np.lib.format.read_array(stream, allow_pickle=False)
+    return read_array(stream, _unpickle_array)
+
+
+def _unpickle_array(stream) -> np.ndarray:
+    array = _unpickle(stream)
+    if not isinstance(array, np.ndarray):
+        raise pickle.UnpicklingError(f"a {type(array).__name__}, expected an array")
+    return array
+
+
+def as_floats(path, name: str, values) -> np.ndarray:
+    """`values` of a file as float64; UserError where they are no numbers."""
+    try:
+        return np.asarray(values).astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"{path} has {name} that are not numbers: {error}.") from error

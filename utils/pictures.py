@@ -85,7 +85,7 @@ def draw_turned(
 
 
 def tile(rows: list, titles: tuple) -> np.ndarray:
-    """Lay equally large square pictures out in rows under column titles."""
+    """Rows of square pictures [S, S, 3] uint8, all of one size, under column titles: one picture [H, W, 3] uint8."""
     size = rows[0][0].shape[0]
     height = TITLE_HEIGHT + len(rows) * (size + GAP) + GAP
     width = len(titles) * (size + GAP) + GAP

@@ -7,6 +7,7 @@ utils/camera.py: x right, y down, z away from the viewer.
 """
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -116,12 +117,12 @@ class Renderer:
         first, last = np.clip(low, 0, limit).astype(int), np.clip(high, 0, limit).astype(int)
         return slice(first[1], last[1]), slice(first[0], last[0])
 
-    def visible_from(self, points: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    def visible_from(self, points: np.ndarray, direction: np.ndarray | Sequence[float]) -> np.ndarray:
         """[N] bool: True where nothing lies between points [N, 3] and infinity along direction [3] or [N, 3]."""
         directions = np.broadcast_to(np.asarray(direction, np.float32), points.shape)
         return self._scene.run(_as_rays(points), _as_rays(directions), query="OCCLUDED") < 0
 
-    def shadow(self, hits: Hits, light: np.ndarray = DEFAULT_LIGHT) -> np.ndarray:
+    def shadow(self, hits: Hits, light: np.ndarray | Sequence[float] = DEFAULT_LIGHT) -> np.ndarray:
         """[H, W] float32: 1 where a seen sample receives light from direction `light`, 0 in shadow or background."""
         normals = hits.interpolate(vertex_normals(self.vertices, self.faces)[self.faces])
         points = hits.interpolate(self.vertices[self.faces]) + SHADOW_OFFSET * normals
@@ -211,7 +212,7 @@ def _average_samples(samples: np.ndarray, mask: np.ndarray, supersample: int) ->
     if supersample > 1:
         size = (mask.shape[1] // supersample, mask.shape[0] // supersample)
         samples = cv2.resize(samples, size, interpolation=cv2.INTER_AREA)
-        coverage = cv2.resize(coverage, size, interpolation=cv2.INTER_AREA)
+        coverage = np.asarray(cv2.resize(coverage, size, interpolation=cv2.INTER_AREA), np.float32)
         samples = samples / np.maximum(coverage, 1e-6)[..., None]
     return samples, coverage
 

@@ -27,7 +27,7 @@ class RunLog:
         self.folder = Path(options.log_dir) / options.name
         self.log_freq = options.log_freq
         self.is_main = is_main
-        self.board = None
+        self.board: SummaryWriter | None = None
 
     def __enter__(self):
         if self.is_main:
@@ -45,8 +45,11 @@ class RunLog:
             self.board.close()
             self.board = None
 
-    def start_stage(self, stage: str, step: int) -> None:
-        """Begin stage `stage` after `step` steps of it; what a run before wrote of later steps does not count."""
+    def start_stage(self, stage: str, step: int, later: tuple[str, ...] = ()) -> None:
+        """Begin stage `stage` after `step` steps of it; what a run before wrote of later steps does not count.
+
+        later: the names of the stages that follow.
+        """
         if not self.is_main:
             return
         self._close_board()
@@ -56,19 +59,20 @@ class RunLog:
             filename_suffix=f".{time.time_ns()}",  # two starts within a second would share a name
         )
         if step:
-            self._rewind(stage, step)
+            self._rewind(stage, step, later)
 
-    def _rewind(self, stage: str, step: int) -> None:
-        """Take lines at the end of metrics.jsonl that are of this stage but of later steps away."""
+    def _rewind(self, stage: str, step: int, later: tuple[str, ...]) -> None:
+        """Take lines at the end of metrics.jsonl that are of later steps of this stage, or of later stages, away."""
         path = self.folder / METRICS_NAME
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        while lines and _is_after(lines[-1], stage, step):
+        while lines and _is_after(lines[-1], stage, step, later):
             lines.pop()
         self.metrics.close()
         write_text(path, "".join(lines))
         self.metrics = open(path, "a", encoding="utf-8")  # noqa: SIM115 closed in __exit__
 
     def say(self, line: str) -> None:
+        """A line for the terminal, past progress bars."""
         if self.is_main:
             tqdm.write(line, file=sys.stderr)
 
@@ -80,7 +84,7 @@ class RunLog:
 
     def scalars(self, group: str, values: dict, step: int) -> None:
         """Curves group/name in TensorBoard; values: name -> number."""
-        if self.is_main:
+        if self.board is not None:
             for name, value in values.items():
                 if math.isfinite(value):  # the writer complains in the terminal of others
                     self.board.add_scalar(f"{group}/{name}", value, step)
@@ -88,17 +92,17 @@ class RunLog:
 
     def picture(self, stage: str, title: str, step: int, image) -> None:
         """An RGB picture [H, W, 3] uint8 in TensorBoard, and as a file in the log folder."""
-        if self.is_main:
+        if self.board is not None:
             self.board.add_image(title, image, step, dataformats="HWC")
             self.board.flush()
             write_png(self.folder / f"{stage}_{title}_{step:07d}.png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
 
 
-def _is_after(line: str, stage: str, step: int) -> bool:
-    """Whether a line of metrics.jsonl is of `stage` and of a step after `step`; half a line of a killed run is."""
+def _is_after(line: str, stage: str, step: int, later: tuple[str, ...]) -> bool:
+    """Whether a line of metrics.jsonl is of what follows step `step` of `stage`; half a line of a killed run is."""
     with contextlib.suppress(ValueError, TypeError, KeyError):
         entry = json.loads(line)
-        return entry["stage"] == stage and entry["step"] > step
+        return entry["stage"] in later or entry["stage"] == stage and entry["step"] > step
     return True
 
 
@@ -160,4 +164,5 @@ class StageMeter:
             )
 
     def close(self) -> None:
+        """Leave the bar as it is."""
         self.bar.close()

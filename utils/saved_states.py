@@ -35,10 +35,12 @@ class Position(NamedTuple):
 
     @classmethod
     def of_key(cls, key: int) -> "Position":
+        """The position whose `key` this is."""
         return cls(*divmod(key, MAX_STEPS))
 
     @property
     def file_name(self) -> str:
+        """state_{stage}_{step}.ckpt."""
         return f"state_{self.stage}_{self.step:09d}.ckpt"
 
 
@@ -54,6 +56,7 @@ class SavedStates:
         self.may_hold_others = not resumed
 
     def path(self, position: Position) -> Path:
+        """Where the state of a position lies, or would."""
         return self.folder / position.file_name
 
     def positions(self) -> list[Position]:
@@ -93,9 +96,13 @@ class SavedStates:
         """(values by parameter name, record); UserError when the file is damaged or of another format."""
         values = checkpoint.read_checkpoint(self.path(position))
         record = values.pop(RECORD, None)
-        if not isinstance(record, str):
+        try:
+            record = json.loads(record)
+        except (TypeError, ValueError, RecursionError):  # TypeError: there is none
+            record = None
+        if not isinstance(record, dict):
             raise checksums.Damaged(f"{self.path(position)} is not a saved state.")
-        return values, json.loads(record)
+        return values, record
 
     def discard_after(self, position: Position) -> None:
         """Set states newer than `position` aside, so that they are not mistaken for what follows now."""
@@ -108,15 +115,23 @@ class SavedStates:
 
 def random_states() -> dict:
     """The global random generators of Python, numpy and MindSpore, for the record of a state."""
-    name, keys, position, has_gauss, gauss = np.random.get_state()
+    state = np.random.get_state(legacy=False)
+    twister = state["state"]
     return {
         "python": random.getstate(),
-        "numpy": [name, keys.tolist(), position, has_gauss, gauss],
+        "numpy": [
+            state["bit_generator"],
+            twister["key"].tolist(),
+            twister["pos"],
+            state["has_gauss"],
+            state["gauss"],
+        ],
         "mindspore": ms.get_rng_state().asnumpy().tolist(),
     }
 
 
 def restore_random_states(states: dict) -> None:
+    """Put the generators back into `states`, which random_states gave."""
     version, keys, gauss = states["python"]
     random.setstate((version, tuple(keys), gauss))
     name, keys, *rest = states["numpy"]

@@ -8,6 +8,8 @@ from pathlib import Path
 from utils import config
 from utils.errors import UserError
 
+# sizes of networks that no machine holds would end in a lack of memory somewhere within
+LARGEST = {"img_res": 4096, "uv_channels": 65536, "lnet_width": 64.0}
 TRUE_WORDS, FALSE_WORDS = ("true", "1", "yes"), ("false", "0", "no")
 
 
@@ -25,6 +27,7 @@ class CommandParser(argparse.ArgumentParser):
     """A parser whose complaints are UserErrors."""
 
     def error(self, message):
+        """Raise UserError instead of printing the usage."""
         raise UserError(f"{message} (see --help)")
 
 
@@ -182,7 +185,7 @@ class TrainOptions:
             # words of the command line come later, so they win
             words = sys.argv[1:] if arguments is None else list(arguments)
             options = self.parser.parse_args(self._read_json(options.from_json) + words)
-        self._check(options)
+        self.check(options)
         if options.data_dir:
             config.set_data_root(options.data_dir)
         return options
@@ -191,24 +194,31 @@ class TrainOptions:
         """The file's options as words of a command line, so that their types are checked alike."""
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise UserError(f"--from_json {path} cannot be read: {error}.") from error
         if not isinstance(content, dict):
             raise UserError(f"--from_json {path} holds a {type(content).__name__}, expected an object of options.")
+        try:
+            return self.words_of(content)
+        except UserError as error:
+            raise UserError(f"--from_json {path}: {error}") from error
+
+    def words_of(self, content: dict) -> list[str]:
+        """Options by name, as a JSON file holds them, as words of a command line; UserError where a type is wrong."""
         defaults = vars(self.parser.parse_args([]))
         unknown = sorted(set(content) - set(defaults))
         if unknown:
-            raise UserError(f"--from_json {path} holds unknown options: {', '.join(unknown)}.")
+            raise UserError(f"holds unknown options: {', '.join(unknown)}.")
         # null is how an option without a value is written
         words = [f"--{name}={value}" for name, value in content.items() if value is not None or defaults[name]]
-        try:
-            self.parser.parse_args(words)
-        except UserError as error:
-            raise UserError(f"--from_json {path}: {error}") from error
+        if any("\0" in word for word in words):
+            raise UserError("a value holds the character NUL.")
+        self.parser.parse_args(words)
         return words
 
     @staticmethod
-    def _check(options) -> None:
+    def check(options) -> None:
+        """UserError unless the values of `options` fit together."""
         for name in ("batch_size", "img_res", "log_freq", "ngpu", "checkpoint_steps", "summary_steps", "test_steps",
                      "keep_checkpoints", "lr_step_epochs", "accumulate", "max_bad_steps"):  # fmt: skip
             if getattr(options, name) < 1:
@@ -224,6 +234,13 @@ class TrainOptions:
                 raise UserError(f"--{name} is {getattr(options, name)}, expected at least 0 and less than 1.")
         if not 0 < options.lr_gamma <= 1:
             raise UserError(f"--lr_gamma is {options.lr_gamma}, expected more than 0 and at most 1.")
+        if options.seed >= 2**32:
+            raise UserError(f"--seed is {options.seed}, expected less than 2**32.")
+        for name, largest in LARGEST.items():
+            if not getattr(options, name) <= largest:
+                raise UserError(f"--{name} is {getattr(options, name)}, expected at most {largest}.")
+        if ".." in Path(options.name).parts or Path(options.name).is_absolute():
+            raise UserError(f"--name is {options.name!r}, expected the name of a folder in --log_dir.")
         if options.img_res % 32:
             raise UserError(f"--img_res is {options.img_res}, expected a multiple of 32, the encoder's last stride.")
         uv_level = {256: 0, 128: 1}[options.uv_res]

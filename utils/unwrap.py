@@ -35,7 +35,7 @@ def unwrap(mesh: ObjMesh) -> ObjMesh:
     half = cut_half(mesh.vertices, mesh.faces)
     points = flatten(half.positions, half.left_faces, half.faces, half.border, half.crotch, body_outline())
     textured = _mirror(mesh, half, np.round(points, DECIMALS))
-    if triangle_areas(textured.texcoords[textured.face_texcoords]).min() <= 0:
+    if triangle_areas(textured.face_uv()).min() <= 0:
         raise UserError("The body cannot be laid flat at the precision of an .obj file: some triangles are too thin.")
     return textured
 

@@ -190,7 +190,8 @@ def _limb_tips(graph: scipy.sparse.csr_matrix, positions: np.ndarray, loop: np.n
     """
     distance = dijkstra(graph, indices=loop, min_only=True)
     reached = np.isfinite(distance)
-    peak_of, prominence = {}, {}
+    peak_of: dict[int, int] = {}
+    prominence: dict[int, float] = {}
 
     def top(vertex):
         while peak_of[vertex] != vertex:

@@ -27,13 +27,13 @@ def distortion_report(mesh: ObjMesh) -> dict:
     round_trip_R and round_trip_R_max, millimetres, mean and maximum over the vertices.
     """
     areas = triangle_areas(mesh.vertices[mesh.faces])
-    corners = mesh.texcoords[mesh.face_texcoords]
+    texcoords, corners = mesh.textured()[0], mesh.face_uv()
     planar = triangle_areas(corners)
     ratio = area_ratios(mesh)
     logarithm = np.log(np.maximum(ratio, 1e-12))
     report = {
         "vertices": len(mesh.vertices),
-        "texcoords": len(mesh.texcoords),
+        "texcoords": len(texcoords),
         "triangles": len(mesh.faces),
         "islands": _count_islands(mesh),
         "flipped": int((planar <= 0).sum()),
@@ -53,7 +53,7 @@ def distortion_report(mesh: ObjMesh) -> dict:
 def area_ratios(mesh: ObjMesh) -> np.ndarray:
     """Area in the atlas per area of the body for each triangle [F], 1 = the mean of the whole body."""
     areas = triangle_areas(mesh.vertices[mesh.faces])
-    planar = np.abs(triangle_areas(mesh.texcoords[mesh.face_texcoords]))
+    planar = np.abs(triangle_areas(mesh.face_uv()))
     return planar / np.maximum(areas, 1e-9 * areas.sum()) * areas.sum() / planar.sum()
 
 
@@ -64,8 +64,9 @@ def round_trip_error(mesh: ObjMesh, resolution: int) -> np.ndarray:
 
 
 def _count_islands(mesh: ObjMesh) -> int:
-    start, end = mesh.face_texcoords.ravel(), np.roll(mesh.face_texcoords, 1, axis=1).ravel()
-    links = scipy.sparse.coo_matrix((np.ones(len(start)), (start, end)), (len(mesh.texcoords),) * 2)
+    texcoords, corners = mesh.textured()
+    start, end = corners.ravel(), np.roll(corners, 1, axis=1).ravel()
+    links = scipy.sparse.coo_matrix((np.ones(len(start)), (start, end)), (len(texcoords),) * 2)
     return int(scipy.sparse.csgraph.connected_components(links, directed=False)[0])
 
 
@@ -96,7 +97,7 @@ def atlas_picture(mesh: ObjMesh, size: int) -> np.ndarray:
     distortion = np.full((size, size, 3), 255, np.uint8)
     strength = np.clip(np.log(np.maximum(area_ratios(mesh), 1e-12)) / np.log(STRONG), -1, 1)[:, None]
     colours = 255 - np.abs(strength) * np.where(strength > 0, [200, 170, 20], [20, 130, 200])
-    corners = np.round(mesh.texcoords[mesh.face_texcoords] * (size - 1) * 16).astype(np.int32)  # 4 fractional bits
+    corners = np.round(mesh.face_uv() * (size - 1) * 16).astype(np.int32)  # 4 fractional bits
     for corner, colour in zip(corners, colours.tolist(), strict=True):
         cv2.fillConvexPoly(distortion, corner, colour, cv2.LINE_AA, 4)
     cv2.polylines(distortion, list(corners), True, EDGE_COLOUR, 1, cv2.LINE_AA, 4)

@@ -1,7 +1,6 @@
 """The command line that every data set's preparation shares: npz files, then IUV images, then what was broken."""
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -11,25 +10,37 @@ from utils.errors import UserError
 
 
 class Preparation(Protocol):
-    """What a data set brings: its name and its steps, each for a number of worker processes."""
+    """What a data set brings: its name, help on two of its steps, and the steps, each for a number of processes."""
 
     name: str
+    train_help: str
+    eval_help: str
 
-    def make_train(self, workers: int) -> Summary: ...
+    def make_train(self, workers: int) -> Summary:
+        """Write the .npz of the training split."""
 
-    def make_eval(self, workers: int) -> Summary: ...
+    def make_eval(self, workers: int) -> Summary:
+        """Write the .npz of the test split."""
 
-    def make_iuv(self, npz_file: Path, uv_type: str, workers: int) -> Summary: ...
+    def make_iuv(self, npz_file: Path, uv_type: str, workers: int) -> Summary:
+        """Draw the IUV images of an .npz that are missing."""
 
-    def npz_files(self) -> list[Path]: ...
+    def npz_files(self) -> list[Path]:
+        """The .npz files that get IUV images, whether they exist or not."""
 
 
-def parse_args(description: str, train_help: str, eval_help: str) -> argparse.Namespace:
+def run(data_set: type[Preparation], description: str) -> int:
+    """Prepare a data set as the command line says; returns the exit code."""
+    return prepare(parse_args(description, data_set), data_set)
+
+
+def parse_args(description: str, data_set: type[Preparation]) -> argparse.Namespace:
+    """The options of the command line; ends the program where nothing is to be done."""
     parser = argparse.ArgumentParser(
         description=description.strip(), formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--train_files", action="store_true", help=train_help)
-    parser.add_argument("--eval_files", action="store_true", help=eval_help)
+    parser.add_argument("--train_files", action="store_true", help=data_set.train_help)
+    parser.add_argument("--eval_files", action="store_true", help=data_set.eval_help)
     parser.add_argument("--gt_iuv", action="store_true", help="draw the IUV images of the .npz files that exist")
     parser.add_argument("--uv_type", choices=sorted(config.ATLAS_TEMPLATES), default="BF", help="atlas (default BF)")
     parser.add_argument("--data_dir", help="folder that holds the data (default: $DECOMR_DATA or data/)")
@@ -43,27 +54,28 @@ def parse_args(description: str, train_help: str, eval_help: str) -> argparse.Na
     return args
 
 
-def prepare(args: argparse.Namespace, open_data_set: Callable[[], Preparation]) -> int:
+def prepare(args: argparse.Namespace, data_set: type[Preparation]) -> int:
     """Run the steps that `args` asks for; returns the exit code."""
     if args.data_dir:
         config.set_data_root(args.data_dir)
-    data_set = open_data_set()
+    preparation = data_set()
     summaries = []
     if args.train_files:
-        summaries.append(data_set.make_train(args.workers))
+        summaries.append(preparation.make_train(args.workers))
     if args.eval_files:
-        summaries.append(data_set.make_eval(args.workers))
+        summaries.append(preparation.make_eval(args.workers))
     if args.gt_iuv:
-        files = [file for file in data_set.npz_files() if file.is_file()]
+        files = [file for file in preparation.npz_files() if file.is_file()]
         if not files:
             raise UserError(
-                f"{config.DATASET_NPZ_PATH} holds no {data_set.name} .npz yet. Run with --train_files first."
+                f"{config.DATASET_NPZ_PATH} holds no {preparation.name} .npz yet. Run with --train_files first."
             )
-        summaries += [data_set.make_iuv(file, args.uv_type, args.workers) for file in files]
+        summaries += [preparation.make_iuv(file, args.uv_type, args.workers) for file in files]
     return report(summaries, args.skip_bad)
 
 
 def report(summaries: list[Summary], skip_bad: bool) -> int:
+    """Print what became of the samples; the exit code: 1 where some are broken, unless they may be skipped."""
     for summary in summaries:
         print(summary)
     broken = sorted({name for summary in summaries for name in summary.broken})

@@ -13,14 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from datasets.preprocess.samples import SkipSample, Summary, run_samples
-from datasets.preprocess.tables import DAMAGE_ADVICE
+from datasets.registry import read_table
 from utils import config
 from utils.camera import CameraFitError, fit_camera
 from utils.errors import UserError
-from utils.files import read_npz, write_npz, write_png, write_text
+from utils.files import inside, write_npz, write_png, write_text
 from utils.objfile import read_obj
 from utils.renderer import cast_mesh, iuv_image
 
+RENEW_ADVICE = "Run the same command again, with --train_files and --eval_files."
 ATLAS_STAMP = "atlas.sha256"  # which atlas the images of a folder were drawn with
 
 
@@ -40,7 +41,7 @@ def load_atlas_faces(uv_type: str, num_vertices: int) -> AtlasFaces:
         raise UserError(f"{path} has no texture coordinates (vt), so it is not an atlas.")
     if len(mesh.vertices) != num_vertices:
         raise UserError(f"{path} has {len(mesh.vertices)} vertices, the body model {num_vertices}: they do not match.")
-    return AtlasFaces(mesh.faces, mesh.texcoords[mesh.face_texcoords])
+    return AtlasFaces(mesh.faces, mesh.face_uv())
 
 
 def draw_iuv(vertices, joints, keypoints, height: int, width: int, atlas: AtlasFaces) -> np.ndarray:
@@ -86,7 +87,11 @@ class _Rows:
 
     def __getitem__(self, position: int) -> tuple[dict, str]:
         index = self.chosen[position]
-        return {key: self.table[key][index] for key in self.columns}, self.names[index]
+        return _row(self.table, self.columns, index), self.names[index]
+
+
+def _row(table: dict, columns: Sequence[str], index: int) -> dict:
+    return {key: table[key][index] for key in columns}
 
 
 def make_iuv(
@@ -107,12 +112,13 @@ def make_iuv(
     [H, W, 3] uint8, picklable.
     """
     check_atlas_stamp(root / f"{uv_type}_IUV_gt", config.atlas_template(uv_type))
-    table = read_npz(npz_file, DAMAGE_ADVICE)
-    every = _Rows(table, columns, [""] * len(table[columns[0]]), list(range(len(table[columns[0]]))))
-    iuv_names, missing = [], []
-    for index, (row, _) in enumerate(every):
+    table = read_table(npz_file, RENEW_ADVICE, tuple(columns))
+    iuv_names: list[str] = []
+    missing: list[int] = []
+    for index in range(len(table[columns[0]])):
+        row = _row(table, columns, index)
         iuv_names.append(names(row))
-        path = root / iuv_names[-1]
+        path = inside(root, iuv_names[-1], npz_file)
         if not path.is_file() or path.stat().st_mtime < newest_change(row):
             missing.append(index)
 
@@ -126,7 +132,7 @@ def make_iuv(
         finished[missing[position]] = True
 
     column = np.where(finished, iuv_names, "")
-    if not np.array_equal(table.get("iuv_names"), column):
+    if "iuv_names" not in table or not np.array_equal(table["iuv_names"], column):
         write_npz(npz_file, **(table | {"iuv_names": column}))
     return summary
 

@@ -9,22 +9,32 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
 from utils.camera import BOX_UNIT
-from utils.errors import UserError
+from utils.errors import CannotWrite, UserError
 
 BOX_MARGIN = 1.2  # the crop's side over the larger side of the bounding box, protocol of UP-3D and SURREAL
 CHUNK = 4  # samples handed to a process at a time
 CHUNKS_PER_WORKER = 8  # handed out ahead, so that no process waits for the slowest
+
+
+class Samples(Protocol):
+    """What is worked through: a sequence, or what makes its members when they are asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, position: int, /) -> Any: ...
 
 
 class SkipSample(Exception):
@@ -66,6 +76,8 @@ class _Guarded:
             return _Outcome(value=self.job(sample))
         except SkipSample as reason:
             return _Outcome(skipped=str(reason))
+        except CannotWrite:
+            raise
         except UserError as error:
             return _Outcome(broken=str(error))
         except Exception as error:  # a damaged file can raise any type; it must cost this sample only
@@ -77,7 +89,7 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_samples(job: Callable, samples: Sequence, names: Sequence[str], summary: Summary, workers: int) -> Iterator:
+def run_samples(job: Callable, samples: Samples, names: Sequence[str], summary: Summary, workers: int) -> Iterator:
     """Yield (position, job(sample)) of the samples that succeed, in order, and keep count in `summary`.
 
     `job` is called as job(sample) and must be picklable; it is sent once to each process. Problems
@@ -95,7 +107,7 @@ def run_samples(job: Callable, samples: Sequence, names: Sequence[str], summary:
             progress.update()
 
 
-def _outcomes(guarded: _Guarded, samples: Sequence, workers: int) -> Iterator[_Outcome]:
+def _outcomes(guarded: _Guarded, samples: Samples, workers: int) -> Iterator[_Outcome]:
     if workers <= 1 or len(samples) <= CHUNK:
         for position in range(len(samples)):
             yield guarded(samples[position])
@@ -104,7 +116,7 @@ def _outcomes(guarded: _Guarded, samples: Sequence, workers: int) -> Iterator[_O
         min(workers, len(samples)), multiprocessing.get_context("spawn"), _start_process, (guarded,)
     )
     # a bounded number of chunks is under way, so memory does not grow with the number of samples
-    under_way = deque()
+    under_way: deque[Future] = deque()
     try:
         for start in range(0, len(samples), CHUNK):
             chunk = [samples[position] for position in range(start, min(start + CHUNK, len(samples)))]
@@ -148,9 +160,19 @@ def _start_process(guarded: _Guarded) -> None:
     global _process_job
     _process_job = guarded
     cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed cannot end its processes: they would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "this is a worker"
+    parent.join()
+    os._exit(1)
 
 
 def _run_in_process(chunk: list) -> list[_Outcome]:
+    assert _process_job is not None, "the pool starts every process with _start_process"
     return [_process_job(sample) for sample in chunk]
 
 

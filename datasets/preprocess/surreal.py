@@ -6,7 +6,7 @@ mirrors left and right, so frames and 2-D joints are mirrored back here. Its wor
 right, y down and x towards the viewer of the un-mirrored picture.
 """
 
-import ast
+import re
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -21,13 +21,15 @@ from datasets.preprocess.tables import Layout, make_table
 from utils import config
 from utils.body_model import GENDERS, NUM_JOINTS, BodyModel, load_model_of_gender, pose_vertices
 from utils.errors import UserError
-from utils.files import require_file
+from utils.files import inside, read_lines, require_file
+from utils.pickles import as_floats
 
 HEIGHT, WIDTH = 240, 320
 FRAME_STEP = 10  # training takes every 10th frame
 WORLD_TO_CAMERA = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
 UPRIGHT = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])  # +90 degrees about x: motion capture has z up
 MAT_GENDERS = ("f", "m")  # of the values 0 and 1
+NUMBER_LIST = re.compile(r"\s*\[(?:[\s,]|\d{1,9}(?!\d))*\]\s*")
 RENEW_ADVICE = "Download the video and its annotations again."
 LAYOUT = Layout(
     "videoname", ("videoname", "framenum", "gender", "center", "scale", "pose", "shape", "part_smpl", "S_smpl")
@@ -55,6 +57,7 @@ class Info:
 
 
 def info_file(video: Path) -> Path:
+    """The annotations of a video, beside it."""
     return video.with_name(f"{video.stem}_info.mat")
 
 
@@ -71,9 +74,9 @@ def read_info(path: Path) -> Info:
     missing = [key for key in (*INFO_SHAPES, "gender", "zrot") if key not in content]
     if missing:
         raise UserError(f"{path} has no {', '.join(missing)}. {RENEW_ADVICE}")
-    zrot = np.asarray(content["zrot"], np.float64).ravel()
+    zrot = as_floats(path, "zrot", content["zrot"]).ravel()
     arrays = {key: _frames_first(path, key, content[key], shape, len(zrot)) for key, shape in INFO_SHAPES.items()}
-    genders = np.unique(content["gender"])
+    genders = np.unique(as_floats(path, "gender", content["gender"]))
     if genders.tolist() not in ([0], [1]):
         raise UserError(f"{path} has gender {genders.tolist()}, expected 0 or 1 throughout. {RENEW_ADVICE}")
     if not np.isfinite(zrot).all():
@@ -91,7 +94,7 @@ def _frames_first(path: Path, key: str, values, shape: tuple, frames: int) -> np
         values = values[..., None]
     if values.shape != expected:
         raise UserError(f"{path} has {key} of shape {values.shape}, expected {expected}. {RENEW_ADVICE}")
-    values = np.moveaxis(values.astype(np.float64), -1, 0)
+    values = np.moveaxis(as_floats(path, key, values), -1, 0)
     if not np.isfinite(values).all():
         raise UserError(f"{path} has {key} that are not finite numbers. {RENEW_ADVICE}")
     return values
@@ -184,21 +187,23 @@ def training_videos(folder: Path) -> list[str]:
 
 def validation_videos(names_file: Path, valid_file: Path) -> list[str]:
     """The videos of namescmu.txt whose number (from 1) is in the list of valid_list.txt."""
-    require_file(names_file, "It lists the validation videos of SURREAL; see data/README.md.")
-    require_file(valid_file, "It says which lines of namescmu.txt count; see data/README.md.")
-    lines = [line for line in names_file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    try:
-        numbers = ast.literal_eval(valid_file.read_text(encoding="utf-8-sig").strip())
-        chosen = [lines[int(number) - 1] for number in numbers if 1 <= int(number) <= len(lines)]
-    except (ValueError, SyntaxError, TypeError) as error:
-        raise UserError(f"{valid_file} is not a list such as [1, 2, 4]: {error}.") from error
-    if len(chosen) < len(numbers):
-        raise UserError(f"{valid_file} names line {max(numbers)}, but {names_file} has {len(lines)} lines.")
+    lines = read_lines(names_file, "It lists the validation videos of SURREAL; see data/README.md.")
+    text = " ".join(read_lines(valid_file, "It says which lines of namescmu.txt count; see data/README.md."))
+    if not NUMBER_LIST.fullmatch(text):
+        raise UserError(f"{valid_file} is not a list such as [1, 2, 4].")
+    numbers = [int(word) for word in re.findall(r"\d+", text)]
+    beyond = [number for number in numbers if not 1 <= number <= len(lines)]
+    if beyond:
+        raise UserError(f"{valid_file} names line {max(beyond)}, but {names_file} has {len(lines)} lines.")
+    chosen = [lines[number - 1] for number in numbers]
     wrong = [line for line in chosen if ".mp4" not in _video_of(line)]
     if wrong or not chosen:
         found = f"the line {wrong[0]!r}" if wrong else "no valid line"
         raise UserError(f"{names_file} has {found}, expected tab-separated lines with .../val/<run>/<sequence>/*.mp4.")
-    return list(dict.fromkeys(_video_of(line) for line in chosen))
+    names = list(dict.fromkeys(_video_of(line) for line in chosen))
+    for name in names:
+        inside(config.SURREAL_ROOT, name, names_file)
+    return names
 
 
 def _video_of(line: str) -> str:
@@ -211,15 +216,19 @@ class Surreal:
     """The preparation of SURREAL: tables of its two splits, and the IUV images of the training frames."""
 
     name = "SURREAL"
+    train_help = "make surreal_train.npz from the videos below surreal/data/cmu/train"
+    eval_help = "make surreal_val.npz from namescmu.txt and valid_list.txt"
 
     def __init__(self):
         self.root = config.SURREAL_ROOT
 
     def make_train(self, workers: int) -> Summary:
+        """Write the .npz of every tenth frame of the training videos."""
         folder = self.root / config.SURREAL_TRAIN_FOLDER
         return self._make_table(config.SURREAL_TRAIN_NPZ, folder, training_videos(folder), False, workers)
 
     def make_eval(self, workers: int) -> Summary:
+        """Write the .npz of the middle frames of the listed validation videos."""
         names = validation_videos(config.SURREAL_VALIDATION_NAMES, config.SURREAL_VALIDATION_LIST)
         folder = self.root / config.SURREAL_VALIDATION_FOLDER
         return self._make_table(config.SURREAL_VALIDATION_NPZ, folder, names, True, workers)

@@ -13,7 +13,7 @@ import numpy as np
 
 from datasets.preprocess.samples import Summary, run_samples
 from utils.errors import UserError
-from utils.files import read_npz, write_npz
+from utils.files import make_folder, read_npz, write_npz
 
 SAVE_EVERY = 500  # samples in a shard
 DAMAGE_ADVICE = "Delete it and run the same command again."
@@ -34,6 +34,7 @@ def make_table(npz_file: Path, layout: Layout, names: Sequence[str], job: Callab
     job: sample name -> dict of columns [n, ...]; picklable. newest_change: sample name -> time of the last
     change to its files. Rows that are newer than that are kept as they are.
     """
+    make_folder(npz_file.parent)  # now, not after hours of work
     summary = Summary(npz_file.stem)
     blocks = _kept_blocks(npz_file, layout, newest_change)
     shards = sorted(npz_file.parent.glob(f"{npz_file.stem}.partial_*.npz"))
@@ -42,7 +43,8 @@ def make_table(npz_file: Path, layout: Layout, names: Sequence[str], job: Callab
     blocks = {name: blocks[name] for name in names if name in blocks}
     summary.kept = len(blocks)
 
-    missing, unsaved = [name for name in names if name not in blocks], []
+    missing = [name for name in names if name not in blocks]
+    unsaved: list[dict] = []
 
     def save():
         shards.append(npz_file.with_name(f"{npz_file.stem}.partial_{len(shards):06d}.npz"))
@@ -78,8 +80,9 @@ def _kept_blocks(path: Path, layout: Layout, newest_change: Callable) -> dict[st
     if not path.is_file():
         return {}
     table, written = read_npz(path, DAMAGE_ADVICE), path.stat().st_mtime
-    if not set(layout.columns) <= set(table):
-        return {}  # of an older version of this program
+    lengths = {table[name].shape[:1] for name in layout.columns if name in table}
+    if not set(layout.columns) <= set(table) or len(lengths) != 1 or lengths == {()}:
+        return {}  # of an older version of this program, or somebody else's
     sources = table[layout.source]
     bounds = [*np.flatnonzero(np.append(True, sources[1:] != sources[:-1])).tolist(), len(sources)]
     blocks = {}

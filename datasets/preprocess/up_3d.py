@@ -6,7 +6,6 @@ UP-3D: Lassner et al., "Unite the People", CVPR 2017. A sample NNNNN is `_image.
 Where that picture is missing the mesh is projected with the camera that fits the joints.
 """
 
-import struct
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,15 +19,14 @@ from utils import config
 from utils.body_model import BodyModel, JointRegressors, load_body_model, load_joint_regressors, pose_vertices
 from utils.camera import CameraFitError, fit_camera
 from utils.errors import UserError
-from utils.files import require_file
-from utils.imutils import read_image
-from utils.pickles import load_npy, load_pickle
+from utils.files import inside, read_lines, require_file
+from utils.imutils import image_size, read_image
+from utils.pickles import as_floats, load_npy, load_pickle
 
 IMAGE_ENDING = "_image.png"
 NUM_KEYPOINTS = 14
 MIN_VISIBLE = 2  # joints that determine a weak-perspective camera
 RENEW_ADVICE = "Delete the sample from its list or download it again."
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LAYOUT = Layout("imgname", ("imgname", "center", "scale", "part", "pose", "shape"))
 
 
@@ -41,26 +39,30 @@ class Split:
 
     @property
     def npz_file(self) -> Path:
+        """Where the table of the split lies."""
         return config.DATASET_NPZ_PATH / f"{self.npz_name}.npz"
 
 
 def train_split() -> Split:
+    """The images of trainval.txt."""
     return Split("up_3d_trainval", config.UP_3D_ROOT / "trainval.txt")
 
 
 def test_split() -> Split:
+    """The images of namesUPlsp.txt."""
     return Split("up_3d_lsp_test", config.UP_3D_TEST_NAMES)
 
 
 def read_list(path: Path) -> list[str]:
     """Image names of a list file, without the leading slash, blank lines and repetitions."""
-    require_file(path, "It lists the UP-3D images, one per line; see data/README.md.")
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
-    names = list(dict.fromkeys(line.strip().lstrip("/") for line in lines if line.strip()))
+    lines = read_lines(path, "It lists the UP-3D images, one per line; see data/README.md.")
+    names = list(dict.fromkeys(line.strip().lstrip("/") for line in lines))
     wrong = [name for name in names if not name.endswith(IMAGE_ENDING)]
     if wrong or not names:
         found = f"the line {wrong[0]!r}" if wrong else "no line"
         raise UserError(f"{path} has {found}, expected names like /00000{IMAGE_ENDING}.")
+    for name in names:
+        inside(config.UP_3D_ROOT, name, path)
     return names
 
 
@@ -88,10 +90,10 @@ def read_body(path: Path) -> tuple[np.ndarray, np.ndarray]:
 def _numbers(path: Path, content: dict, key: str, count: int) -> np.ndarray:
     if key not in content:
         raise UserError(f"{path} has no {key!r}, expected {count} numbers. {RENEW_ADVICE}")
-    values = np.asarray(content[key])
+    values = as_floats(path, key, content[key])
     if values.size != count:
         raise UserError(f"{path} has {key} of shape {values.shape}, expected ({count},).")
-    values = values.astype(np.float64).ravel()
+    values = values.ravel()
     if not np.isfinite(values).all():
         raise UserError(f"{path} has {key} that are not finite numbers.")
     return values
@@ -103,7 +105,7 @@ def read_keypoints(path: Path) -> np.ndarray:
     joints = load_npy(path)
     if joints.shape != (3, NUM_KEYPOINTS):
         raise UserError(f"{path} has shape {joints.shape}, expected (3, {NUM_KEYPOINTS}).")
-    keypoints = joints.T.astype(np.float64)
+    keypoints = as_floats(path, "joints", joints.T)
     visible = keypoints[:, 2] > 0
     if not np.isfinite(keypoints[visible]).all():
         raise UserError(f"{path} has visible joints that are not finite numbers.")
@@ -166,21 +168,10 @@ class IuvDrawer:
     atlas: AtlasFaces
 
     def __call__(self, row: dict) -> np.ndarray:
-        height, width = image_size(self.root / str(row["imgname"]).lstrip("/"))
+        height, width = image_size(self.root / str(row["imgname"]).lstrip("/"), RENEW_ADVICE)
         vertices = pose_vertices(self.body, row["pose"], row["shape"])
         joints = self.regressors.joints(vertices)[:NUM_KEYPOINTS]
         return draw_iuv(vertices, joints, row["part"][:NUM_KEYPOINTS], height, width, self.atlas)
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image; a PNG tells them in its header without being decoded."""
-    if path.is_file():
-        with open(path, "rb") as stream:
-            header = stream.read(24)
-        if header[:8] == PNG_SIGNATURE and len(header) == 24:
-            width, height = struct.unpack(">II", header[16:24])
-            return height, width
-    return read_image(path, RENEW_ADVICE).shape[:2]
 
 
 def iuv_name(row: dict, uv_type: str) -> str:
@@ -193,6 +184,8 @@ class Up3D:
     """The preparation of UP-3D: tables of its two splits, and their IUV images."""
 
     name = "UP-3D"
+    train_help = "make up_3d_trainval.npz from trainval.txt"
+    eval_help = "make up_3d_lsp_test.npz from namesUPlsp.txt"
 
     def __init__(self):
         self.root = config.UP_3D_ROOT
@@ -209,9 +202,11 @@ class Up3D:
         )  # fmt: skip
 
     def make_train(self, workers: int) -> Summary:
+        """Write the .npz of the training split."""
         return self.make_split(train_split(), workers)
 
     def make_eval(self, workers: int) -> Summary:
+        """Write the .npz of the test split."""
         return self.make_split(test_split(), workers)
 
     def make_iuv(self, npz_file: Path, uv_type: str, workers: int) -> Summary:

@@ -62,7 +62,7 @@ def write_body(data_root) -> None:
 
 
 def body_parts(weights: np.ndarray) -> dict:
-    """Part name -> list of vertex ids; parts overlap at their borders, every vertex is in one at least."""
+    """Weights [V, 24] -> part name -> vertex ids; parts overlap at their borders, every vertex is in one at least."""
     strongest = np.eye(24, dtype=bool)[weights.argmax(axis=1)]
     inside = strongest | (weights > _OVERLAP)
     return {name: np.flatnonzero(inside[:, joint]).tolist() for joint, name in enumerate(PART_NAMES)}

@@ -7,19 +7,20 @@ from datasets.synthetic.view import View
 
 
 def plane_coordinates(view: View, directions: np.ndarray, distance: np.ndarray, across: np.ndarray, along: np.ndarray):
-    """Metres (u, v) of ray hits along two unit vectors; far and missed ones are clipped."""
+    """Metres u [H, W], v [H, W] of ray hits along two unit vectors; far and missed ones are clipped."""
     reach = np.where(np.isfinite(distance), np.minimum(distance, 400.0), 0.0)
     points = view.origin + directions * reach[..., None]
     return points @ across, points @ along
 
 
 def footprint_of(view: View, directions: np.ndarray, distance: np.ndarray, normal: np.ndarray) -> np.ndarray:
-    """Size in metres of a pixel on a plane, along the direction in which it is stretched most."""
+    """[H, W]: size in metres of a pixel on a plane, along the direction in which it is stretched most."""
     tilt = np.maximum(np.abs(directions @ normal), 0.02)
     return np.minimum(distance, 400.0) / view.camera.focal / tilt
 
 
 def floor_colour(rng, kind, u, v, footprint):
+    """Linear RGB [H, W, 3] of a floor of a kind at places u, v [H, W], metres, for pixels of size `footprint`."""
     base = {
         "planks": np.array([0.42, 0.25, 0.13]) * rng.uniform(0.35, 1.5) * rng.uniform(0.9, 1.1, 3),
         "tiles": muted_colour(rng, (0.5, 0.95)),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from datasets.synthetic import surreal
 from datasets.synthetic.body import write_body
-from datasets.synthetic.clothing import CLOTHING
+from datasets.synthetic.outfits import CLOTHING
 from datasets.synthetic.up_3d import write_lists, write_photos
 from utils import config
 from utils.errors import UserError, run_command
@@ -40,6 +40,7 @@ def main():
 
 
 def parse_args(args=None) -> argparse.Namespace:
+    """The options of the command line, or of `args`."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data_dir", help="data root to fill (default: DECOMR_DATA or data/)")
     parser.add_argument("--num_train", type=int, default=300, help="training photographs (default 300)")
@@ -119,6 +120,7 @@ def claim_root(root: Path, seed: int, clothing: str = "street") -> None:
 
 
 def body_files() -> list[Path]:
+    """The files that write_body makes."""
     return [
         config.SMPL_FILE,
         config.MALE_SMPL_FILE,

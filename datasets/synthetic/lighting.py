@@ -51,8 +51,14 @@ def sample_light(rng: np.random.Generator, view: View, outdoors: bool) -> Light:
     sky = ambient * (np.array([0.90, 1.0, 1.12]) if outdoors else tint)
     ground = ambient * 0.55 * (np.array([1.05, 1.0, 0.85]) if outdoors else tint)
     softness = {"sunny": 0.02, "overcast": 0.25, "lamp": 0.06, "soft": 0.18}[mood]
-    vectors = [np.asarray(vector, np.float32) for vector in (direction, direct * tint, sky, ground, view.up)]
-    return Light(*vectors, softness)
+    return Light(
+        direction=np.asarray(direction, np.float32),
+        direct=np.asarray(direct * tint, np.float32),
+        sky=np.asarray(sky, np.float32),
+        ground=np.asarray(ground, np.float32),
+        up=np.asarray(view.up, np.float32),
+        softness=softness,
+    )
 
 
 # places on a disc, for the four samples of a pixel: together they see a lamp of some width without noise

@@ -13,9 +13,11 @@ import numpy as np
 
 from datasets.synthetic import props
 from datasets.synthetic.backgrounds import make_backdrop
-from datasets.synthetic.clothing import Landmarks, Outfit, dress, find_landmarks, sample_outfit
+from datasets.synthetic.clothing import dress
 from datasets.synthetic.framing import Sitter, sample_sitter
+from datasets.synthetic.landmarks import Landmarks, find_landmarks
 from datasets.synthetic.lighting import Light, lit_samples, lit_share, openness, sample_light
+from datasets.synthetic.outfits import Outfit, sample_outfit
 from datasets.synthetic.rooms import studio
 from datasets.synthetic.textures import blur, to_display
 from datasets.synthetic.view import Backdrop
@@ -45,6 +47,7 @@ class Stage:
 
     @cached_property
     def landmarks(self) -> Landmarks:
+        """Where clothes and faces are placed."""
         return find_landmarks(self.model, self.regressors)
 
 
@@ -97,6 +100,7 @@ def take_photo(stage: Stage, seed: int, index: int) -> Photo:
 
 
 def sample_seat(rng: np.random.Generator, stage: Stage, sitter: Sitter) -> props.Thing:
+    """What a seated person sits on."""
     pelvis = stage.model.joint_regressor[0] @ sitter.vertices
     return props.seat(rng, sitter.view, sitter.vertices, sitter.yaw, pelvis)
 
@@ -112,6 +116,7 @@ def sample_things(rng: np.random.Generator, sitter: Sitter, backdrop: Backdrop) 
 
 
 def build_scene(stage: Stage, sitter: Sitter, things: list[props.Thing]) -> Scene:
+    """The posed body and the things around it as one mesh."""
     body_faces = stage.model.faces
     body_normals = vertex_normals(sitter.vertices, body_faces)
     vertices, faces, normals = [sitter.vertices], [body_faces], [body_normals[body_faces]]

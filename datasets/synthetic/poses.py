@@ -76,16 +76,15 @@ def sample_pose(rng: np.random.Generator, model: BodyModel, betas: np.ndarray) -
     weights = np.array([sum(key.weight for key in KEY_POSES if key.family == name) for name in families])
     family = families[rng.choice(len(families), p=weights / weights.sum())]
     keys = [key for key in KEY_POSES if key.family == family]
-    best, least = None, np.inf
+    best, least = np.zeros(len(PARAMETERS)), np.inf
     for _ in range(ATTEMPTS):
         parameters = _draw(rng, keys)
-        pose = axis_angles(parameters)
-        overlap = self_overlap(forward_kinematics(pose, joints, model.parents), radii)
+        overlap = self_overlap(forward_kinematics(axis_angles(parameters), joints, model.parents), radii)
         if overlap < least:
-            best, least = SampledPose(pose, parameters, keys[0].seated, family), overlap
+            best, least = parameters, overlap
         if overlap <= TOLERANCE:
             break
-    return best
+    return SampledPose(axis_angles(best), best, keys[0].seated, family)
 
 
 def _draw(rng: np.random.Generator, keys: list) -> np.ndarray:

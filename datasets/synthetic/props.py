@@ -42,17 +42,18 @@ _BOX_FACES = np.array(
 
 
 def box(view: View, place, size, turn: float, colour: np.ndarray, hides: bool = False) -> Thing:
-    """An upright box of size (width, height, depth) standing at place (right, above the floor, towards), turned."""
+    """An upright box of size (width, height, depth) at place (right, above the floor, towards), metres; colour [3]."""
     corners = Rotation.from_euler("y", turn, degrees=True).apply(_BOX_CORNERS * size)
     return Thing(_stand(view, corners, place), _BOX_FACES, np.tile(colour, (12, 1)), hides)
 
 
 def cylinder(view: View, place, radius: float, height: float, colour: np.ndarray, hides: bool = False) -> Thing:
-    """An upright cylinder; a low height makes it a disc."""
+    """An upright cylinder at place (right, above the floor, towards), metres, or if low a disc; colour [3]."""
     return _turned(view, place, [(0, 0), (radius, 0), (radius, height), (0, height)], colour, hides)
 
 
 def ball(view: View, place, radius: float, colour: np.ndarray, hides: bool = False) -> Thing:
+    """A ball that touches the floor below place (right, above the floor, towards), metres; colour [3]."""
     angles = np.linspace(0, np.pi, 14)
     return _turned(view, place, [(radius * np.sin(a), radius * (1 - np.cos(a))) for a in angles], colour, hides)
 
@@ -97,7 +98,7 @@ def seat(rng: np.random.Generator, view: View, vertices: np.ndarray, body_yaw: f
 
 
 def obstacle(rng: np.random.Generator, view: View, vertices: np.ndarray) -> Thing:
-    """Something in front of the body that hides a part of it."""
+    """Something in front of the body, vertices [V, 3], that hides a part of it."""
     located = _in_view_axes(view, vertices)
     low, high = located.min(0), located.max(0)
     towards = high[2] + rng.uniform(0.35, 0.9)
@@ -116,7 +117,7 @@ def obstacle(rng: np.random.Generator, view: View, vertices: np.ndarray) -> Thin
 
 
 def furniture(rng: np.random.Generator, view: View, vertices: np.ndarray, depth: float) -> list[Thing]:
-    """Up to four boxes, columns and balls on the floor between the body and a wall `depth` metres behind it."""
+    """Up to four boxes, columns and balls between the body, vertices [V, 3], and a wall `depth` metres behind it."""
     located = _in_view_axes(view, vertices)
     things = []
     for _ in range(rng.integers(0, 5)):

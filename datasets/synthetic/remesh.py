@@ -97,7 +97,7 @@ def _relax(vertices: np.ndarray, faces: np.ndarray, boundary: np.ndarray) -> np.
     weighted = np.repeat(area[:, None] * centres, 3, axis=0)
     centroid = np.stack([np.bincount(faces.ravel(), weighted[:, k], len(vertices)) for k in range(3)], axis=1)
     normal = np.stack([np.bincount(faces.ravel(), np.repeat(cross[:, k], 3), len(vertices)) for k in range(3)], axis=1)
-    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    normal = normal / np.linalg.norm(normal, axis=1, keepdims=True)
     step = centroid / weight[:, None] - vertices
     step -= (step * normal).sum(axis=1, keepdims=True) * normal
     edges, counts = np.unique(np.sort(half_edges(faces), axis=1), axis=0, return_counts=True)

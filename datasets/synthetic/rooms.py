@@ -64,7 +64,7 @@ def _wall_paint(rng: np.random.Generator):
             colour = colour * (1 + 0.12 * tone - 0.5 * lines(u, period, 0.012, footprint))[..., None]
         elif kind == "two tones":
             colour = np.where((v < rail)[..., None], second, colour)
-        taken = []
+        taken: list[tuple] = []
         for _ in range(rng.integers(0, 5)):
             colour = _hang_picture(rng, colour, u, v, taken)
         return colour

@@ -45,6 +45,8 @@ class Loft:
 
 @dataclass(frozen=True)
 class Ellipsoid:
+    """The distance field of an ellipsoid: points [..., 3] -> [...], metres, negative inside."""
+
     centre: tuple
     radii: tuple
 
@@ -84,13 +86,13 @@ def _superellipsoid(offsets, radii, exponent: float) -> np.ndarray:
 
 
 def smooth_union(first: np.ndarray, second: np.ndarray, radius: float) -> np.ndarray:
-    """Union of two fields whose seam is filled with a fillet of about `radius` metres (quadratic smooth minimum)."""
+    """Union of two fields [...] whose seam has a fillet of about `radius` metres (quadratic smooth minimum)."""
     blend = np.maximum(radius - np.abs(first - second), 0.0) / radius
     return np.minimum(first, second) - 0.25 * radius * blend * blend
 
 
 def smooth_cut(field: np.ndarray, tool: np.ndarray, radius: float) -> np.ndarray:
-    """`field` without `tool`, with a rounded rim."""
+    """The field [...] of the body of `field` without that of `tool`, with a rounded rim of `radius` metres."""
     return -smooth_union(-field, tool, radius)
 
 

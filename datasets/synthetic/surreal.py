@@ -62,7 +62,7 @@ def _write_video(path: Path, seed: int, index: int, frames: int) -> None:
 def write_video(path: Path, frames, info: dict) -> None:
     """Write mirrored frames [H, W, 3] uint8 BGR and their annotations, the .mat last."""
     with atomic_path(path) as temporary:
-        writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter_fourcc(*"mp4v"), FRAME_RATE, (WIDTH, HEIGHT))
+        writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), FRAME_RATE, (WIDTH, HEIGHT))
         for frame in frames:
             writer.write(np.ascontiguousarray(frame))
         writer.release()

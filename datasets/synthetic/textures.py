@@ -19,6 +19,7 @@ def to_linear(srgb) -> np.ndarray:
 
 
 def to_display(linear: np.ndarray) -> np.ndarray:
+    """Linear light [...] -> display RGB in [0, 1]."""
     return np.clip(linear, 0, 1) ** (1 / 2.2)
 
 
@@ -56,7 +57,7 @@ def _wrap(coordinate: np.ndarray) -> np.ndarray:
 
 
 def smooth_step(value: np.ndarray, low: float, high: float) -> np.ndarray:
-    """0 below `low`, 1 above `high`, smooth between."""
+    """[...]: 0 below `low`, 1 above `high`, smooth between."""
     share = np.clip((value - low) / (high - low), 0, 1)
     return share * share * (3 - 2 * share)
 
@@ -72,7 +73,7 @@ def lines(coordinate: np.ndarray, period: float, width: float, footprint=0.0) ->
 
 
 def checkers(u: np.ndarray, v: np.ndarray, size: float) -> np.ndarray:
-    """Chess board of squares of `size` metres: 0 or 1."""
+    """Chess board of squares of `size` metres at places u, v [...]: 0 or 1."""
     return ((np.floor(u / size) + np.floor(v / size)) % 2).astype(np.float32)
 
 

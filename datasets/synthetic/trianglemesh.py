@@ -12,12 +12,12 @@ _FOLD = 0.2  # cosine below which a face counts as folded over by an edit
 
 
 class EditableMesh:
-    """Positions [V][3] and faces in lists, with the faces around every vertex; dead faces are None."""
+    """Positions [V][3] and faces in lists, with the faces around every vertex; dead faces are empty."""
 
     def __init__(self, vertices: np.ndarray, faces: np.ndarray):
         self.vertices = [tuple(vertex) for vertex in vertices.tolist()]
-        self.faces = [tuple(face) for face in faces.tolist()]
-        self.around = [set() for _ in self.vertices]
+        self.faces: list[tuple] = [tuple(face) for face in faces.tolist()]
+        self.around: list[set[int]] = [set() for _ in self.vertices]
         for index, face in enumerate(self.faces):
             for vertex in face:
                 self.around[vertex].add(index)
@@ -27,11 +27,12 @@ class EditableMesh:
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """(vertices [V, 3] float64, faces [F, 3] int64) without unused vertices."""
-        faces = np.array([face for face in self.faces if face is not None])
+        faces = np.array([face for face in self.faces if face])
         used, faces = np.unique(faces, return_inverse=True)
         return np.array(self.vertices)[used], faces.reshape(-1, 3)
 
     def neighbours(self, vertex: int) -> set:
+        """The vertices that share a face with `vertex`."""
         found = {other for index in self.around[vertex] for other in self.faces[index]}
         found.discard(vertex)
         return found
@@ -111,7 +112,7 @@ class EditableMesh:
     def _remove(self, index: int) -> None:
         for vertex in self.faces[index]:
             self.around[vertex].discard(index)
-        self.faces[index] = None
+        self.faces[index] = ()
         self.face_count -= 1
 
     def _add(self, face: tuple) -> None:
@@ -139,7 +140,7 @@ def collapse_to(mesh: EditableMesh, size, face_count: int) -> None:
         a, b = mesh.vertices[first], mesh.vertices[second]
         return sum((p - q) ** 2 for p, q in zip(a, b, strict=True)) ** 0.5 / (lengths[first] + lengths[second])
 
-    live = np.array([face for face in mesh.faces if face is not None])
+    live = np.array([face for face in mesh.faces if face])
     edges = np.unique(np.sort(half_edges(live), axis=1), axis=0).tolist()
     heap = [(relative(first, second), first, second) for first, second in edges]
     heapq.heapify(heap)
@@ -169,7 +170,7 @@ def split_longest(mesh: EditableMesh, size, count: int) -> None:
 def flip_to_delaunay(mesh: EditableMesh) -> int:
     """One sweep of flips of edges whose opposite angles sum to more than 180 degrees; returns how many."""
     vertices = np.array(mesh.vertices)
-    faces = np.array([face for face in mesh.faces if face is not None])
+    faces = np.array([face for face in mesh.faces if face])
     edges, inverse, counts = np.unique(
         np.sort(half_edges(faces), axis=1), axis=0, return_inverse=True, return_counts=True
     )

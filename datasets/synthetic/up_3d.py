@@ -26,7 +26,7 @@ def write_photos(folder: Path, indices: list[int], seed: int, workers: int, clot
     run_in_processes(_write_sample, jobs, workers, _open_stage, (clothing,), "photographs")
 
 
-_stage: Stage | None = None  # of this worker process
+_stage: Stage  # of this worker process, see _open_stage
 
 
 def _open_stage(clothing: str) -> None:
@@ -45,6 +45,7 @@ def _write_sample(folder: Path, seed: int, index: int) -> None:
 
 
 def write_sample(folder: Path, index: int, photo: Photo) -> None:
+    """Write a photograph with its annotations; the body last, whose presence says that the sample is whole."""
     files = sample_files(folder, index)
     write_png(files["image"], photo.image)
     write_npy(files["joints"], photo.joints)

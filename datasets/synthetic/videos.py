@@ -13,9 +13,9 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from datasets.preprocess.surreal import HEIGHT, UPRIGHT, WIDTH, WORLD_TO_CAMERA
 from datasets.synthetic.backgrounds import make_backdrop
-from datasets.synthetic.clothing import sample_outfit
 from datasets.synthetic.framing import Sitter
 from datasets.synthetic.lighting import sample_light
+from datasets.synthetic.outfits import sample_outfit
 from datasets.synthetic.photos import SUPERSAMPLE, Stage, build_scene, develop, light_foreground
 from datasets.synthetic.poses import SampledPose, sample_pose
 from datasets.synthetic.view import View, world_to_camera
@@ -44,6 +44,7 @@ class Take:
         return len(self.pose)
 
     def camera(self, frame: int) -> PerspectiveCamera:
+        """The camera of a frame of the un-mirrored picture."""
         # the principal point of the mirrored frame is its middle, (W/2, H/2)
         return PerspectiveCamera(FOCAL_LENGTH, (WIDTH - 1 - WIDTH / 2, HEIGHT / 2), self.place[frame])
 
@@ -121,7 +122,7 @@ def _sitter(model: BodyModel, take: Take, frame: int) -> Sitter:
 
 
 def annotate(model: BodyModel, take: Take) -> dict[str, np.ndarray]:
-    """The content of the video's `_info.mat`, frames last."""
+    """The content of the video's `_info.mat`, frames last: pose [72, T], joints3D [3, 24, T] and so on."""
     joints2d, joints3d, pose = [], [], take.pose.copy()
     in_world = Rotation.from_matrix(WORLD_TO_CAMERA @ UPRIGHT).inv()
     for frame in range(len(take)):

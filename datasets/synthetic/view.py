@@ -35,10 +35,12 @@ class View:
 
     @property
     def up(self) -> np.ndarray:
+        """[3], unit vector."""
         return self.axes[:, 1]
 
     @property
     def origin(self) -> np.ndarray:
+        """[3], metres: where the camera stands."""
         return -self.camera.translation.astype(np.float32)
 
     @cached_property

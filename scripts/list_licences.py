@@ -1,0 +1,97 @@
+"""Write the tables of docs/licences.md: every installed package that this program needs, with its licence.
+
+    .venv/bin/python scripts/list_licences.py
+
+Licences are what the packages' own metadata says. The part above MARKER is written by hand and stays.
+"""
+
+import re
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PAGE = REPOSITORY / "docs/licences.md"
+MARKER = "<!-- below: made by scripts/list_licences.py -->\n"
+CLASSIFIER = "License :: OSI Approved :: "
+INSTALLER = "pip"  # the environment's own; pip-audit names it as a requirement
+LONGEST_NAME = 60  # characters; a longer entry is the licence's text
+# phrases of licence texts, the more special first
+TEXTS = {
+    "BSD-3-Clause": "Neither the name",
+    "BSD-2-Clause": "Redistribution and use in source and binary forms",
+    "MIT": "Permission is hereby granted, free of charge",
+}
+
+
+def requirements(path: Path) -> list[Requirement]:
+    """The lines of a requirements file; files that it includes are left out."""
+    lines = (line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return [Requirement(line) for line in lines if line and not line.startswith("-")]
+
+
+def closure(wanted: list[Requirement]) -> dict[str, metadata.Distribution]:
+    """Canonical name -> package, of `wanted` and of all that they bring along on this platform."""
+    found: dict[str, metadata.Distribution] = {}
+    queue, seen = list(wanted), set()
+    while queue:
+        requirement = queue.pop()
+        name, extras = canonicalize_name(requirement.name), frozenset(requirement.extras)
+        if (name, extras) in seen or name == INSTALLER:
+            continue
+        seen.add((name, extras))
+        found[name] = metadata.distribution(name)
+        queue += [needed for line in found[name].requires or () if applies(needed := Requirement(line), extras)]
+    return dict(sorted(found.items()))
+
+
+def applies(requirement: Requirement, extras: frozenset[str]) -> bool:
+    """Whether a package that was asked for with `extras` has this requirement on this platform."""
+    marker = requirement.marker
+    return marker is None or any(marker.evaluate({"extra": extra}) for extra in (extras or {""}))
+
+
+def licence(package: metadata.Distribution) -> str:
+    """The licence's name as the package states it; ValueError where it states none."""
+    stated = package.metadata
+    expression = "".join(stated.get_all("License-Expression") or ())
+    if expression:
+        return expression
+    entry = "".join(stated.get_all("License") or ()).strip()
+    if entry and len(entry) <= LONGEST_NAME and "\n" not in entry:
+        return entry
+    text = re.sub(r"\s+", " ", entry)
+    recognised = [name for name, phrase in TEXTS.items() if phrase in text]
+    if recognised:
+        return recognised[0]
+    classifiers = [line for line in stated.get_all("Classifier") or () if line.startswith(CLASSIFIER)]
+    if not classifiers:
+        raise ValueError(f"{stated['Name']} states no licence that is recognised: {text[:200]!r}")
+    return ", ".join(line.removeprefix(CLASSIFIER) for line in classifiers)
+
+
+def table(packages: dict[str, metadata.Distribution]) -> str:
+    rows = [f"| {name} | {package.version.split('+')[0]} | {licence(package)} |" for name, package in packages.items()]
+    return "\n".join(["| package | version | licence |", "|---|---|---|", *rows])
+
+
+def tables() -> str:
+    """The generated part of the page."""
+    runtime = closure(requirements(REPOSITORY / "requirements.txt"))
+    everything = closure(requirements(REPOSITORY / "requirements-dev.txt"))
+    others = {name: package for name, package in everything.items() if name not in runtime}
+    return (
+        f"\n## To run the program\n\n`requirements.txt`, and what it brings along.\n\n{table(runtime)}\n"
+        f"\n## To test and maintain it\n\n`requirements-dev.txt`, and what it brings along.\n\n{table(others)}\n"
+    )
+
+
+def main() -> None:
+    by_hand, marker, _ = PAGE.read_text(encoding="utf-8").partition(MARKER)
+    PAGE.write_text(by_hand + marker + tables(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,255 @@
+"""The readers of files that others wrote, each with valid contents to start from."""
+
+import copy
+import io
+import json
+import pickle
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import mindspore as ms
+import numpy as np
+import scipy.io
+import scipy.sparse
+
+import utils.environment  # noqa: F401, I001  before MindSpore
+from datasets.preprocess import surreal, up_3d
+from datasets.preprocess.samples import SkipSample
+from datasets.registry import read_table
+from reconstruction.boxes import find_people
+from reconstruction.inputs import Photo, read_photos
+from utils import checkpoint, imutils
+from utils.atlas import build_atlas, load_or_build_atlas
+from utils.body_model import load_body_model
+from utils.errors import UserError
+from utils.objfile import read_obj
+from utils.pickles import load_arrays, load_npy, load_pickle
+from utils.saved_states import RECORD, SavedStates
+from utils.train_options import TrainOptions
+
+OBJ = b"""# a square
+v 0 0 0
+v 1 0 0
+v 1 1 0
+v 0 1 0
+vt 0.1 0.1
+vt 0.9 0.1
+vt 0.9 0.9
+vt 0.1 0.9
+f 1/1 2/2 3/3 4/4
+f -4/-4 -3/-3 -2/-2
+"""
+PHOTO = Photo("photo", "photo", np.zeros((60, 80, 3), np.uint8))
+OPTIONS = ("img_res", "lnet_width", "lr", "batch_size", "name", "resume", "dataset", "checkpoint", "wd", "seed")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """read: called with a file of `name` in a folder of its own; contents: what such files may hold."""
+
+    name: str
+    read: Callable[[Path], object]
+    contents: Callable[[], list[bytes]]
+
+
+def pickles() -> list[bytes]:
+    sparse = scipy.sparse.random(4, 6, 0.5, random_state=0)
+    content = {
+        "pose": np.arange(72.0),
+        "betas": np.ones(10, np.float32),
+        "t": np.float64(3),
+        "f": np.arange(6, dtype=np.uint32),
+        "J": sparse.tocsc(),
+        "R": sparse.tocsr(),
+        "C": sparse.tocoo(),
+        "o": np.array([1.5, 2], object),
+        "s": np.array(["ab"]),
+    }
+    return [pickle.dumps(content, protocol) for protocol in (0, 2, 4, 5)]
+
+
+def body_model() -> bytes:
+    count = 5
+    content = {
+        "v_template": np.eye(count, 3),
+        "shapedirs": np.zeros((count, 3, 10), np.float32),
+        "posedirs": np.zeros((count, 3, 207), np.float16),
+        "weights": np.ones((count, 24), np.float32) / 24,
+        "J_regressor": scipy.sparse.csc_matrix(np.ones((24, count)) / count),
+        "f": np.array([[0, 1, 2]], np.uint32),
+        "kintree_table": np.array([[4294967295, *range(23)], range(24)], np.uint32),
+    }
+    return pickle.dumps(content, 2)
+
+
+def npy() -> list[bytes]:
+    arrays = (np.arange(12.0).reshape(3, 4), np.array(["a", "bc"]), np.array([1, 2.5], object), np.zeros((0, 3)))
+    return [bytes_of(np.save, array) for array in arrays]
+
+
+def tables() -> list[bytes]:
+    rng = np.random.default_rng(0)
+    columns = {
+        "imgname": np.array(["a.png", "b.png"]),
+        "center": rng.random((2, 2)),
+        "scale": rng.random(2),
+        "part": rng.random((2, 24, 3)),
+        "pose": rng.random((2, 72)),
+        "shape": rng.random((2, 10)),
+    }
+    return [bytes_of(save, **columns) for save in (np.savez, np.savez_compressed)]
+
+
+def bytes_of(save, *arrays, **named) -> bytes:
+    stream = io.BytesIO()
+    save(stream, *arrays, **named)
+    return stream.getvalue()
+
+
+def atlases() -> list[bytes]:
+    mesh = read_obj_text(OBJ)
+    return [bytes_of(np.savez, **vars(build_atlas(mesh, 8, 8)))]
+
+
+def read_obj_text(text: bytes):
+    path = Path(f"/dev/shm/fuzz-{id(text)}.obj")
+    path.write_bytes(text)
+    try:
+        return read_obj(path)
+    finally:
+        path.unlink()
+
+
+def images() -> list[bytes]:
+    picture = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8)
+    return [cv2.imencode(suffix, picture)[1].tobytes() for suffix in (".png", ".jpg", ".bmp", ".tiff", ".webp")]
+
+
+def large_png(width: int, height: int) -> bytes:
+    """A PNG of a few bytes whose header says width x height."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(100_000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def mats() -> list[bytes]:
+    content = {
+        "pose": np.zeros((72, 2)),
+        "shape": np.zeros((10, 2)),
+        "joints2D": np.zeros((2, 24, 2)),
+        "joints3D": np.zeros((3, 24, 2)),
+        "gender": np.zeros((2, 1)),
+        "zrot": np.zeros((2, 1)),
+    }
+    stream, packed = io.BytesIO(), io.BytesIO()
+    scipy.io.savemat(stream, content)
+    scipy.io.savemat(packed, content, do_compression=True)
+    return [stream.getvalue(), packed.getvalue()]
+
+
+def states() -> list[bytes]:
+    path = Path("/dev/shm/fuzz-state.ckpt")
+    entries = [
+        {"name": name, "data": ms.Tensor(array)}
+        for name, array in (("conv.weight", np.ones((2, 3), np.float32)), ("conv.bias", np.ones(2, np.float32)))
+    ]
+    ms.save_checkpoint(entries, str(path), append_dict={RECORD: json.dumps({"options": {"seed": 0}, "ranks": 1})})
+    content = path.read_bytes()
+    path.unlink()
+    return [content]
+
+
+def options() -> list[bytes]:
+    values = vars(TrainOptions().parse_args([]))
+    return [json.dumps(values).encode(), json.dumps({name: values[name] for name in OPTIONS}).encode()]
+
+
+def keypoints() -> bytes:
+    return json.dumps({"people": [{"pose_keypoints_2d": [10.0, 20.0, 0.9, 30.0, 50.0, 0.8]}]}).encode()
+
+
+def _read_list(path: Path):
+    return up_3d.read_list(path)
+
+
+def _read_valid_list(path: Path):
+    names = path.with_name("names.txt")
+    names.write_text("x/val/r/s/a.mp4\t3\nx/val/r/s/b.mp4\t3\n")
+    return surreal.validation_videos(names, path)
+
+
+def _read_video_names(path: Path):
+    valid = path.with_name("valid.txt")
+    valid.write_text("[1]")
+    return surreal.validation_videos(path, valid)
+
+
+def _people(kind: str) -> Callable[[Path], list]:
+    return lambda path: find_people(PHOTO, **({"bbox": None, "openpose": None} | {kind: str(path)}))
+
+
+def _read_keypoints(path: Path):
+    try:
+        return up_3d.read_keypoints(path)
+    except SkipSample:
+        return None
+
+
+def _adopt(path: Path):
+    values = copy.copy(TrainOptions().parse_args([]))
+    return checkpoint.adopt_architecture(values, path.with_name("dmr_1.ckpt"), given=set())
+
+
+def _load_weights(path: Path):
+    parameters = {"conv.weight": ms.Parameter(np.zeros((2, 3), np.float32))}
+    return checkpoint.assign(parameters, checkpoint.read_checkpoint(path), path)
+
+
+def _newest_state(path: Path):
+    found = SavedStates(path.parent, 1, resumed=True).newest_sound(None, lambda line: None)
+    return None if found is None else SavedStates(path.parent, 1, resumed=True).read(found)
+
+
+def _read_photos(path: Path):
+    return [entry for entry in read_photos([path]) if not isinstance(entry, UserError)]
+
+
+def _mesh_and_atlas(path: Path):
+    return build_atlas(read_obj(path), 8, 8)
+
+
+def _atlas_tables(path: Path):
+    return load_or_build_atlas("BF", 8, 8, path.parent.parent)
+
+
+READERS = [
+    Reader("body.pkl", up_3d.read_body, pickles),
+    Reader("content.pkl", load_pickle, pickles),
+    Reader("model.pkl", load_body_model, lambda: [body_model()]),
+    Reader("content.npz", load_arrays, tables),
+    Reader("joints.npy", load_npy, npy),
+    Reader("_joints.npy", _read_keypoints, lambda: [bytes_of(np.save, np.ones((3, 14)))]),
+    Reader("table.npz", lambda path: read_table(path, "", ("imgname", "center", "scale")), tables),
+    Reader("uv_sampler/paras_h0008_w0008_BF.npz", _atlas_tables, atlases),
+    Reader("mesh.obj", _mesh_and_atlas, lambda: [OBJ]),
+    Reader("trainval.txt", _read_list, lambda: [b"/00000_image.png\r\n\n00001_image.png\n"]),
+    Reader("valid_list.txt", _read_valid_list, lambda: [b"[1, 2]"]),
+    Reader("namescmu.txt", _read_video_names, lambda: [b"/a/val/run/seq/x.mp4\t100\n/b/val/run/seq/y.mp4\t7\n"]),
+    Reader("bbox.json", _people("bbox"), lambda: [b'{"bbox": [[1, 2, 30, 40], [5, 6.5, 7e1, 8]]}']),
+    Reader("openpose.json", _people("openpose"), lambda: [keypoints()]),
+    Reader("options.json", lambda path: TrainOptions().parse_args(["--from_json", str(path)]), options),
+    Reader("config.json", _adopt, options),
+    Reader("dmr_1.ckpt", _load_weights, states),
+    Reader("state_0_000000001.ckpt", _newest_state, states),
+    Reader("image.png", lambda path: imutils.read_image(path, ""), images),
+    Reader("photo.png", _read_photos, images),
+    Reader("x_info.mat", surreal.read_info, mats),
+]

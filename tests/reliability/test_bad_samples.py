@@ -1,0 +1,106 @@
+"""A sample that cannot be read, in the middle of an epoch: named, counted, replaced; too many end the run."""
+
+import signal
+
+import numpy as np
+import psutil
+import pytest
+
+import utils.environment  # noqa: F401, I001  before MindSpore
+from datasets.loader import MAX_RESTARTS, create_loader
+from datasets.replacement import MAX_TRIES, REPLACED, Replacing
+from training.bad_samples import BadSamples
+from utils.errors import UserError
+
+SIZE, BATCH = 300, 4
+
+
+class Numbers:
+    """Items {"value": index}, some of which cannot be read."""
+
+    def __init__(self, bad=()):
+        self.bad = set(bad)
+
+    def __len__(self) -> int:
+        return SIZE
+
+    def item(self, index: int, epoch: int, columns) -> dict:
+        if index in self.bad:
+            raise UserError(f"{index}.png cannot be decoded as an image.")
+        return {"value": np.full((2,), index, np.float32)}
+
+
+def batches(bad=(), workers: int = 0, start: int = 0, each=lambda number: None) -> list[tuple]:
+    loader = create_loader(
+        Replacing(Numbers(bad), seed=1), ("value", REPLACED), BATCH, epoch=2, start_batch=start, shuffle=True,
+        drop_last=True, num_workers=workers, seed=1,
+    )  # fmt: skip
+    found = []
+    for number, batch in enumerate(loader):
+        each(number)
+        found.append((batch["value"].asnumpy()[:, 0].tolist(), batch[REPLACED].tolist()))
+    return found
+
+
+BAD = (7, 123, 222)
+
+
+def test_a_bad_sample_s_place_is_taken_by_another_and_all_others_are_as_before():
+    whole, found = batches(), batches(BAD)
+    changed = [
+        (old, new, text)
+        for (olds, _), (news, texts) in zip(whole, found, strict=True)
+        for old, new, text in zip(olds, news, texts, strict=True)
+        if old != new or text
+    ]
+    assert sorted(old for old, _, _ in changed) == list(BAD)
+    for old, new, text in changed:
+        assert new not in BAD
+        assert text == f"{old:.0f}.png cannot be decoded as an image."
+
+
+def test_who_takes_its_place_depends_on_no_worker_and_no_restart():
+    assert batches(BAD, workers=2) == batches(BAD)
+    assert batches(BAD, start=30) == batches(BAD)[30:]
+
+
+def test_a_replacement_may_be_bad_too_but_not_for_ever():
+    few = Replacing(Numbers(set(range(SIZE)) - {5}), seed=0)
+    with pytest.raises(UserError, match=rf"^{MAX_TRIES} samples drawn one after another are bad, the first: 3.png"):
+        few.item(3, 0, ("value",))
+    half = Replacing(Numbers(range(SIZE // 2)), seed=0)
+    texts = [half.item(index, 0, ("value",))[REPLACED] for index in range(20)]
+    assert max(len(text.splitlines()) for text in texts) > 1
+
+
+def test_each_is_named_once_and_more_than_one_in_a_hundred_end_the_run():
+    said = []
+    count = BadSamples(SIZE, said.append)
+    for _ in range(2):  # they come again in the next epoch
+        for text in ("a.png", "", "b.png\nc.png"):
+            count.check(np.array(["", text]))
+    assert said == [
+        f"replaced by another sample ({n} of 300 so far): {name}"
+        for n, name in enumerate(("a.png", "b.png", "c.png"), 1)
+    ]
+    with pytest.raises(UserError, match=r"^4 of 300 samples cannot be read, more than 1%, the last: d.png"):
+        count.check(np.array(["d.png"]))
+
+
+# ---- workers ----
+
+
+def kill_a_worker() -> None:
+    workers = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    min(workers, key=lambda child: child.pid).send_signal(signal.SIGKILL)
+
+
+def test_a_killed_worker_is_replaced_and_no_batch_is_lost(capfd):
+    found = batches(BAD, workers=2, each=lambda number: kill_a_worker() if number in (3, 40) else None)
+    assert found == batches(BAD)
+    assert capfd.readouterr().err.count("died (exit code -9), perhaps for lack of memory; new ones go on after") == 2
+
+
+def test_workers_that_die_again_and_again_end_the_run():
+    with pytest.raises(UserError, match=rf"loader workers died {MAX_RESTARTS + 1} times.*fewer --num_workers"):
+        batches(workers=2, each=lambda number: kill_a_worker() if number % 5 == 0 else None)

@@ -1,0 +1,47 @@
+"""Pictures of what networks take and give: colours that can be read back, sheets with a place for every picture."""
+
+import numpy as np
+
+from utils.imutils import normalise_image
+from utils.pictures import denormalise, iuv_colours, location_colours, tile
+
+
+def test_a_normalised_image_is_shown_as_it_was():
+    image = np.random.default_rng(0).integers(0, 256, (8, 8, 3)).astype(np.uint8)
+    normalised = normalise_image(image.transpose(2, 0, 1) / np.float32(255))
+    np.testing.assert_array_equal(denormalise(normalised), image)
+
+
+def test_the_colour_of_a_pixel_says_its_place_on_the_atlas_and_the_background_is_black():
+    iuv = np.random.default_rng(0).random((3, 6, 6))
+    red, green, blue = np.moveaxis(iuv_colours(iuv, 6).astype(int), -1, 0)
+    body = iuv[0] > 0.5
+    np.testing.assert_allclose(blue[body] / 255, iuv[1][body], atol=0.5 / 255)
+    np.testing.assert_allclose(green[body] / 255, iuv[2][body], atol=0.5 / 255)
+    assert (abs(red + blue - 255)[body] <= 1).all()
+    assert not (red + green + blue)[~body].any()
+
+
+def test_a_location_map_spans_all_colours_inside_the_atlas_alone():
+    location_map = np.random.default_rng(0).normal(size=(4, 4, 3))
+    mask = np.ones((4, 4), bool)
+    mask[0], location_map[0] = False, 99
+    colours = location_colours(location_map, mask, 4)
+    assert not colours[0].any()
+    for axis in range(3):
+        shown, place = colours[1:, :, axis].ravel(), location_map[1:, :, axis].ravel()
+        assert (shown.min(), shown.max()) == (0, 255)
+        assert (np.diff(shown[np.argsort(place)].astype(int)) >= 0).all()
+
+
+def test_a_sheet_shows_every_picture_once_in_rows_and_columns():
+    rows = [[np.full((10, 10, 3), 10 * row + column, np.uint8) for column in range(2)] for row in range(3)]
+    sheet = tile(rows, ("left", "right"))
+    places = {}
+    for row in range(3):
+        for column in range(2):
+            found = np.argwhere((sheet == 10 * row + column).all(-1))
+            assert len(found) == 100
+            places[row, column] = found.min(0)
+    assert all(places[row, 0][1] == places[0, 0][1] and places[row, 1][1] > places[row, 0][1] for row in range(3))
+    assert places[0, 0][0] < places[1, 0][0] < places[2, 0][0]

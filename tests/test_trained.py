@@ -1,0 +1,70 @@
+"""The network that evaluation, demo and export start from: which file it is, and that it is what the file holds."""
+
+from types import SimpleNamespace
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import nn
+
+from models.predictor import MeshPredictor
+from models.trained import find_checkpoint, find_checkpoints, load_trained
+from models.uv_generator import Index_UV_Generator
+from tests import tiny_decomr
+from tests.small_network import random_network
+from tests.tiny_decomr import ATLAS_SIZE
+from utils import checkpoint
+from utils.errors import UserError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("dmr_1.ckpt", "dmr_2.ckpt", "CNet_9.ckpt"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def test_a_pattern_names_its_files_once_each_and_a_plain_name_itself(folder):
+    words = [f"{folder}/dmr_*.ckpt", f"{folder}/dmr_2.ckpt", f"{folder}/none.ckpt"]
+    found = find_checkpoints(SimpleNamespace(checkpoint=words))
+    assert found == [folder / "dmr_1.ckpt", folder / "dmr_2.ckpt", folder / "none.ckpt"]
+
+
+def test_a_pattern_without_files_is_refused(folder):
+    with pytest.raises(UserError, match=r"--checkpoint \S+epoch_\*: no file has such a name"):
+        find_checkpoints(SimpleNamespace(checkpoint=[f"{folder}/epoch_*"]))
+
+
+def test_without_a_name_the_newest_of_both_networks_is_taken(folder):
+    options = SimpleNamespace(checkpoint=None, eval_dir=folder)
+    assert find_checkpoints(options) == [folder / "dmr_2.ckpt"]
+    for path in folder.glob("dmr_*"):
+        path.unlink()
+    with pytest.raises(UserError, match="there is no dmr_.* Train first"):
+        find_checkpoint(options)
+
+
+def test_a_loaded_network_has_every_bit_of_the_file_and_does_not_train(root, tmp_path):
+    words = [*tiny_decomr.OPTIONS, "--data_dir", root]
+    options, saved = random_network(root, *words)
+    checkpoint.save_weights(saved, tmp_path / "dmr_1.ckpt")
+    ms.set_seed(1)
+    loaded = load_trained(options, tmp_path / "dmr_1.ckpt")
+    own = dict(saved.parameters_and_names())
+    for name, parameter in loaded.parameters_and_names():
+        np.testing.assert_array_equal(parameter.asnumpy(), own[name].asnumpy(), name)
+    assert not any(cell.training for _, cell in loaded.cells_and_names())
+
+
+def test_the_mesh_is_the_location_map_read_at_the_vertices(root):
+    class Known(nn.Cell):
+        def construct(self, image):
+            return image, location_map, ms.ops.ones((1, 3))
+
+    vertices = np.random.default_rng(0).normal(size=(1, 642, 3)).astype(np.float32)
+    sampler = Index_UV_Generator(ATLAS_SIZE, data_dir=root)
+    location_map = sampler.get_UV_map(ms.Tensor(vertices))
+    image = ms.ops.zeros((1, 3, 8, 8))
+    dp_out, found, camera = MeshPredictor(Known(), sampler)(image)
+    np.testing.assert_array_equal(found.asnumpy(), sampler.resample(location_map).asnumpy())
+    assert dp_out.shape == image.shape and camera.shape == (1, 3)

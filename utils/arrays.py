@@ -1,0 +1,53 @@
+"""Arrays from .npy and .npz files: the size that a file states is compared with what it holds, then believed."""
+
+import math
+import zipfile
+from collections.abc import Callable
+
+import numpy as np
+
+
+def read_array(stream, read_objects: Callable) -> np.ndarray:
+    """The array of an open .npy file; `read_objects` is called with the stream where it is one of objects.
+
+    ValueError, or any other error, where the file is damaged.
+    """
+    version = np.lib.format.read_magic(stream)
+    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, is_fortran, dtype = header(stream)
+    if dtype.hasobject:  # numpy writes such an array as a pickle
+        return read_objects(stream)
+    # np.lib.format.read_array would reserve what the header says before it looks at the content
+    count, content = math.prod(shape), stream.read()
+    size = count * dtype.itemsize
+    if min(shape, default=0) < 0 or len(content) < size:
+        raise ValueError(f"it holds {len(content)} bytes, expected {size} for an array of shape {shape}")
+    return np.ndarray(shape, dtype, content[:size], order="F" if is_fortran else "C").copy(order="K")
+
+
+def refuse_objects(_stream):
+    """Raise ValueError: stands for a reader of arrays of objects."""
+    raise ValueError("it holds an array of Python objects, expected numbers or text")
+
+
+def read_members(stream, read_objects: Callable = refuse_objects) -> dict[str, np.ndarray]:
+    """The arrays of an open .npz by name; errors as read_array."""
+    arrays = {}
+    with zipfile.ZipFile(stream) as archive:
+        size, free = sum(member.file_size for member in archive.infolist()), available_memory()
+        if 0 < free < size:
+            raise ValueError(f"it holds {size / 2**30:.1f} GiB unpacked, {free / 2**30:.1f} GiB of memory are free")
+        for name in archive.namelist():
+            with archive.open(name) as member:
+                arrays[name.removesuffix(".npy")] = read_array(member, read_objects)
+    return arrays
+
+
+def available_memory() -> int:
+    """Bytes that can be had without swapping, as Linux sees it; 0 where it does not say."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as stream:
+            fields = dict(line.split(":", 1) for line in stream)
+        return int(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError):
+        return 0

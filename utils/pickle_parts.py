@@ -1,0 +1,239 @@
+"""What a pickle of arrays may consist of: stand-ins for the few names that it may ask for.
+
+Each checks the state that the file gives it before numpy or scipy see it. Their own unpickling trusts it: a
+dtype of a hostile file can make bytes count as pointers, a sparse matrix can write beyond its array.
+"""
+
+import math
+import pickle
+import re
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import scipy.sparse
+
+from utils.errors import UserError
+
+# numbers, truth values, text and objects, as numpy writes them in a pickle; no records, which may hide pointers
+PLAIN_DTYPE = re.compile(r"[?bBhHiIlLqQefdFDO]|[biufcO]\d{1,2}|[SU]\d{1,6}")
+MAX_DIMENSIONS = 32
+ByteOrder = Literal["<", ">", "=", "|"]
+
+
+class Dtype:
+    """numpy.dtype: a code, and the byte order that its state holds."""
+
+    def __init__(self, code, *_):
+        if not isinstance(code, str) or not PLAIN_DTYPE.fullmatch(code):
+            raise pickle.UnpicklingError(f"an array of type {str(code)[:40]!r}, expected numbers or text")
+        self.code = code
+        self.order: ByteOrder = "="
+
+    def __setstate__(self, state):
+        _, order, *structure = state
+        if order not in ("<", ">", "=", "|") or structure[:3] != [None, None, None]:
+            raise pickle.UnpicklingError(f"an array of type {self.code} with fields")
+        self.order = order
+
+    def real(self) -> np.dtype:
+        """The type itself."""
+        dtype = np.dtype(self.code)
+        return dtype if self.order in "=|" else dtype.newbyteorder(self.order)
+
+
+def _real(dtype) -> np.dtype:
+    if not isinstance(dtype, Dtype):
+        raise pickle.UnpicklingError(f"{type(dtype).__name__} in place of a type of numbers")
+    return dtype.real()
+
+
+def _raw(data, size: int) -> bytes:
+    """The content of an array of `size` bytes; Python 2 wrote it as text."""
+    content = data.encode("latin1") if isinstance(data, str) else bytes(memoryview(data))
+    if len(content) != size:
+        raise pickle.UnpicklingError(f"{len(content)} bytes for an array of {size}")
+    return content
+
+
+def _count(shape) -> int:
+    """The number of elements of an array of `shape`."""
+    is_shape = isinstance(shape, tuple) and all(type(side) is int and side >= 0 for side in shape)
+    if not is_shape or len(shape) > MAX_DIMENSIONS:
+        raise pickle.UnpicklingError(f"an array of shape {str(shape)[:40]}")
+    return math.prod(shape)
+
+
+class Array(np.ndarray):
+    """numpy.ndarray: empty until its state comes."""
+
+    def __new__(cls, *_):
+        return super().__new__(cls, (0,), np.int8)
+
+    def __setstate__(self, state):
+        shape, dtype, is_fortran, data = state[-4:]  # a version may stand in front
+        dtype, count = _real(dtype), _count(shape)
+        if not dtype.hasobject:
+            data = _raw(data, count * dtype.itemsize)
+        elif not isinstance(data, list) or len(data) != count:
+            raise pickle.UnpicklingError("an array of objects without a list of them")
+        super().__setstate__((1, shape, dtype, bool(is_fortran), data))
+
+
+def reconstruct(*_) -> Array:
+    """numpy's _reconstruct."""
+    return Array()
+
+
+def scalar(dtype, data):
+    """numpy's scalar."""
+    dtype = _real(dtype)
+    return data if dtype.hasobject else np.frombuffer(_raw(data, dtype.itemsize), dtype)[0]
+
+
+def frombuffer(data, dtype, shape, order) -> np.ndarray:
+    """numpy's _frombuffer, of protocol 5."""
+    dtype = _real(dtype)
+    if dtype.hasobject or order not in ("C", "F"):
+        raise pickle.UnpicklingError("a buffer of objects")
+    return np.frombuffer(_raw(data, _count(shape) * dtype.itemsize), dtype).reshape(shape, order=order)
+
+
+class StandIn:
+    """An object whose `value`, computed once, takes its place."""
+
+    def __init__(self, *_):
+        self.state = {}
+
+    def __setstate__(self, state):
+        self.state = state
+
+    def compute(self):
+        """The value; classes say how."""
+        raise NotImplementedError
+
+    def value(self):
+        """What takes its place."""
+        if "value" not in self.__dict__:
+            self.__dict__["value"] = self.compute()
+        return self.__dict__["value"]
+
+
+class Sparse(StandIn):
+    """A sparse matrix, whose indices are checked."""
+
+    kind: Callable  # the class of scipy
+
+    def compute(self):
+        """The matrix of scipy."""
+        state = {name: resolve(value) for name, value in self.state.items()}
+        shape = state.get("_shape", state.get("shape"))
+        _count(shape)
+        if self.kind is scipy.sparse.coo_matrix:
+            places = state["coords"] if "coords" in state else (state["row"], state["col"])
+            return self.kind((state["data"], tuple(map(resolve, places))), shape=shape)
+        matrix = self.kind(tuple(state[name] for name in ("data", "indices", "indptr")), shape=shape)
+        matrix.check_format(full_check=True)
+        return matrix
+
+
+class Csc(Sparse):
+    kind = scipy.sparse.csc_matrix
+
+
+class Csr(Sparse):
+    kind = scipy.sparse.csr_matrix
+
+
+class Coo(Sparse):
+    kind = scipy.sparse.coo_matrix
+
+
+class Chumpy(StandIn):
+    """chumpy.ch.Ch: an array, kept under the state key `x`."""
+
+    def compute(self) -> np.ndarray:
+        """The array under `x`."""
+        return np.asarray(resolve(self.state["x"]))
+
+
+class ChumpySelect(StandIn):
+    """chumpy.reordering.Select: elements `idxs` of the array `a`."""
+
+    def compute(self) -> np.ndarray:
+        """The chosen elements in their shape."""
+        elements = np.asarray(resolve(self.state["a"])).ravel()[np.asarray(self.state["idxs"])]
+        shape = self.state.get("preferred_shape")
+        return elements if shape is None else elements.reshape(shape)
+
+
+class ChumpyFormula(StandIn):
+    """Any other chumpy class: a computation whose result is not in the file.
+
+    It may stand in a place that nobody asks for; only the attempt to use it as an array is an error.
+    """
+
+    name = "chumpy"  # of the class that it stands for
+
+    def compute(self) -> "ChumpyFormula":
+        """Itself: there is no other value."""
+        return self
+
+    def __array__(self, *_, **__):
+        raise UserError(f"an array is given as {self.name}, a chumpy computation. Save its value (.r) instead.")
+
+
+def resolve(value, known: dict | None = None):
+    """Replace stand-ins by their values, in dicts too; `known`: what became of the dicts so far, by identity."""
+    known = {} if known is None else known
+    if isinstance(value, StandIn):
+        return value.value()
+    if isinstance(value, Array):
+        return value.view(np.ndarray)
+    if isinstance(value, dict):
+        if id(value) not in known:  # a dict may stand in many places, and in itself
+            known[id(value)] = {}
+            known[id(value)].update((key, resolve(item, known)) for key, item in value.items())
+        return known[id(value)]
+    return value
+
+
+def decode_bytes(text, encoding="latin1"):
+    """Python 3 writes bytes in protocol 2 as a call of codecs.encode on text."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"bytes in encoding {encoding!r}")
+    return text.encode("latin1")
+
+
+def empty_bytes():
+    """Python 3 writes empty bytes in protocol 2 as a call of bytes without arguments."""
+    return b""
+
+
+def new_object(cls, base=object, state=None):
+    """copyreg._reconstructor, for the stand-ins only."""
+    return cls.__new__(cls)
+
+
+STATEFUL = (Dtype, Array, StandIn)
+ADMITTED = {
+    ("numpy", "ndarray"): Array,
+    ("numpy", "dtype"): Dtype,
+    ("_codecs", "encode"): decode_bytes,
+    ("__builtin__", "bytes"): empty_bytes,
+    ("builtins", "bytes"): empty_bytes,
+    ("copy_reg", "_reconstructor"): new_object,
+    ("copyreg", "_reconstructor"): new_object,
+    ("__builtin__", "object"): object,
+    ("builtins", "object"): object,
+    ("chumpy.ch", "Ch"): Chumpy,
+    ("chumpy.reordering", "Select"): ChumpySelect,
+}
+for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+    ADMITTED[_module, "_reconstruct"] = reconstruct
+    ADMITTED[_module, "scalar"] = scalar
+for _module in ("numpy.core.numeric", "numpy._core.numeric"):
+    ADMITTED[_module, "_frombuffer"] = frombuffer  # arrays in protocol 5
+for _name, _kind in (("csc", Csc), ("csr", Csr), ("coo", Coo)):
+    for _module in (f"scipy.sparse.{_name}", f"scipy.sparse._{_name}"):
+        ADMITTED[_module, f"{_name}_matrix"] = _kind
