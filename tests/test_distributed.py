@@ -47,9 +47,7 @@ def free_port() -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "mode, sync_bn", [("pynative", False), ("graph", False), ("graph", True)], ids=["pynative", "graph", "sync_bn"]
-)
+@pytest.mark.parametrize("mode, sync_bn", [("pynative", False), ("graph", True)], ids=["frozen", "sync_bn"])
 def test_two_ranks_follow_one_process(folder, mode, sync_bn):
     """With BatchNorm's statistics frozen, or live and taken over both ranks."""
     options = ["--sync_bn", sync_bn]

@@ -93,8 +93,8 @@ def test_other_resolutions_of_the_surface(warp_level, uv_res, uv_channels):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ["pynative", "graph"])
-@pytest.mark.parametrize("train, batch, size", [(False, 2, 224), (True, 6, 96)])
+# narrow networks are compared in every combination; these two take minutes each
+@pytest.mark.parametrize("train, batch, size, mode", [(False, 2, 224, "graph"), (True, 6, 96, "pynative")])
 def test_the_full_size_model(train, batch, size, mode):
     """The paper's widths, image to location map; BatchNorm on the codes needs some images to take statistics of."""
     ours = DMR(DPNet(), UVNet(reference_map(2)))
