@@ -1,10 +1,13 @@
 """Arrays from .npy and .npz files: the size that a file states is compared with what it holds, then believed."""
 
+import io
 import math
 import zipfile
 from collections.abc import Callable
 
 import numpy as np
+
+VERSIONS = ((1, 0), (2, 0), (3, 0))
 
 
 def read_array(stream, read_objects: Callable) -> np.ndarray:
@@ -12,7 +15,10 @@ def read_array(stream, read_objects: Callable) -> np.ndarray:
 
     ValueError, or any other error, where the file is damaged.
     """
+    stream = io.BytesIO(stream.read())  # where no length that the file names makes Python reserve more than there is
     version = np.lib.format.read_magic(stream)
+    if version not in VERSIONS:
+        raise ValueError(f"it is of version {version} of the format, expected one of {VERSIONS}")
     header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, is_fortran, dtype = header(stream)
     if dtype.hasobject:  # numpy writes such an array as a pickle

@@ -5,6 +5,7 @@ renamed; an interrupted run leaves either the old file or the new one.
 """
 
 import contextlib
+import io
 import os
 import tempfile
 import zipfile
@@ -99,8 +100,10 @@ def write_png(path, image: np.ndarray) -> None:
 
 def write_npy(path, array: np.ndarray) -> None:
     """Write an array [...] of numbers as .npy."""
-    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
-        np.save(stream, array)
+    # not np.save to the file itself, whose error on a full disk does not say that it is one
+    stream = io.BytesIO()
+    np.save(stream, array)
+    write_bytes(path, stream.getbuffer())
 
 
 def write_npz(path, **arrays) -> None:

@@ -237,7 +237,7 @@ class TrainOptions:
         if options.seed >= 2**32:
             raise UserError(f"--seed is {options.seed}, expected less than 2**32.")
         for name, largest in LARGEST.items():
-            if not getattr(options, name) <= largest:
+            if getattr(options, name) > largest:
                 raise UserError(f"--{name} is {getattr(options, name)}, expected at most {largest}.")
         if ".." in Path(options.name).parts or Path(options.name).is_absolute():
             raise UserError(f"--name is {options.name!r}, expected the name of a folder in --log_dir.")

@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 import utils.environment  # noqa: F401, I001  before MindSpore
-from datasets.loader import MAX_RESTARTS, create_loader
+from datasets.loader import create_loader
 from datasets.replacement import MAX_TRIES, REPLACED, Replacing
 from training.bad_samples import BadSamples
 from utils.errors import UserError
@@ -96,11 +96,12 @@ def kill_a_worker() -> None:
 
 
 def test_a_killed_worker_is_replaced_and_no_batch_is_lost(capfd):
-    found = batches(BAD, workers=2, each=lambda number: kill_a_worker() if number in (3, 40) else None)
+    found = batches(BAD, workers=2, each=lambda number: kill_a_worker() if number == 3 else None)
     assert found == batches(BAD)
-    assert capfd.readouterr().err.count("died (exit code -9), perhaps for lack of memory; new ones go on after") == 2
+    assert capfd.readouterr().err.count("died (exit code -9), perhaps for lack of memory; new ones go on after") == 1
 
 
-def test_workers_that_die_again_and_again_end_the_run():
-    with pytest.raises(UserError, match=rf"loader workers died {MAX_RESTARTS + 1} times.*fewer --num_workers"):
+def test_workers_that_die_again_and_again_end_the_run(monkeypatch):
+    monkeypatch.setattr("datasets.loader.MAX_RESTARTS", 1)
+    with pytest.raises(UserError, match=r"loader workers died 2 times.*fewer --num_workers"):
         batches(workers=2, each=lambda number: kill_a_worker() if number % 5 == 0 else None)

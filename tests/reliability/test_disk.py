@@ -129,7 +129,7 @@ def test_preprocessing_on_a_full_disk_ends_and_blames_no_sample(raw):
     assert data_set.make_train(1).done == 2
     table = up_3d.train_split().npz_file
     whole = table.read_bytes()
-    with disk_full(100), pytest.raises(CannotWrite, match="BF_IUV_gt"):
+    with disk_full(), pytest.raises(CannotWrite, match="BF_IUV_gt"):
         data_set.make_iuv(table, "BF", 1)
     assert table.read_bytes() == whole
     summary = data_set.make_iuv(table, "BF", 1)

@@ -35,12 +35,18 @@ class Guard:
     def _look(self, event: str, arguments: tuple) -> None:
         if self.folder is None:
             return
-        is_write = event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITE_FLAGS
-        words = arguments[: 1 if event == "open" else 2]
-        paths = [os.fsdecode(word) for word in words if isinstance(word, (str, bytes, Path))]
-        outside = [path for path in paths if self.folder not in Path(path).resolve().parents]
-        if event in CODE_EVENTS or ((is_write or event in CHANGES) and outside and "/dev/null" not in outside):
+        if event in CODE_EVENTS:
             self.found.append(f"{event} {arguments}")
+        elif event in CHANGES:
+            self._check_places(event, arguments[:2])
+        elif event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITE_FLAGS:
+            self._check_places(event, arguments[:1])
+
+    def _check_places(self, event: str, places: tuple) -> None:
+        paths = [os.fsdecode(place) for place in places if isinstance(place, (str, bytes, Path))]
+        outside = [path for path in paths if self.folder not in Path(path).resolve().parents and path != os.devnull]
+        if outside:
+            self.found.append(f"{event} {outside}")
 
     def __call__(self, folder: Path, read, *arguments):
         """What read(*arguments) gives; UserError as it comes, Violation for anything else."""
