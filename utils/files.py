@@ -103,7 +103,7 @@ def write_npy(path, array: np.ndarray) -> None:
     # not np.save to the file itself, whose error on a full disk does not say that it is one
     stream = io.BytesIO()
     np.save(stream, array)
-    write_bytes(path, stream.getbuffer())
+    write_bytes(path, stream.getvalue())
 
 
 def write_npz(path, **arrays) -> None:
