@@ -8,7 +8,7 @@ from mindspore import Tensor, nn, ops
 
 from models.group_norm import GroupNorm
 from models.resnet import Bottleneck
-from models.upsample import BilinearUpsample2, MaxPool2, NearestConv3x3, NearestUpsample2
+from models.upsample import BilinearUpsample2, NearestConv3x3, NearestUpsample2
 
 GROUP_SIZE = 8  # channels per group of GroupNorm at full width
 
@@ -117,7 +117,7 @@ class HourGlass(nn.Cell):
         widths = [channels * 2**level for level in range(levels + 1)]
         self.down_layers = nn.CellList(
             [
-                nn.SequentialCell(ConvBottleNeck(fine, coarse, norm_type, group_size), MaxPool2())
+                nn.SequentialCell(ConvBottleNeck(fine, coarse, norm_type, group_size), nn.MaxPool2d(2, 2))
                 for fine, coarse in zip(widths, widths[1:], strict=False)
             ]
         )

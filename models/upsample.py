@@ -93,25 +93,6 @@ class BilinearUpsample2(nn.Cell):
         return (halved.reshape(features.shape),)
 
 
-class MaxPool2(nn.MaxPool2d):
-    """The largest pixel of every 2 x 2 block of features that come from a ReLU: [B, C, H / 2, W / 2].
-
-    The gradient goes to every pixel that equals the largest. Where that is more than one they are zeros
-    of the ReLU, which lets no gradient pass. (MindSpore's own backward pass takes 4 times as long on a CPU.)
-    """
-
-    def __init__(self):
-        super().__init__(2, 2)
-        self.nearest = NearestUpsample2()
-
-    def construct(self, features: Tensor) -> Tensor:
-        return self.max_pool(features)
-
-    def bprop(self, features, outputs, gradient):
-        largest = (features == self.nearest(outputs)).astype(gradient.dtype)
-        return (largest * self.nearest(gradient),)
-
-
 def resize_bilinear(features: Tensor, height: int, width: int) -> Tensor:
     """Bilinear resize of [B, C, H, W] to [B, C, height, width], align_corners=False."""
     return ops.interpolate(features, size=(height, width), mode="bilinear", align_corners=False)

@@ -47,10 +47,6 @@ def test_interpolating_after_the_linear_layers_of_a_block_is_the_same(norm_type,
     assert_same_layer(layer.BilinearBottleNeck(32, 16, norm_type), theirs, [noise(3, 32, 5, 4)], mode)
 
 
-def test_the_largest_of_every_block_receives_the_gradient(mode):
-    assert_same_layer(upsample.MaxPool2(), torch.nn.MaxPool2d(2), [noise(2, 3, 6, 8)], mode)
-
-
 @pytest.mark.parametrize("norm_type", ["GN", "BN"])
 def test_hourglass(norm_type, mode):
     if mode == "graph" and norm_type == "BN":

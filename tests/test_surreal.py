@@ -199,7 +199,7 @@ def rewrite(**changes):
         (rewrite(pose=np.zeros((72, 5))), "has pose of shape (72, 5), expected (72, 12)"),
         (rewrite(joints2D=np.zeros((2, 14, 12))), "has joints2D of shape (2, 14, 12), expected (2, 24, 12)"),
         (rewrite(joints3D=np.full((3, 24, 12), np.nan)), "has joints3D that are not finite numbers"),
-        (rewrite(gender=np.full((12, 1), 2)), "has gender [2], expected 0 or 1"),
+        (rewrite(gender=np.full((12, 1), 2)), "has gender 2, expected 0 or 1"),
         (lambda root, path: path.unlink(), "_info.mat does not exist. Download"),
         (lambda root, path: path.write_bytes(path.read_bytes()[:200]), "cannot be read as a .mat file"),
     ],

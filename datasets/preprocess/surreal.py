@@ -78,7 +78,8 @@ def read_info(path: Path) -> Info:
     arrays = {key: _frames_first(path, key, content[key], shape, len(zrot)) for key, shape in INFO_SHAPES.items()}
     genders = np.unique(as_floats(path, "gender", content["gender"]))
     if genders.tolist() not in ([0], [1]):
-        raise UserError(f"{path} has gender {genders.tolist()}, expected 0 or 1 throughout. {RENEW_ADVICE}")
+        found = ", ".join(f"{gender:g}" for gender in genders)
+        raise UserError(f"{path} has gender {found}, expected 0 or 1 throughout. {RENEW_ADVICE}")
     if not np.isfinite(zrot).all():
         raise UserError(f"{path} has zrot that are not finite numbers. {RENEW_ADVICE}")
     return Info(
