@@ -176,7 +176,8 @@ def fill_disk(site: Site) -> Outcome:
     """A run whose first saved state finds no room, and which is given again when there is some."""
     outcome = Outcome("training, disk full, then room again", 1)
     # threads load: the limit would also be one for the memory that processes share
-    command = replace(site.train("full", "--num_workers", 1), file_limit=LESS_THAN_A_STATE, log=site.folder / "log_of_full")
+    command = site.train("full", "--num_workers", 1)
+    command = replace(command, file_limit=LESS_THAN_A_STATE, log=site.folder / "log_of_full")
     code = run(command)
     if code != 2 or "error: cannot write" not in command.log.read_text():
         outcome.lost.append(f"the message; exit code {code}: {command.log.read_text()[-500:]}")
@@ -261,7 +262,7 @@ def kill_evaluation(site: Site, kills: int, rng) -> Outcome:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=20, help="of training; of preprocessing and evaluation half as many (default 20)")
+    parser.add_argument("--kills", type=int, default=20, help="of training (20); half as many of the others")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default 0)")
     parser.add_argument("--thin", action="store_true", help="with networks of a few hundred parameters")
     options = parser.parse_args()
