@@ -17,7 +17,7 @@ from tests.reliability.fuzz.readers import READERS, Reader
 from tests.reliability.fuzz.strategies import contents_of
 from utils.errors import UserError
 
-EXAMPLES = int(os.environ.get("DECOMR_FUZZ_EXAMPLES", 40))
+EXAMPLES = int(os.environ.get("DECOMR_FUZZ_EXAMPLES", 100))
 
 
 def attempt(reader: Reader, content: bytes, folder: Path) -> bool:
