@@ -21,7 +21,7 @@ class SyncBatchNorm(nn.Cell):
         self.gamma, self.beta = local.gamma, local.beta
         self.moving_mean, self.moving_variance = local.moving_mean, local.moving_variance
         self.ranks = ranks
-        self.keep = local.momentum  # share of the running statistics that stays
+        self.keep = 1 - local.momentum  # share of the running statistics that stays; MindSpore keeps the other
         self.normalise = _Normalise(ranks, local.eps)
         self.evaluate = ops.BatchNorm(is_training=False, epsilon=local.eps)
 
