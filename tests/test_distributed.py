@@ -47,16 +47,15 @@ def free_port() -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode, sync_bn", [("pynative", False), ("graph", True)], ids=["frozen", "sync_bn"])
-def test_two_ranks_follow_one_process(folder, mode, sync_bn):
-    """With BatchNorm's statistics frozen, or live and taken over both ranks."""
-    options = ["--sync_bn", sync_bn]
-    (alone,) = run([sys.executable], folder, f"alone_{mode}_{sync_bn}", mode, *options)
+def test_two_ranks_follow_one_process(folder):
+    """BatchNorm takes its statistics over both ranks."""
+    mode, options = "graph", ["--sync_bn"]
+    (alone,) = run([sys.executable], folder, f"alone_{mode}", mode, *options)
     launcher = [
         str(Path(sys.executable).with_name("msrun")), f"--worker_num={RANKS}", f"--local_worker_num={RANKS}",
         f"--master_port={free_port()}", f"--log_dir={folder / 'msrun_log'}", "--join=True",
     ]  # fmt: skip
-    ranks = run(launcher, folder, f"rank_{mode}_{sync_bn}", mode, "--run_distribute", "True", "--ngpu", RANKS, *options)
+    ranks = run(launcher, folder, f"rank_{mode}", mode, "--run_distribute", "True", "--ngpu", RANKS, *options)
     assert len(ranks) == RANKS
     losses = np.mean([rank.pop("losses") for rank in ranks], axis=0)
     np.testing.assert_allclose(losses, alone.pop("losses"), rtol=1e-4)
@@ -67,7 +66,7 @@ def test_two_ranks_follow_one_process(folder, mode, sync_bn):
 def assert_same_movement(found: dict, expected: dict, tolerance: float) -> None:
     """Weights within 1e-5 of each other, and within `tolerance` of the length of the way they went."""
     for name, way in expected.items():
-        np.testing.assert_allclose(found[name], way, atol=1e-5, rtol=0, err_msg=name)
+        np.testing.assert_allclose(found[name], way, atol=1e-5, rtol=1e-5, err_msg=name)  # variances go far
     error = sum(np.sum((found[name] - way) ** 2, dtype=np.float64) for name, way in expected.items())
     length = sum(np.sum(way**2, dtype=np.float64) for way in expected.values())
     assert np.sqrt(error) <= tolerance * np.sqrt(length)

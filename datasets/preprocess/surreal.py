@@ -68,6 +68,8 @@ def read_info(path: Path) -> Info:
     """
     require_file(path, RENEW_ADVICE)
     try:
+        if scipy.io.matlab.matfile_version(str(path))[0] == 0:  # takes the memory that its header names
+            raise ValueError("it is of Matlab version 4, SURREAL's are of version 5")
         content = scipy.io.loadmat(str(path), variable_names=[*INFO_SHAPES, "gender", "zrot"])
     except Exception as error:  # scipy's reader raises many types on damaged files
         raise UserError(f"{path} cannot be read as a .mat file: {error}. {RENEW_ADVICE}") from error
