@@ -219,7 +219,8 @@ def test_the_batch_size_of_an_evaluation_changes_nothing(evaluated, uninterrupte
     )
     for image, other in zip(first["images"], second["images"], strict=True):
         assert image["imgname"] == other["imgname"]
-        assert image["shape_error"] == pytest.approx(other["shape_error"], abs=0.01)
+        # float32: oneDNN adds up in another order for another batch, and a pixel may reach the next surface cell
+        assert image["shape_error"] == pytest.approx(other["shape_error"], rel=1e-4)
 
 
 @pytest.mark.parametrize(
