@@ -8,7 +8,7 @@ folder="$(mktemp -d)"
 trap 'rm -r "$folder"' EXIT
 
 # torch is not in the lock
-sed -nE 's/^([A-Za-z0-9._-]+==[^ ;]+).*/\1/p' requirements-dev.lock <(grep '^torch==' requirements-dev.txt) \
+sed -nE 's/^([A-Za-z0-9._-]+)(\[[^]]*\])?(==[^ ;]+).*/\1\3/p' requirements-dev.lock <(grep '^torch==' requirements-dev.txt) \
     >"$folder/packages.txt"
 # pip-audit ends with 1 for findings and for failures alike; only findings are written
 if timeout 120 "$PYTHON" -m pip_audit --vulnerability-service osv --requirement "$folder/packages.txt" --no-deps \

@@ -24,8 +24,9 @@ resolve() {
 }
 
 # write_lock REQUIREMENTS [OPTIONS]
+# Extras stay in the names: pip before 23.3 takes the newest release for name[extra] where the lock has only the name.
 write_lock() {
-    resolve "$1" "${upgrade[@]}" --generate-hashes --output-file "${1%.txt}.lock" \
+    resolve "$1" "${upgrade[@]}" --generate-hashes --no-strip-extras --output-file "${1%.txt}.lock" \
         --custom-compile-command "bash scripts/upgrade_dependencies.sh" "${@:2}"
 }
 
