@@ -6,6 +6,7 @@ mirrors left and right, so frames and 2-D joints are mirrored back here. Its wor
 right, y down and x towards the viewer of the un-mirrored picture.
 """
 
+import io
 import re
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -28,6 +29,7 @@ HEIGHT, WIDTH = 240, 320
 FRAME_STEP = 10  # training takes every 10th frame
 WORLD_TO_CAMERA = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
 UPRIGHT = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])  # +90 degrees about x: motion capture has z up
+MAT_HEADER = b"MATLAB 5.0 MAT-file"
 MAT_GENDERS = ("f", "m")  # of the values 0 and 1
 NUMBER_LIST = re.compile(r"\s*\[(?:[\s,]|\d{1,9}(?!\d))*\]\s*")
 RENEW_ADVICE = "Download the video and its annotations again."
@@ -66,13 +68,14 @@ def read_info(path: Path) -> Info:
 
     Matlab drops the last axis of arrays with one frame, so their frame axis is put back.
     """
-    require_file(path, RENEW_ADVICE)
+    file = require_file(path, RENEW_ADVICE).read_bytes()
     try:
-        if scipy.io.matlab.matfile_version(str(path))[0] == 0:  # takes the memory that its header names
-            raise ValueError("it is of Matlab version 4, SURREAL's are of version 5")
-        content = scipy.io.loadmat(str(path), variable_names=[*INFO_SHAPES, "gender", "zrot"])
+        if not file.startswith(MAT_HEADER):  # older formats have no mark: scipy would take any bytes for sizes
+            raise ValueError(f"it does not begin with {MAT_HEADER.decode()!r}")
+        content = scipy.io.loadmat(io.BytesIO(file), variable_names=[*INFO_SHAPES, "gender", "zrot"])
     except Exception as error:  # scipy's reader raises many types on damaged files
-        raise UserError(f"{path} cannot be read as a .mat file: {error}. {RENEW_ADVICE}") from error
+        reason = str(error) or type(error).__name__
+        raise UserError(f"{path} cannot be read as a .mat file: {reason}. {RENEW_ADVICE}") from error
     missing = [key for key in (*INFO_SHAPES, "gender", "zrot") if key not in content]
     if missing:
         raise UserError(f"{path} has no {', '.join(missing)}. {RENEW_ADVICE}")

@@ -27,9 +27,9 @@ from tests.tiny_up3d import write_data
 from utils.checkpoint import read_checkpoint
 from utils.saved_states import RECORD
 
-ROWS = 34  # of the training table
+BATCH_SIZE = 4
 ALL_STEPS = ("--train_files", "--eval_files", "--gt_iuv", "--workers", 2)
-NETWORK = ("--img_res", 64, "--lnet_width", 0.125, "--mode", "pynative", "--num_workers", 2, "--batch_size", 4)
+NETWORK = ("--img_res", 64, "--lnet_width", 0.125, "--mode", "pynative", "--num_workers", 2, "--batch_size", BATCH_SIZE)
 SCHEDULE = ("--num_epochs_dp", 1, "--num_epochs_end", 1, "--checkpoint_steps", 1, "--log_freq", 1)
 LESS_THAN_A_STATE = 9000  # bytes; the files of the log are smaller
 FILE_EVENTS_OF_A_STEP = 12  # about; a step saves a state and its checksum, and removes those of an older one
@@ -48,20 +48,20 @@ class Outcome:
 
 
 class Site:
-    """A folder with a data root, where commands are run."""
+    """A folder with a data root for `steps` steps an epoch, where commands are run."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, steps: int):
         self.folder, self.root = folder, folder / "data"
         self.root.mkdir(parents=True)
         with data_root(self.root):
             write_data(self.root, 8)
         self.check(self.command("preprocess_datasets", *ALL_STEPS))
-        self.lengthen(self.root / "DATASET_NPZ_PATH/up_3d_trainval.npz")
+        self.lengthen(self.root / "DATASET_NPZ_PATH/up_3d_trainval.npz", steps * BATCH_SIZE + 2)
 
     @staticmethod
-    def lengthen(path: Path) -> None:
+    def lengthen(path: Path, rows: int) -> None:
         table = dict(np.load(path))
-        rows = np.arange(ROWS) % len(table["imgname"])
+        rows = np.arange(rows) % len(table["imgname"])
         np.savez(path, **{name: column[rows] for name, column in table.items()})
 
     def command(self, script: str, *words, root: Path | None = None) -> Command:
@@ -264,13 +264,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20, help="of training (20); half as many of the others")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default 0)")
+    parser.add_argument("--steps", type=int, default=8, help="in each of the two epochs (8)")
     parser.add_argument("--thin", action="store_true", help="with networks of a few hundred parameters")
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
     if options.thin:
         thin_networks.install()
     with tempfile.TemporaryDirectory() as folder:
-        site = Site(Path(folder))
+        site = Site(Path(folder), options.steps)
         print(f"{'fault':58s} tries   lost", flush=True)
         for outcome in kill_training(site, options.kills, rng):
             print(outcome, flush=True)

@@ -17,7 +17,7 @@ from datasets.base_dataset import BaseDataset
 from datasets.preprocess import surreal, up_3d
 from reconstruction.inputs import read_photos
 from tests.reliability.fuzz.guard import GUARD
-from tests.reliability.fuzz.readers import body_model, bytes_of, large_png
+from tests.reliability.fuzz.readers import body_model, bytes_of, large_png, mats
 from tests.tiny_up3d import write_data
 from utils import checkpoint, config, imutils
 from utils.body_model import load_body_model
@@ -207,6 +207,14 @@ def test_an_archive_that_unpacks_to_more_than_the_memory_is_refused(tmp_path, mo
     monkeypatch.setattr("utils.arrays.available_memory", lambda: 2**20)
     with pytest.raises(UserError, match=r"bomb.npz cannot be read: it holds 0.0 GiB unpacked"):
         read_npz(path, "")
+
+
+def test_annotations_of_an_unmarked_format_do_not_state_their_own_size(tmp_path):
+    """A byte before the header makes it Matlab 4 to scipy, which takes the next four for a count."""
+    path = tmp_path / "x_info.mat"
+    path.write_bytes(b"\0" + mats()[0])
+    with pytest.raises(UserError, match="x_info.mat cannot be read as a .mat file: it does not begin with 'MATLAB 5.0"):
+        GUARD(tmp_path, surreal.read_info, path)
 
 
 @pytest.mark.parametrize("index", ["1000000000", "99999999999999999999", "-1000000000"])

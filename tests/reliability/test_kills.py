@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_killed_training_preprocessing_and_evaluation_end_as_if_they_had_not_been():
-    table = run_script("-m", "tests.reliability.kills", "--thin", "--kills", 2).stdout.splitlines()[1:]
+    table = run_script("-m", "tests.reliability.kills", "--thin", "--kills", 2, "--steps", 3).stdout.splitlines()[1:]
     assert [re.sub(r"\s+\d+   ", ": ", line) for line in table] == [
         "training, kill -9 at random times: nothing",
         "training, kill -9 in file operations: nothing",
