@@ -219,7 +219,10 @@ def test_the_batch_size_of_an_evaluation_changes_nothing(evaluated, uninterrupte
     )
     for image, other in zip(first["images"], second["images"], strict=True):
         assert image["imgname"] == other["imgname"]
-        # float32: oneDNN adds up in another order for another batch, and a pixel may reach the next surface cell
+        assert image["mask_iou"] == pytest.approx(other["mask_iou"], abs=1e-6)
+        assert image["uv_error"] == pytest.approx(other["uv_error"], abs=1e-6)
+        # after two steps the thin LNet normalises channels that hardly vary: rounding of 3e-7 in what the CNet
+        # gives, which oneDNN adds up in another order for another batch, moves its map by 0.06 mm
         assert image["shape_error"] == pytest.approx(other["shape_error"], rel=1e-4)
 
 
