@@ -9,7 +9,7 @@ from mindspore.ops import ResizeNearestNeighborV2
 class NearestUpsample2(nn.Cell):
     """Nearest-neighbour x2: every pixel becomes a 2 x 2 block.
 
-    Its backward pass is the sum over blocks, from average pooling: a quarter of the time on a CPU.
+    Its backward pass is the sum over blocks, from average pooling: less than half of the time on a CPU.
     """
 
     def __init__(self):
@@ -77,7 +77,7 @@ def _bilinear_rows(size: int) -> np.ndarray:
 class BilinearUpsample2(nn.Cell):
     """Bilinear x2 with pixel centres at half-integers (align_corners=False).
 
-    Its backward pass is a product with the matrix of each axis: a quarter of the time on a CPU.
+    Its backward pass is a product with the matrix of each axis: less than half of the time on a CPU.
     """
 
     def construct(self, features: Tensor) -> Tensor:
