@@ -14,6 +14,7 @@ from utils.device import setup_device  # isort: skip  sets the environment MindS
 
 from tqdm import tqdm
 
+from models.batch_norm_folding import fold_batch_norm
 from models.trained import find_checkpoint, load_trained
 from reconstruction.boxes import Square, find_people
 from reconstruction.inputs import Photo, count_photos, read_photos
@@ -96,7 +97,7 @@ def main() -> int:
     folder = make_folder(options.out)
     path = find_checkpoint(options)
     checkpoint.adopt_architecture(options, path, given=set())
-    reconstructor = Reconstructor(load_trained(options, path), options)
+    reconstructor = Reconstructor(fold_batch_norm(load_trained(options, path)), options)
     template = load_template(options, reconstructor.num_vertices)
     texture = TextureMaker(template) if options.texture else None
     problems, people_count = Problems(), 0

@@ -25,6 +25,7 @@ from evaluation.errors import ErrorMeter
 from evaluation.mean_mesh import mean_training_mesh
 from evaluation.report import write_report
 from evaluation.shards import gather
+from models.batch_norm_folding import fold_batch_norm
 from models.ground_truth import GroundTruth
 from models.in_batches import run_in_batches
 from models.predictor import MeshPredictor
@@ -43,7 +44,8 @@ TEXT = ("imgname", "maskname", "partname")
 
 def load_predictor(options, path: Path) -> MeshPredictor:
     """Image -> mesh, with the weights of a checkpoint."""
-    return MeshPredictor(load_trained(options, path), Index_UV_Generator(options.uv_res, uv_type=options.uv_type))
+    dmr = fold_batch_norm(load_trained(options, path))
+    return MeshPredictor(dmr, Index_UV_Generator(options.uv_res, uv_type=options.uv_type))
 
 
 def evaluate(options, device, dataset: BaseDataset, predictor: MeshPredictor, meter: ErrorMeter) -> dict | None:

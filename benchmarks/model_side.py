@@ -39,6 +39,7 @@ def mindspore_work(arguments):
 
     import utils.environment  # noqa: F401  before MindSpore
     from models.adam import Adam
+    from models.batch_norm_folding import fold_batch_norm
     from models.dense_cnn import DPNet, get_LNet
     from models.DMR import DMR
     from models.ground_truth import GroundTruth
@@ -63,7 +64,7 @@ def mindspore_work(arguments):
         for name, parameter in dmr.parameters_and_names():
             parameter.set_data(ms.Tensor(file[name]))
     if arguments.work == "infer":
-        predictor = MeshPredictor(dmr, Index_UV_Generator(options.uv_res))
+        predictor = MeshPredictor(fold_batch_norm(dmr), Index_UV_Generator(options.uv_res))
         return lambda: predictor(batch["img"])[1].asnumpy()
     network, loss_cell, step_cell = {
         "dp": (dmr.CNet, WithLossCellDP, TrainOneStepDP),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from mindspore import nn
 
+from models.batch_norm_folding import fold_batch_norm
 from models.predictor import MeshPredictor
 from models.trained import find_checkpoint, find_checkpoints, load_trained
 from models.uv_generator import Index_UV_Generator
@@ -68,3 +69,26 @@ def test_the_mesh_is_the_location_map_read_at_the_vertices(root):
     dp_out, found, camera = MeshPredictor(Known(), sampler)(image)
     np.testing.assert_array_equal(found.asnumpy(), sampler.resample(location_map).asnumpy())
     assert dp_out.shape == image.shape and camera.shape == (1, 3)
+
+
+def give_statistics(network: nn.Cell, rng) -> None:
+    """What training leaves in BatchNorm layers: none of it 0 or 1."""
+    for _, cell in network.cells_and_names():
+        if isinstance(cell, nn.BatchNorm2d):
+            for parameter in (cell.gamma, cell.beta, cell.moving_mean, cell.moving_variance):
+                parameter.set_data(ms.Tensor(rng.uniform(0.5, 1.5, parameter.shape).astype(np.float32)))
+
+
+@pytest.mark.parametrize("norm_type", ["GN", "BN"])
+def test_batch_norm_within_the_convolutions_changes_nothing(norm_type, root):
+    rng = np.random.default_rng(0)
+    _, dmr = random_network(root, *tiny_decomr.OPTIONS, "--data_dir", root, "--norm_type", norm_type)
+    give_statistics(dmr, rng)
+    dmr.set_train(False)
+    image = ms.Tensor(rng.normal(size=(2, 3, 64, 64)).astype(np.float32))
+    before = [output.asnumpy() for output in dmr.CNet(image)]
+    folded = fold_batch_norm(dmr)
+    left = [name for name, cell in folded.cells_and_names() if isinstance(cell, nn.BatchNorm2d)]
+    assert left == ([] if norm_type == "GN" else ["LNet.hg.norm"])  # that one follows a sum
+    for old, new in zip(before, folded.CNet(image), strict=True):
+        np.testing.assert_allclose(new.asnumpy(), old, rtol=0, atol=1e-5 * np.abs(old).max())

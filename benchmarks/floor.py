@@ -1,0 +1,119 @@
+"""How far from the floor: multiply-adds of the network as it is computed, at the machine's rate of matrix products.
+
+    python -m benchmarks.floor [--batch_size 4] [--work dp end infer] [--repeats 5]
+
+Convolutions and matrix products of one forward pass are counted as they run. A training step is taken for three
+forward passes: the gradients of a product are two products of its size. The matrix rate is that of numpy's float32
+product, measured in turn with the work.
+"""
+
+import argparse
+import math
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import utils.environment  # noqa: F401  isort: skip  before MindSpore
+
+import mindspore as ms
+import numpy as np
+
+from benchmarks.data import benchmark_root
+from benchmarks.model_side import add_settings, model_options, settings_words
+from benchmarks.side_by_side import Side
+from benchmarks.timing import machine, print_table
+from benchmarks.train_step import write_inputs
+from models.dense_cnn import DPNet, get_LNet
+from models.DMR import DMR
+from utils.errors import run_command
+
+SIDE = 3072  # of the matrices
+FORWARD_PASSES = {"dp": 3, "end": 3, "infer": 1}
+
+
+def _of_convolution(features, weight, output) -> int:
+    return output.size * math.prod(weight.shape[1:])
+
+
+def _of_transposed(features, weight, output) -> int:
+    return features.size * math.prod(weight.shape[1:])
+
+
+def _of_product(left, right, output) -> int:
+    return output.size * left.shape[-1]
+
+
+COUNTS = {"Conv2D": _of_convolution, "Conv2DTranspose": _of_transposed, "MatMul": _of_product}
+
+
+def multiply_adds(run: Callable) -> int:
+    """Those of the convolutions and matrix products of `run`, in PYNATIVE mode."""
+    counted, original = [], ms.ops.Primitive.__call__
+
+    def counting(primitive, *inputs):
+        output = original(primitive, *inputs)
+        if primitive.name in COUNTS:
+            counted.append(COUNTS[primitive.name](*inputs[:2], output))
+        return output
+
+    ms.ops.Primitive.__call__ = counting
+    try:
+        run()
+    finally:
+        ms.ops.Primitive.__call__ = original
+    return sum(counted)
+
+
+def count_image(arguments) -> dict[str, int]:
+    """Multiply-adds of one forward pass for one image, of the CNet and of both networks."""
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    dmr = DMR(DPNet(), get_LNet(model_options(arguments))).set_train(False)
+    image = ms.ops.zeros((1, 3, arguments.img_res, arguments.img_res))
+    cnet, both = multiply_adds(lambda: dmr.CNet(image)), multiply_adds(lambda: dmr(image))
+    return {"dp": cnet, "end": both, "infer": both}
+
+
+def matrix_rate(matrix: np.ndarray) -> float:
+    """Multiply-adds per second of one product of `matrix` with itself."""
+    start = time.perf_counter()
+    matrix @ matrix
+    return len(matrix) ** 3 / (time.perf_counter() - start)
+
+
+def row(work: str, count: int, folder: Path, root: Path, arguments) -> list:
+    """One line of the table: the work, and matrix products in turn with it."""
+    matrix = np.random.default_rng(0).random((SIDE, SIDE), np.float32)
+    rates, seconds = [], []
+    with Side("benchmarks.model_side", "mindspore", work, folder, root, *settings_words(arguments)) as side:
+        side.warm_up()
+        matrix_rate(matrix)
+        for _ in range(arguments.repeats):
+            seconds.append(side.run()["seconds"])
+            rates.append(matrix_rate(matrix))
+    floor = arguments.batch_size * FORWARD_PASSES[work] * count / median(rates)
+    return [work, f"{count / 1e9:.1f}", f"{median(rates) / 1e9:.0f}", f"{floor:.2f}", f"{median(seconds):.2f}",
+            f"{floor / median(seconds):.0%}"]  # fmt: skip
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--batch_size", type=int, default=4)
+    parser.add_argument("--work", nargs="+", choices=list(FORWARD_PASSES), default=list(FORWARD_PASSES))
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--data_dir", help="data root with a body model (default: one is generated)")
+    add_settings(parser)
+    arguments = parser.parse_args()
+    root = benchmark_root(arguments.data_dir).resolve()
+    counts = count_image(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        write_inputs(Path(folder), root, arguments.batch_size, arguments)
+        rows = [row(work, counts[work], Path(folder), root, arguments) for work in arguments.work]
+    print(f"{machine()}, batch {arguments.batch_size}, {' '.join(settings_words(arguments))}")
+    header = ["work", "G multiply-adds an image, forward", "matrix rate, G/s", "floor s", "measured s", "share"]
+    print_table(header, rows)
+
+
+if __name__ == "__main__":
+    run_command(main)

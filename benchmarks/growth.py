@@ -1,0 +1,98 @@
+"""How time and memory grow: with the batch, and with the number of rows of a data set.
+
+    python -m benchmarks.growth [--batch_size 1 2 4 8] [--work infer end] [--rows 1000 10000 100000]
+
+The slope is that of the least-squares line through the points. Every point is measured in a process of its own.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from benchmarks.data import benchmark_root
+from benchmarks.model_side import WORKS, add_settings, settings_words
+from benchmarks.side_by_side import REPOSITORY, Side, measure
+from benchmarks.timing import machine, print_table
+from benchmarks.train_step import write_inputs
+from utils.errors import run_command
+from utils.files import write_npz
+
+TABLE = Path("DATASET_NPZ_PATH/up_3d_trainval.npz")
+
+
+def slope(sizes: list[int], values: list[float]) -> str:
+    """What one more costs, and what none would: the line through the points."""
+    if len(sizes) < 2:
+        return "-"
+    step, start = np.polyfit(sizes, values, 1)
+    return f"{start:.4g} + {step:.4g} n"
+
+
+def batch_rows(work: str, root: Path, arguments) -> list[list]:
+    """One line a batch size, and the fitted line."""
+    points = []
+    for size in arguments.batch_size:
+        with tempfile.TemporaryDirectory() as folder:
+            write_inputs(Path(folder), root, size, arguments)
+            side = Side("benchmarks.model_side", "mindspore", work, folder, root, *settings_words(arguments))
+            measure([side], arguments.repeats)
+            points.append((size, median(side.seconds), side.peak))
+    return lines(f"{work}, batch", points)
+
+
+def row_rows(root: Path, arguments) -> list[list]:
+    """The same for opening a training list of n rows and making its first batch."""
+    points = []
+    for count in arguments.rows:
+        with tempfile.TemporaryDirectory() as folder:
+            write_list(root, Path(folder), count)
+            side = Side("benchmarks.open_list", folder)
+            measure([side], arguments.repeats)
+            points.append((count, side.first, side.peak))
+    return lines("start to first batch, rows", points)
+
+
+def write_list(root: Path, folder: Path, count: int) -> None:
+    """A data root with a training list of `count` rows, all of the photographs of `root`; the rest are links."""
+    if not (root / TABLE).exists():
+        words = ["preprocess_datasets.py", "--train_files", "--gt_iuv", "--data_dir", str(root)]
+        subprocess.run([sys.executable, *words], cwd=REPOSITORY, check=True)
+    for path in root.iterdir():
+        if path.name != TABLE.parent.name:
+            (folder / path.name).symlink_to(path)
+    (folder / TABLE.parent).mkdir()
+    with np.load(root / TABLE) as table:
+        chosen = np.arange(count) % len(table["imgname"])
+        write_npz(folder / TABLE, **{name: table[name][chosen] for name in table.files})
+
+
+def lines(title: str, points: list[tuple]) -> list[list]:
+    sizes, seconds, peaks = map(list, zip(*points, strict=True))
+    table = [[title, size, f"{time:.3f}", f"{peak:.0f}"] for size, time, peak in points]
+    return [*table, [title, "n", slope(sizes, seconds), slope(sizes, peaks)]]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--batch_size", type=int, nargs="*", default=[1, 2, 4, 8])
+    parser.add_argument("--work", nargs="*", choices=WORKS, default=["infer", "end"])
+    parser.add_argument("--rows", type=int, nargs="*", default=[1000, 10_000, 100_000])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--data_dir", help="data root, prepared as UP-3D (default: one is generated)")
+    add_settings(parser)
+    arguments = parser.parse_args()
+    root = benchmark_root(arguments.data_dir).resolve()
+    rows = row_rows(root, arguments) if arguments.rows else []
+    for work in arguments.work:
+        rows += batch_rows(work, root, arguments)
+    print(f"{machine()}, {' '.join(settings_words(arguments))}, {arguments.repeats} repeats")
+    print_table(["what", "n", "seconds", "peak MiB"], rows)
+
+
+if __name__ == "__main__":
+    run_command(main)
