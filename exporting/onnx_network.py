@@ -19,6 +19,7 @@ from models.layer import ConvBottleNeck, HourGlass, NearestBottleNeck
 from models.resnet import FEATURE_CHANNELS, Bottleneck, ResNet50
 from models.upsample import BilinearUpsample2
 from models.uv_generator import SparseMap
+from utils.errors import UserError
 
 
 def build(network: ExportedNetwork, shape: tuple):
@@ -153,6 +154,8 @@ class Walk:
         """Location map [B, R * R, 3] and camera."""
         writer = self.writer
         side = cell.warp_res
+        if not cell.warps:
+            raise UserError("a network trained with --no_warp is for comparison and has no ONNX form.")
         surface = self.warp(iuv, features, FEATURE_CHANNELS[self.level], side)
         code = self.cell(cell.fc_head, codes)
         width = cell.fc_head[-1].out_channels

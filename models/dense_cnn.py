@@ -160,6 +160,8 @@ class UVNet(nn.Cell):
         width: scales all channel counts; 1 is the paper's network. The groups of GroupNorm keep
             their number, not their size: in a thin network, wide groups would mix so many of the few
             channels that their different means drown what varies over the map.
+        warps: False leaves the surface empty: the LNet then sees the code and the reference map alone.
+            For comparison, to measure what dense correspondence earns.
     """
 
     def __init__(
@@ -170,8 +172,10 @@ class UVNet(nn.Cell):
         warp_lv: int = 2,
         norm_type: str = "GN",
         width: float = 1.0,
+        warps: bool = True,
     ):
         super().__init__()
+        self.warps = warps
         self.warp_res = ATLAS_LEVEL_SIZE >> warp_lv
         uv_level = {ATLAS_LEVEL_SIZE >> level: level for level in range(2)}[uv_res]
         base = int(256 * width)
@@ -198,6 +202,8 @@ class UVNet(nn.Cell):
     def construct(self, dp_out: Tensor, dp_feature: Tensor, codes: Tensor):
         batch = codes.shape[0]
         surface = warp_feature(dp_out, dp_feature, self.warp_res)
+        if not self.warps:
+            surface = ops.zeros_like(surface)
         reference_map = ops.tile(self.reference_map, (batch, 1, 1, 1))
         features = self.uv_conv1(ops.concat([surface, reference_map], 1), self.fc_head(codes))
         features = self.decoder(self.uv_conv2(self.hg(features)))
@@ -214,4 +220,5 @@ def get_LNet(options) -> UVNet:  # noqa: N802  name that users import
         warp_lv=options.warp_level,
         norm_type=options.norm_type,
         width=options.lnet_width,
+        warps=not options.no_warp,
     )

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests import tiny_decomr
+from tests.network_hosts import two_hosts
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROGRAM = REPOSITORY / "tests" / "distributed_program.py"
@@ -27,16 +28,31 @@ def folder(tmp_path_factory):
         yield root
 
 
-def run(launcher: list, folder: Path, name: str, mode: str, *arguments) -> list:
-    """What each rank wrote."""
+def run(launchers: list[list], folder: Path, name: str, mode: str, *arguments) -> list:
+    """The program started by each of `launchers` at the same time: what each rank wrote."""
     options = [*tiny_decomr.OPTIONS, "--use_smpl_joints", "--device_target", "CPU", "--mode", mode, *arguments]
     # msrun starts the first `python` of the path
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = dict(os.environ, PATH=path, PYTHONPATH=str(REPOSITORY), DECOMR_DATA=str(folder), OMP_NUM_THREADS="1")
-    command = [*launcher, str(PROGRAM), str(folder), name, *map(str, options)]
-    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=500)
+    program = [str(PROGRAM), str(folder), name, *map(str, options)]
+    started = [
+        subprocess.Popen(
+            [*launcher, *program],
+            cwd=folder,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        for launcher in launchers
+    ]
+    try:
+        told = [process.communicate(timeout=500)[0][-3000:] for process in started]
+    finally:
+        for process in started:
+            process.kill()
     files = sorted(folder.glob(f"{name}_*.npz"))
-    assert files, result.stdout[-3000:] + result.stderr[-3000:]
+    assert files, "\n".join(told)
     return [dict(np.load(file)) for file in files]
 
 
@@ -48,14 +64,20 @@ def free_port() -> int:
 
 @pytest.mark.slow
 def test_two_ranks_follow_one_process(folder):
-    """BatchNorm takes its statistics over both ranks."""
+    """On two hosts, where the machine can have network namespaces. BatchNorm takes its statistics over both ranks."""
     mode, options = "graph", ["--sync_bn"]
-    (alone,) = run([sys.executable], folder, f"alone_{mode}", mode, *options)
-    launcher = [
-        str(Path(sys.executable).with_name("msrun")), f"--worker_num={RANKS}", f"--local_worker_num={RANKS}",
-        f"--master_port={free_port()}", f"--log_dir={folder / 'msrun_log'}", "--join=True",
-    ]  # fmt: skip
-    ranks = run(launcher, folder, f"rank_{mode}", mode, "--run_distribute", "True", "--ngpu", RANKS, *options)
+    (alone,) = run([[sys.executable]], folder, f"alone_{mode}", mode, *options)
+    with two_hosts() as hosts:
+        port = free_port()
+        launchers = [
+            [
+                *host.words, Path(sys.executable).with_name("msrun"), f"--worker_num={RANKS}", "--local_worker_num=1",
+                f"--master_addr={hosts[0].address}", f"--master_port={port}", f"--node_rank={number}",
+                f"--log_dir={folder / f'msrun_log_{number}'}", "--join=True",
+            ]
+            for number, host in enumerate(hosts)
+        ]  # fmt: skip
+        ranks = run(launchers, folder, f"rank_{mode}", mode, "--run_distribute", "True", "--ngpu", RANKS, *options)
     assert len(ranks) == RANKS
     losses = np.mean([rank.pop("losses") for rank in ranks], axis=0)
     np.testing.assert_allclose(losses, alone.pop("losses"), rtol=1e-4)

@@ -20,7 +20,8 @@ from utils.errors import UserError
 from utils.files import write_text
 from utils.train_options import TrainOptions
 
-ARCHITECTURE = ("model", "img_res", "uv_res", "uv_type", "uv_channels", "warp_level", "norm_type", "lnet_width")
+ARCHITECTURE = ("model", "img_res", "uv_res", "uv_type", "uv_channels", "warp_level", "norm_type", "lnet_width",
+                "no_warp")  # fmt: skip
 CONFIG_NAME = "config.json"
 ROOM = 2  # times its size: some may be taken by other processes before it is read
 DATE_STEP = 1_000_000  # ns between the dates of two checkpoints, at least

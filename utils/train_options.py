@@ -91,6 +91,9 @@ class TrainOptions:
         model.add_argument(
             "--lnet_width", type=float, default=1.0, help="factor on the LNet's channels; 1 is the paper's network"
         )
+        self._flag(
+            model, "--no_warp", "carry nothing to the surface, for comparison: the LNet sees global features alone"
+        )
 
     def _add_data(self):
         data = self.parser.add_argument_group("data and augmentation")

@@ -1,0 +1,25 @@
+"""What the benchmarks count and add up, on cases small enough to do by hand."""
+
+import numpy as np
+import pytest
+from mindspore import ops
+
+from benchmarks.convergence import elapsed
+from benchmarks.floor import multiply_adds
+
+
+def test_products_are_counted():
+    image, kernel = ops.zeros((2, 3, 8, 8)), ops.zeros((5, 3, 3, 3))
+    assert multiply_adds(lambda: ops.conv2d(image, kernel, None, 1, "pad", 1)) == 2 * 8 * 8 * 5 * 3 * 9
+    transposed = ops.Conv2DTranspose(5, 4, pad_mode="pad", pad=(1, 1, 1, 1), stride=2)
+    assert multiply_adds(lambda: transposed(image, ops.zeros((3, 5, 4, 4)), (2, 5, 16, 16))) == 2 * 8 * 8 * 3 * 5 * 16
+    assert multiply_adds(lambda: ops.MatMul()(ops.zeros((7, 11)), ops.zeros((11, 13)))) == 7 * 11 * 13
+    assert multiply_adds(lambda: image + 1) == 0
+
+
+def test_pauses_between_records_are_no_training():
+    records = [
+        {"time": 10.0, "step": 20, "samples_per_s": 8.0},  # 20 steps of 4 in 10 s
+        {"time": 5000.0, "step": 40, "samples_per_s": 4.0},
+    ]
+    assert elapsed(records) == pytest.approx(np.array([0, 10, 30]) / 3600)
