@@ -11,14 +11,14 @@ CNet, then LNet, evaluates, and draws test images. Needs Python 3.11 or 3.12 and
 to PyPI; no GPU, no root, no registration. Run it again to continue where it stopped.
 
   --out DIR       where everything goes (default: quickstart/)
-  --num_train N   training photographs (default 200)
+  --num_train N   training photographs (default 400)
   --num_test N    test photographs (default 40)
   --fresh         train anew; generated data is kept
   -- OPTIONS      further options for train.py, for example: -- --num_epochs_end 20
 EOF
 }
 
-out="" num_train=200 num_test=40 fresh=no
+out="" num_train=400 num_test=40 fresh=no
 while [ $# -gt 0 ]; do
     case "$1" in
         --out) out="${2:?--out needs a folder}"; shift 2 ;;
@@ -50,14 +50,14 @@ say "1/4 generate a body model, its atlas and photographs"
 say "2/4 prepare them: npz files and IUV images"
 "$PYTHON" preprocess_datasets.py --train_files --eval_files --gt_iuv --workers "$workers"
 
-# Smaller than the paper's settings, so that two CPU cores finish in minutes: crops of 160 instead of
+# Smaller than the paper's settings, so that two CPU cores finish in minutes: crops of 128 instead of
 # 224 pixels, a surface of 32 x 32 instead of 64 x 64 cells, an LNet of 1/8 of the channels, small batches,
 # larger steps, plain crops, losses that count every vertex alike, networks that start as their skips, a CNet
 # that stays as it is while the LNet learns.
-common=(--img_res 160 --warp_level 3 --lnet_width 0.125 --batch_size 4 --num_workers 1 --lr 1e-3 --no_augmentation --log_freq 20 --summary_steps 1000
-        --lr_schedule linear --zero_init_residual --log_dir "$out/logs")
-dp=(--stage dp --name quickstart_dp --ckpt_dir "$out/ckpt_dp" --num_epochs_dp 5 --lam_dp_mask 1)
-end=(--stage end --name quickstart_end --ckpt_dir "$out/ckpt" --num_epochs_end 16
+common=(--img_res 128 --warp_level 3 --lnet_width 0.125 --batch_size 4 --num_workers 1 --lr 1e-3 --lr_schedule linear
+        --no_augmentation --zero_init_residual --log_freq 20 --summary_steps 1000 --log_dir "$out/logs")
+dp=(--stage dp --name quickstart_dp --ckpt_dir "$out/ckpt_dp" --num_epochs_dp 3 --lam_dp_mask 1)
+end=(--stage end --name quickstart_end --ckpt_dir "$out/ckpt" --num_epochs_end 8
      --freeze_cnet --lam_mesh 10 --lam_uv 0.2 --gtkey3d_from_mesh)
 if [ "$fresh" = yes ]; then
     rm -rf "$out/ckpt_dp" "$out/ckpt" "$out/logs"
