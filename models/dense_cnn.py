@@ -20,6 +20,7 @@ FOREGROUND = 0.5  # a pixel belongs to the body where its mask is above
 COUNT_EPSILON = 1e-8
 POSITION_CHANNELS = 3  # pixel x, pixel y, "cell was hit"
 REFERENCE_CHANNELS = 3
+UPRIGHT_CAMERA = (1.0, 0.0, 0.0)  # s, tx, ty: the crop is 2 m high, its middle the root
 
 
 class DPNet(nn.Cell):
@@ -112,6 +113,13 @@ def make_camera_head(code_channels: int) -> nn.SequentialCell:
         nn.LeakyReLU(0.2),
         nn.Dense(256, 3),
     )
+
+
+def start_constant(camera_head: nn.SequentialCell) -> None:
+    """Let a new camera head give UPRIGHT_CAMERA for every image: the weights of its last layer are 0."""
+    last = camera_head[-1]
+    last.weight.set_data(ops.zeros_like(last.weight))
+    last.bias.set_data(Tensor(UPRIGHT_CAMERA, ms.float32))
 
 
 class SurfaceInput(nn.SequentialCell):

@@ -9,7 +9,7 @@ import scipy.spatial.transform
 from mindspore import nn
 
 from models.adam import Adam
-from models.dense_cnn import DPNet, UVNet, get_LNet, warp_feature
+from models.dense_cnn import UPRIGHT_CAMERA, DPNet, UVNet, get_LNet, warp_feature
 from models.geometric_layers import rodrigues
 from models.smpl import SMPL
 from models.TrainOneStepEnd import TrainOneStepEnd
@@ -89,6 +89,12 @@ def test_only_the_codes_reach_a_network_without_warp(word, sees_the_surface, roo
         dp_out, features = (rng.random((1, channels, 16, 16), np.float32) for channels in (3, 256))
         maps.append(lnet(ms.Tensor(dp_out), ms.Tensor(features), codes)[0].asnumpy())
     assert np.array_equal(*maps) is not sees_the_surface
+
+
+def test_a_simple_start_gives_every_image_the_upright_camera(root):
+    lnet = build_dmr(DPNet(), tiny_decomr.make_options("--zero_init_residual")).LNet.set_train()
+    codes = ms.Tensor(np.random.default_rng(0).normal(size=(3, 2048)).astype(np.float32))
+    np.testing.assert_array_equal(lnet.camera(codes).asnumpy(), [UPRIGHT_CAMERA] * 3)
 
 
 # --- body model

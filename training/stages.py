@@ -8,7 +8,7 @@ from mindspore import nn
 
 from models.accumulation import AccumulatedStep
 from models.adam import Adam
-from models.dense_cnn import DPNet, get_LNet
+from models.dense_cnn import DPNet, get_LNet, start_constant
 from models.DMR import DMR, FrozenCNetDMR
 from models.layer import zero_init_residual
 from models.losses import current_world_size
@@ -66,6 +66,7 @@ def build_dmr(cnet: DPNet, options) -> DMR:
     lnet = get_LNet(options)
     if options.zero_init_residual:
         zero_init_residual(lnet)
+        start_constant(lnet.camera)
     return FrozenCNetDMR(cnet, lnet) if options.freeze_cnet else DMR(cnet, lnet)
 
 

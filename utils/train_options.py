@@ -144,7 +144,11 @@ class TrainOptions:
             help="O2, O3: float16 with dynamic loss scaling; only on GPU and Ascend",
         )
         self._flag(training, "--sync_bn", "BatchNorm over the samples of all ranks")
-        self._flag(training, "--zero_init_residual", "bottlenecks of new networks start as their skip alone")
+        self._flag(
+            training,
+            "--zero_init_residual",
+            "new networks start simple: bottlenecks as their skip alone, the camera constant",
+        )
         training.add_argument("--adam_beta1", type=float, default=0.9)
         training.add_argument("--wd", type=float, default=0, help="weight decay")
 
