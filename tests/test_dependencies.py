@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import REPOSITORY
 
 LOCKS = ("requirements.lock", "requirements-dev.lock")
-PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
+PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 LEFT_OUT = {"torch"}  # of the locks: its builds have different hashes
 
 
