@@ -1,6 +1,6 @@
 """Can the model learn at all? Fit 8 photographs with the project's own commands and evaluate on the same 8.
 
-    python -m benchmarks.overfit [--out overfit] [--steps_dp 320] [--steps_end 1600] [-- TRAIN_OPTIONS]
+    python -m benchmarks.overfit [--out overfit] [--steps_dp 700] [--steps_end 1400] [-- TRAIN_OPTIONS]
 
 Prints what eval.py prints. Expected of a sound implementation: shape error below 20 mm, mask IoU above 0.95.
 """
@@ -18,6 +18,7 @@ from utils.files import write_npz
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PHOTOGRAPHS = 8
+BATCH = 4
 REPEATS = 20  # of the list in one epoch, so that epochs are not too short to be worth a checkpoint
 
 
@@ -44,28 +45,28 @@ def prepare(root: Path, commands: Commands) -> None:
     write_npz(train, **{name: np.concatenate([values] * REPEATS) for name, values in rows.items()})
 
 
-def epochs(steps: int, batch_size: int) -> int:
-    return -(-steps * batch_size // (PHOTOGRAPHS * REPEATS))
+def epochs(steps: int) -> int:
+    return -(-steps * BATCH // (PHOTOGRAPHS * REPEATS))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", default="overfit", help="folder for data, weights and results")
-    parser.add_argument("--steps_dp", type=int, default=320)
-    parser.add_argument("--steps_end", type=int, default=1600)
+    parser.add_argument("--steps_dp", type=int, default=700)
+    parser.add_argument("--steps_end", type=int, default=1400)
     parser.add_argument("options", nargs="*", help="further options of train.py, after --")
     arguments = parser.parse_args()
     out = Path(arguments.out).resolve()
     commands = Commands(out / "data")
     prepare(out / "data", commands)
-    common = ["--img_res", 128, "--lnet_width", 0.125, "--lr", 1e-3, "--lr_schedule", "linear", "--no_augmentation",
-              "--num_workers", 1, "--log_dir", out / "logs", *arguments.options]  # fmt: skip
-    dp, end = epochs(arguments.steps_dp, 8), epochs(arguments.steps_end, 4)
-    commands.run("train.py", "--stage", "dp", "--ckpt_dir", out / "ckpt_dp", "--name", "overfit_dp", "--batch_size", 8,
+    common = ["--img_res", 192, "--lnet_width", 0.125, "--batch_size", BATCH, "--lr", 1e-3, "--lr_schedule", "linear",
+              "--no_augmentation", "--zero_init_residual", "--num_workers", 1, "--log_dir", out / "logs",
+              *arguments.options]  # fmt: skip
+    dp, end = epochs(arguments.steps_dp), epochs(arguments.steps_end)
+    commands.run("train.py", "--stage", "dp", "--ckpt_dir", out / "ckpt_dp", "--name", "overfit_dp",
                  "--num_epochs_dp", dp, "--lam_dp_mask", 1, *common)  # fmt: skip
-    commands.run("train.py", "--stage", "end", "--ckpt_dir", out / "ckpt", "--name", "overfit_end", "--batch_size", 4,
-                 "--num_epochs_end", end, "--freeze_cnet", "--zero_init_residual", "--gtkey3d_from_mesh",
-                 "--lam_mesh", 10, "--lam_uv", 0.2,
+    commands.run("train.py", "--stage", "end", "--ckpt_dir", out / "ckpt", "--name", "overfit_end",
+                 "--num_epochs_end", end, "--freeze_cnet", "--gtkey3d_from_mesh", "--lam_mesh", 10, "--lam_uv", 0.2,
                  "--pretrained_checkpoint", out / "ckpt_dp" / "rank0" / f"CNet_{dp}.ckpt", *common)  # fmt: skip
     commands.run("eval.py", "--eval_dir", out / "ckpt" / "rank0", "--save_root", out / "results", "--batch_size", 8,
                  "--num_workers", 1, "--num_vis", PHOTOGRAPHS)  # fmt: skip
