@@ -220,12 +220,19 @@ class _Watch:
     def __exit__(self, *_):
         self.ended.set()
         self.thread.join()
+        self._release()  # whoever saw the death: the iterator is stopped next, and would wait for the dead one's items
+
+    def _release(self) -> None:
+        """Let MindSpore wait for no worker any more."""
+        eof = getattr(self.sample_fn, "eof", None)
+        if eof is not None:  # None before the workers start and after they have ended
+            eof.set()
 
     def _look(self) -> None:
         while not self.ended.wait(WATCH_INTERVAL):
             self._look_once()
             if self.death is not None:
-                self.sample_fn.eof.set()
+                self._release()
                 return
 
     def _look_once(self) -> None:

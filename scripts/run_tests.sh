@@ -32,9 +32,8 @@ if [ "$fast" = yes ]; then
     "$PYTHON" -m mypy
     # listed, not held against the change at hand: what is published overnight is not its doing
     PYTHON="$PYTHON" bash scripts/audit_dependencies.sh || true
-    # a process a core, each with one thread; a process needs 2 GB
-    cores="$(nproc)"
-    OMP_NUM_THREADS=1 "$PYTHON" -m pytest -m "not slow" -n "$((cores < 4 ? cores : 4))" --dist worksteal --durations 8 "$@"
+    cores="$(nproc)" # a process for each, of 2 GB
+    "$PYTHON" -m pytest -m "not slow" -n "$((cores < 4 ? cores : 4))" --durations 8 "$@"
 fi
 if [ "$slow" = yes ]; then
     "$PYTHON" -m pytest -m slow --durations 0 "$@"

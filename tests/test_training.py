@@ -105,7 +105,15 @@ def test_large_numbers_arrive_whole():
     assert ThreeRanks([numbers[0], numbers[2]]).gather(numbers[1]) == numbers
 
 
-def test_a_signal_is_a_request_and_a_second_one_ends_the_process_as_usual():
+@pytest.fixture
+def interruptible():
+    """SIGINT as in a terminal: shells start jobs in the background with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_signal_is_a_request_and_a_second_one_ends_the_process_as_usual(interruptible):
     with StopRequests(Ranks()) as stop:
         assert stop.pending() is None
         os.kill(os.getpid(), signal.SIGINT)

@@ -1,13 +1,15 @@
 """A sample that cannot be read, in the middle of an epoch: named, counted, replaced; too many end the run."""
 
 import signal
+import threading
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
 import pytest
 
 import utils.environment  # noqa: F401, I001  before MindSpore
-from datasets.loader import create_loader
+from datasets.loader import _Watch, _WorkerDied, create_loader
 from datasets.replacement import MAX_TRIES, REPLACED, Replacing
 from training.bad_samples import BadSamples
 from utils.errors import UserError
@@ -99,6 +101,14 @@ def test_a_killed_worker_is_replaced_and_no_batch_is_lost(capfd):
     found = batches(BAD, workers=2, each=lambda number: kill_a_worker() if number == 3 else None)
     assert found == batches(BAD)
     assert capfd.readouterr().err.count("died (exit code -9), perhaps for lack of memory; new ones go on after") == 1
+
+
+def test_nothing_waits_for_a_dead_worker_whoever_sees_it_first():
+    worker = SimpleNamespace(pid=1, exitcode=-9)
+    sample_fn = SimpleNamespace(workers=[worker], eof=threading.Event())
+    with pytest.raises(_WorkerDied), _Watch(sample_fn) as watch:
+        watch.next(iter([{}]))  # before the watching thread looks for the first time
+    assert sample_fn.eof.is_set()
 
 
 def test_workers_that_die_again_and_again_end_the_run(monkeypatch):
