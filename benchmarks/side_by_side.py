@@ -1,12 +1,13 @@
 """Two programs measured in turn (A B A B ...), each in a process of its own.
 
 In one process the two libraries' threads, allocators and caches would disturb each other. A process
-that is not at work waits for a line of input, asleep.
+that is not at work is stopped: its threads may otherwise go on looking for work.
 """
 
 import contextlib
 import json
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -45,17 +46,20 @@ class Side:
         return self
 
     def __exit__(self, *failure):
+        self.process.send_signal(signal.SIGCONT)
         self.process.stdin.close()
         self.process.wait()
 
     def run(self) -> dict:
         """One round of the work: its answer. Lines that libraries print are passed over."""
+        self.process.send_signal(signal.SIGCONT)
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
         for line in self.process.stdout:
             if line.startswith("{"):
                 answer = json.loads(line)
                 self.peak = answer["peak"]
+                self.process.send_signal(signal.SIGSTOP)
                 return answer
         raise UserError(f"{' '.join(self.words[1:])} ended without an answer; its message stands above.")
 
