@@ -102,9 +102,9 @@ def main():
     add_settings(parser)
     arguments = parser.parse_args()
     root = benchmark_root(arguments.data_dir).resolve()
-    counts = count_image(arguments)
     with tempfile.TemporaryDirectory() as folder:
         write_inputs(Path(folder), root, arguments.batch_size, arguments)
+        counts = count_image(arguments)  # after the twin was imported, which chooses MindSpore's device
         rows = [row(work, counts[work], Path(folder), root, arguments) for work in arguments.work]
     print(f"{machine()}, batch {arguments.batch_size}, {' '.join(settings_words(arguments))}")
     header = ["work", "G multiply-adds an image, forward", "matrix rate, G/s", "floor s", "measured s", "share"]

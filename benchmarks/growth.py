@@ -45,14 +45,14 @@ def batch_rows(work: str, root: Path, arguments) -> list[list]:
     return lines(f"{work}, batch", points)
 
 
-def row_rows(root: Path, arguments) -> list[list]:
-    """The same for opening a training list of n rows and making its first batch."""
+def row_rows(root: Path, counts: list[int]) -> list[list]:
+    """The same for starting, opening a training list of n rows and making its first batch."""
     points = []
-    for count in arguments.rows:
+    for count in counts:
         with tempfile.TemporaryDirectory() as folder:
             write_list(root, Path(folder), count)
-            side = Side("benchmarks.open_list", folder)
-            measure([side], arguments.repeats)
+            with Side("benchmarks.open_list", folder) as side:
+                side.warm_up()
             points.append((count, side.first, side.peak))
     return lines("start to first batch, rows", points)
 
@@ -87,7 +87,7 @@ def main():
     add_settings(parser)
     arguments = parser.parse_args()
     root = benchmark_root(arguments.data_dir).resolve()
-    rows = row_rows(root, arguments) if arguments.rows else []
+    rows = row_rows(root, arguments.rows) if arguments.rows else []
     for work in arguments.work:
         rows += batch_rows(work, root, arguments)
     print(f"{machine()}, {' '.join(settings_words(arguments))}, {arguments.repeats} repeats")

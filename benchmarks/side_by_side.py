@@ -6,6 +6,7 @@ that is not at work is stopped: its threads may otherwise go on looking for work
 
 import contextlib
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -40,8 +41,10 @@ class Side:
 
     def __enter__(self):
         self.start = time.perf_counter()
+        # importing MindSpore sets OMP_NUM_THREADS=1 below Python: a child that inherited it would have one thread
+        environment = os.environ.copy()
         self.process = subprocess.Popen(
-            self.words, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            self.words, cwd=REPOSITORY, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         return self
 

@@ -32,8 +32,8 @@ if [ "$fast" = yes ]; then
     "$PYTHON" -m mypy
     # listed, not held against the change at hand: what is published overnight is not its doing
     PYTHON="$PYTHON" bash scripts/audit_dependencies.sh || true
-    cores="$(nproc)" # a process for each, of 2 GB
-    "$PYTHON" -m pytest -m "not slow" -n "$((cores < 4 ? cores : 4))" --durations 8 "$@"
+    cores="$(nproc)" # a process of up to 5 GB each, at most two
+    "$PYTHON" -m pytest -m "not slow" -n "$((cores < 2 ? cores : 2))" --durations 8 "$@"
 fi
 if [ "$slow" = yes ]; then
     "$PYTHON" -m pytest -m slow --durations 0 "$@"

@@ -1,9 +1,9 @@
-"""Five training steps of stage `end`, alone or as one rank of several: run by tests/test_distributed.py.
+"""Five training steps of stage `end` with BatchNorm over all ranks, of which this process is one or the only one.
 
     python tests/distributed_program.py FOLDER NAME [options of train.py]
 
-FOLDER/batch.npz holds the whole batch; each rank takes its share. Writes FOLDER/NAME_{rank}.npz: losses of
-every step, and how far every parameter moved.
+Run by tests/test_distributed.py. FOLDER/batch.npz holds the whole batch; each rank takes its share. Writes
+FOLDER/NAME_{rank}.npz: losses of every step, and how far every parameter moved.
 """
 
 import sys
@@ -26,14 +26,6 @@ from utils.train_options import TrainOptions
 
 STEPS = 5
 LEARNING_RATE = 2e-6  # of SGD: Adam turns the rounding of a vanishing gradient into whole steps
-# frozen statistics do not keep the signal of a random encoder in bounds; weaker residual branches do
-BRANCH_SCALE = 0.25
-
-
-def weaken_branches(dmr: nn.Cell) -> None:
-    for name, parameter in dmr.parameters_and_names():
-        if name.endswith("bn3.gamma"):
-            parameter.set_data(parameter * BRANCH_SCALE)
 
 
 def main():
@@ -46,15 +38,12 @@ def main():
         batch = {column: content[column][own] for column in content}
     dmr = DMR(DPNet(), get_LNet(options))
     smooth_activations(dmr)  # a ReLU that opens by rounding on one side only would part the trajectories
-    weaken_branches(dmr)
-    if options.sync_bn:
-        synchronise_batch_norm(dmr, device.world_size)
+    synchronise_batch_norm(dmr, device.world_size)
     start = {name: parameter.asnumpy().copy() for name, parameter in dmr.parameters_and_names()}
     loss_cell = WithLossCellEnd(dmr, options)
     step = TrainOneStepEnd(loss_cell, nn.SGD(dmr.trainable_params(), LEARNING_RATE, momentum=0.9))
-    # without --sync_bn BatchNorm keeps its statistics: those of a rank's share are not those of the batch
-    step.set_train(options.sync_bn)
-    dmr.set_train(options.sync_bn)
+    step.set_train(True)
+    dmr.set_train(True)
     inputs = [ms.Tensor(batch[column]) for column in loss_cell.input_names]
     losses = [[float(value.asnumpy()) for value in step(*inputs)] for _ in range(STEPS)]
     moved = {name: parameter.asnumpy() - start[name] for name, parameter in dmr.parameters_and_names()}

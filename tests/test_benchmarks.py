@@ -1,11 +1,14 @@
 """What the benchmarks count and add up, on cases small enough to do by hand."""
 
+import os
+
 import numpy as np
 import pytest
 from mindspore import ops
 
 from benchmarks.convergence import elapsed
 from benchmarks.floor import multiply_adds
+from benchmarks.side_by_side import Side
 
 
 def test_the_products_of_convolutions_are_counted():
@@ -21,4 +24,10 @@ def test_pauses_between_records_are_no_training():
         {"time": 10.0, "step": 20, "samples_per_s": 8.0},  # 20 steps of 4 in 10 s
         {"time": 5000.0, "step": 40, "samples_per_s": 4.0},
     ]
-    assert elapsed(records) == pytest.approx(np.array([0, 10, 30]) / 3600)
+    assert elapsed(records, batch=4) == pytest.approx(np.array([0, 10, 30]) / 3600)
+
+
+def test_a_side_has_the_threads_that_it_would_have_alone():
+    """MindSpore, imported here, has asked for one thread in the name of all children."""
+    with Side("tests.threads_program") as side:
+        assert side.run()["threads"] == os.environ.get("OMP_NUM_THREADS")

@@ -28,9 +28,9 @@ def folder(tmp_path_factory):
         yield root
 
 
-def run(launchers: list[list], folder: Path, name: str, mode: str, *arguments) -> list:
+def run(launchers: list[list], folder: Path, name: str, *arguments) -> list:
     """The program started by each of `launchers` at the same time: what each rank wrote."""
-    options = [*tiny_decomr.OPTIONS, "--use_smpl_joints", "--device_target", "CPU", "--mode", mode, *arguments]
+    options = [*tiny_decomr.OPTIONS, "--use_smpl_joints", "--device_target", "CPU", "--mode", "graph", *arguments]
     # msrun starts the first `python` of the path
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = dict(os.environ, PATH=path, PYTHONPATH=str(REPOSITORY), DECOMR_DATA=str(folder), OMP_NUM_THREADS="1")
@@ -65,8 +65,7 @@ def free_port() -> int:
 @pytest.mark.slow
 def test_two_ranks_follow_one_process(folder):
     """On two hosts, where the machine can have network namespaces. BatchNorm takes its statistics over both ranks."""
-    mode, options = "graph", ["--sync_bn"]
-    (alone,) = run([[sys.executable]], folder, f"alone_{mode}", mode, *options)
+    (alone,) = run([[sys.executable]], folder, "alone")
     with two_hosts() as hosts:
         port = free_port()
         launchers = [
@@ -77,7 +76,7 @@ def test_two_ranks_follow_one_process(folder):
             ]
             for number, host in enumerate(hosts)
         ]  # fmt: skip
-        ranks = run(launchers, folder, f"rank_{mode}", mode, "--run_distribute", "True", "--ngpu", RANKS, *options)
+        ranks = run(launchers, folder, "rank", "--run_distribute", "True", "--ngpu", RANKS)
     assert len(ranks) == RANKS
     losses = np.mean([rank.pop("losses") for rank in ranks], axis=0)
     np.testing.assert_allclose(losses, alone.pop("losses"), rtol=1e-4)
