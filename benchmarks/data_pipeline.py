@@ -8,9 +8,7 @@ images per second of processor time, all threads and processes together.
 """
 
 import argparse
-import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +19,7 @@ import utils.environment  # noqa: F401  isort: skip  before MindSpore
 import cv2
 import numpy as np
 
+from benchmarks.memory import peak_of_command
 from datasets.loader import create_loader
 from datasets.open_dataset import open_dataset
 from datasets.video import read_frame
@@ -91,10 +90,8 @@ def preparation_rows(root: Path, count: int, workers: int) -> list[tuple[str, st
             shutil.rmtree(made, ignore_errors=True)
         command = [sys.executable, "preprocess_datasets.py", "--train_files", "--gt_iuv", "--workers", str(workers)]
         started = time.perf_counter()
-        subprocess.run([*command, "--data_dir", str(root)], check=True, capture_output=True)
+        memory.append(peak_of_command([*command, "--data_dir", str(root)]))
         seconds.append(time.perf_counter() - started)
-        # of the largest process that has ended so far; the second run can only be as large or larger
-        memory.append(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
     each = (seconds[1] - seconds[0]) / (count - quarter)
     speed = f"{1 / each:.1f} images/s, 1000 in {1000 * each / 60:.1f} min"
     return [

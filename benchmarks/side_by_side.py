@@ -7,17 +7,14 @@ that is not at work is stopped: its threads may otherwise go on looking for work
 import contextlib
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
+from benchmarks.memory import REPOSITORY, peak_of_this_process
 from utils.errors import UserError
-
-REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def serve(work: Callable) -> None:
@@ -26,8 +23,7 @@ def serve(work: Callable) -> None:
         start = time.perf_counter()
         work()
         seconds = time.perf_counter() - start
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps({"seconds": seconds, "peak": peak}), flush=True)
+        print(json.dumps({"seconds": seconds, "peak": peak_of_this_process()}), flush=True)
 
 
 class Side:

@@ -1,6 +1,8 @@
 """What the benchmarks count and add up, on cases small enough to do by hand."""
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from mindspore import ops
 
 from benchmarks.convergence import elapsed
 from benchmarks.floor import multiply_adds
+from benchmarks.memory import REPOSITORY, peak_of_command
 from benchmarks.side_by_side import Side
 
 
@@ -31,3 +34,16 @@ def test_a_side_has_the_threads_that_it_would_have_alone():
     """MindSpore, imported here, has asked for one thread in the name of all children."""
     with Side("tests.threads_program") as side:
         assert side.run()["threads"] == os.environ.get("OMP_NUM_THREADS")
+
+
+def test_the_memory_of_a_command_is_its_own():
+    large = np.ones(50 * 2**20)  # 400 MiB of this process
+    assert peak_of_command([sys.executable, "-c", "pass"]) < 100 < large.nbytes / 2**20
+    assert peak_of_command([sys.executable, "-c", "bytearray(300 * 2**20)"]) > 300
+
+
+def test_a_process_reads_its_own_peak():
+    large = np.ones(50 * 2**20)
+    words = "from benchmarks.memory import peak_of_this_process as peak; print(peak())"
+    told = subprocess.run([sys.executable, "-c", words], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
+    assert 1 < float(told.stdout) < 100 < large.nbytes / 2**20
