@@ -20,11 +20,14 @@ SUMMARY = (
     ("pa_mpjpe", "PA-MPJPE", " mm", 2),
     ("reprojection_error", "Reprojection error", " px", 2),
     ("mask_iou", "IUV mask IoU", "", 4),
+    ("mask_iou_coarse", "IUV mask IoU, coarse", "", 4),
     ("uv_error", "Mean UV error", "", 4),
 )
 NOTES = {
     "shape_error_l1": "the quantity of the 2022 MindSpore port's 202.17, for comparison only",
     "reprojection_error": "of a 224 px crop",
+    "mask_iou": "in pixels of the crop",
+    "mask_iou_coarse": "in pixels of the IUV image, a fourth as many each way",
     "uv_error": "in sides of the atlas",
 }
 VECTORS = {"joint_errors": JOINT_NAMES, "part_errors": tuple(PART_WEIGHTS)}  # columns [N, K] and the names of the K
@@ -112,7 +115,7 @@ def write_csv(target: Path, results: dict) -> None:
 def print_table(paths: list[Path], all_results: list[dict]) -> None:
     """One line per checkpoint, in the order given."""
     width = max(len(str(path)) for path in paths) + 2
-    titles = ("shape", "L1", "MPJPE", "PA-MPJPE", "px", "IoU", "UV")
+    titles = ("shape", "L1", "MPJPE", "PA-MPJPE", "px", "IoU", "coarse", "UV")
     print(f"{'checkpoint':{width}s}" + "".join(f"{title:>10s}" for title in titles))
     for path, results in zip(paths, all_results, strict=True):
         cells = [f"{mean(results[name]):10.{decimals}f}" for name, _, _, decimals in SUMMARY]

@@ -62,11 +62,19 @@ def test_a_coarse_iuv_image_is_compared_at_the_size_of_the_truth():
     assert found["uv_error"] == pytest.approx([1.5 / 32], rel=0.02)
 
 
+@pytest.mark.parametrize(("left", "iou"), [(8, 1), (9, 1), (11, 3 / 5), (12, 3 / 5)])
+def test_a_coarse_pixel_is_body_where_the_body_covers_more_than_half(left, iou):
+    coarse = square_iuv(8)[:, ::4, ::4]  # columns 2 to 5
+    found = iuv_errors(coarse[None], square_iuv(left)[None], np.ones(1))
+    assert found["mask_iou_coarse"] == pytest.approx([iou])
+
+
 def test_nothing_found_and_nothing_there():
     empty, true = np.zeros((3, 32, 32), np.float32), square_iuv(8)
     found = iuv_errors(np.stack([empty, empty]), np.stack([true, empty]), np.ones(2))
-    assert found["mask_iou"][0] == 0
-    assert np.isnan(found["mask_iou"][1])
+    for name in ("mask_iou", "mask_iou_coarse"):
+        assert found[name][0] == 0
+        assert np.isnan(found[name][1])
     assert np.isnan(found["uv_error"]).all()
 
 
@@ -197,7 +205,7 @@ def test_json_and_csv_hold_every_image_and_say_when_a_number_is_unknown(tmp_path
     assert [row["imgname"] for row in rows] == results["imgname"].tolist()
     assert rows[2]["uv_error"] == ""
     assert float(rows[3]["part_errors: leftHand"]) == pytest.approx(results["part_errors"][3, 20], abs=1e-4)
-    assert len(rows[0]) == 1 + 7 + 4 + 14 + 24
+    assert len(rows[0]) == 1 + 8 + 4 + 14 + 24
 
 
 def test_the_port_s_figure_stands_beside_the_shape_error_with_its_name(capsys):

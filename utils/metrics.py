@@ -9,6 +9,7 @@ MILLIMETRES = 1000.0
 RIGHT_HIP, LEFT_HIP = 2, 3  # in the LSP joint set
 REPROJECTION_SIZE = 224  # px; reprojection errors are those of the paper's crop, whatever size the network works at
 FOREGROUND = 0.5
+IUV_ERRORS = ("mask_iou", "mask_iou_coarse", "uv_error")
 
 
 def pelvis(lsp_joints: np.ndarray) -> np.ndarray:
@@ -70,29 +71,37 @@ def pose_errors(
 
 
 def iuv_errors(dp_out: np.ndarray, true_iuv: np.ndarray, annotated: np.ndarray) -> dict[str, np.ndarray]:
-    """`mask_iou` and `uv_error` per image, each [N]; NaN where there is nothing to compare.
+    """`mask_iou`, `mask_iou_coarse` and `uv_error` per image, each [N]; NaN where there is nothing to compare.
 
-    dp_out [N, 3, h, w] and true_iuv [N, 3, S, S]: mask, u, v in [0, 1]; annotated [N]. The mask is
-    compared at the size of the truth. The error of (u, v) is the mean Euclidean distance, in sides of
-    the atlas, over pixels that both call body.
+    dp_out [N, 3, h, w] and true_iuv [N, 3, S, S]: mask, u, v in [0, 1]; annotated [N]. The mask is compared
+    in pixels of the truth, and in those of dp_out ("coarse": what the warp takes for body, against the
+    pixels of which the body covers more than half). The error of (u, v) is the mean Euclidean
+    distance, in sides of the atlas, over pixels of the truth that both call body.
     """
     values = [
-        _iuv_error(predicted, true) if known else (np.nan, np.nan)
+        _iuv_error(predicted, true) if known else (np.nan,) * len(IUV_ERRORS)
         for predicted, true, known in zip(dp_out, true_iuv, annotated, strict=True)
     ]
-    return dict(zip(("mask_iou", "uv_error"), np.array(values, np.float64).T, strict=True))
+    return dict(zip(IUV_ERRORS, np.array(values, np.float64).T, strict=True))
 
 
-def _iuv_error(predicted: np.ndarray, true: np.ndarray) -> tuple[float, float]:
+def _iuv_error(predicted: np.ndarray, true: np.ndarray) -> tuple[float, float, float]:
     size = true.shape[:0:-1]
     found = cv2.resize(predicted[0], size, interpolation=cv2.INTER_LINEAR) > FOREGROUND
     body = true[0] > FOREGROUND
-    both, either = found & body, found | body
-    if not either.any():
-        return np.nan, np.nan
+    covered = cv2.resize(body.astype(np.float32), predicted.shape[:0:-1], interpolation=cv2.INTER_AREA) > 0.5
+    overlaps = overlap(found, body), overlap(predicted[0] > FOREGROUND, covered)
+    both = found & body
+    if not both.any():
+        return *overlaps, np.nan
     u, v = (cv2.resize(channel, size, interpolation=cv2.INTER_NEAREST)[both] for channel in predicted[1:])
-    away = np.hypot(u - true[1][both], v - true[2][both], dtype=np.float64)
-    return both.sum() / either.sum(), away.mean() if both.any() else np.nan
+    return *overlaps, np.hypot(u - true[1][both], v - true[2][both], dtype=np.float64).mean()
+
+
+def overlap(found: np.ndarray, true: np.ndarray) -> float:
+    """Intersection over union of two masks; NaN where both are empty."""
+    either = found | true
+    return (found & true).sum() / either.sum() if either.any() else np.nan
 
 
 def reprojection_error(joints: np.ndarray, cameras: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
