@@ -2,7 +2,7 @@
 
 import math
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import mindspore as ms
@@ -13,6 +13,7 @@ from datasets.open_dataset import open_dataset
 from datasets.replacement import REPLACED, Replacing
 from models.DMR import FrozenCNetDMR
 from training.bad_samples import BadSamples
+from training.compile_cache import compile_cache
 from training.feed import BatchFeed
 from training.frozen_features import FrozenFeatures
 from training.health import Health
@@ -62,6 +63,8 @@ class Training:
                 "--batch_size 1: the LNet has BatchNorm over the samples of a batch, whose statistics one sample turns "
                 "into NaN. Use at least 2, or --stage dp."
             )
+        if options.compile_cache and options.accumulate > 1:
+            raise UserError("--compile_cache holds one graph a step; --accumulate takes two. Leave one of them out.")
         self.options, self.ranks, self.log, self.stop, self.folder = options, ranks, log, stop, folder
         self.batch = options.batch_size * options.accumulate * ranks.size
         self.dataset, self.held_out = open_training_data(options, self.batch)
@@ -187,6 +190,7 @@ class StageLoop:
         self.training, self.stage, self.network = training, stage, network
         self.cell, self.run_step, self.feed, self.validation, self.total = cell, run_step, feed, validation, total
         self.options, self.log = training.options, training.log
+        self.compiled = False
 
     def epoch(self, first: int, meter: StageMeter) -> int:
         """Train from step `first` to the end of its epoch; the number of steps done then."""
@@ -224,9 +228,19 @@ class StageLoop:
     def _step(self, batch: dict, rate: float) -> dict:
         """One update; the losses by name."""
         self.cell.optimizer.learning_rate.set_data(ms.Tensor(rate, ms.float32))
-        outputs = self.run_step(*self.feed(batch))
+        inputs = self.feed(batch)
+        with self._cache(inputs):
+            outputs = self.run_step(*inputs)
         names = ("total", *self.cell.network.loss_names)
         return {name: float(value.asnumpy()) for name, value in zip(names, outputs, strict=True)}
+
+    def _cache(self, inputs):
+        """Where the first step, which compiles, finds and leaves its graph: the last stage's, as a process has one."""
+        is_last = self.stage.name == ("dp" if self.options.stage == "dp" else "end")
+        if self.compiled or not is_last or not self.options.compile_cache:
+            return nullcontext()
+        self.compiled = True
+        return compile_cache(self.options.compile_cache, self.cell, inputs, self.training.ranks.size)
 
     def _after(self, step: int, batch: dict) -> None:
         """What happens every so many steps: pictures, validation, weights, saved states, and the end asked for."""

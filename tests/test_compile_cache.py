@@ -1,0 +1,95 @@
+"""The compile cache of a step: which graphs share a folder, and that a graph from it trains as a new one does."""
+
+import os
+
+import utils.environment  # noqa: F401  isort: skip  before MindSpore
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import nn, ops
+
+from models.WithLossCellDP import WithLossCellDP
+from tests.conftest import run_script
+from tests.tiny_decomr import make_options
+from training.compile_cache import FOLDER, SWITCH, compile_cache, fingerprint
+from training.stages import STAGES, build_cnet, build_step
+from utils.checkpoint import read_checkpoint
+
+
+class Scaled(nn.Cell):
+    """A cell with a constant, a number, a list, a primitive and a parameter."""
+
+    def __init__(self, constant=2.0, factor=3, weights=(1.0, 2.0), axis=1, size=4):
+        super().__init__()
+        self.constant = ms.Tensor([constant], ms.float32)
+        self.factor = factor
+        self.weights = list(weights)
+        self.softmax = ops.Softmax(axis)
+        self.dense = nn.Dense(size, 2)
+
+    def construct(self, values):
+        return self.softmax(self.dense(values)) * self.constant * self.factor
+
+
+def inputs(size: int = 4) -> list:
+    return [ms.ops.zeros((2, size), ms.float32)]
+
+
+def test_equal_cells_have_one_fingerprint_and_others_another():
+    expected = fingerprint(Scaled(), inputs())
+    assert fingerprint(Scaled(), inputs()) == expected  # random weights are inputs of a graph
+    others = [Scaled(constant=2.5), Scaled(factor=4), Scaled(weights=(1, 3)), Scaled(axis=0), Scaled(size=5)]
+    others += [Scaled().set_train(True)]
+    frozen = Scaled()
+    frozen.dense.weight.requires_grad = False
+    found = {expected, *(fingerprint(cell, inputs()) for cell in [*others, frozen])}
+    found |= {fingerprint(Scaled(), inputs(5)), fingerprint(Scaled(), inputs(), world_size=2)}
+    found |= {fingerprint(Scaled(), [tuple(inputs())])}
+    assert len(found) == 1 + len(others) + 4
+
+
+def test_the_weights_of_the_losses_tell_steps_apart():
+    found = []
+    for weight in (0.2, 0.2, 0.3):
+        options = make_options("--lam_dp_mask", weight)
+        cell, _ = build_step(STAGES["dp"], build_cnet(options), options)
+        assert isinstance(cell.network, WithLossCellDP)
+        found.append(fingerprint(cell, inputs()))
+    assert found[0] == found[1] != found[2]
+
+
+def test_mindspore_s_settings_stand_only_inside_and_come_back(tmp_path, monkeypatch):
+    monkeypatch.setenv(FOLDER, "elsewhere")
+    monkeypatch.delenv(SWITCH, raising=False)
+    monkeypatch.setattr("training.compile_cache._used", None)
+    with pytest.raises(RuntimeError), compile_cache(tmp_path, Scaled(), inputs()) as place:
+        assert (os.environ[SWITCH], os.environ[FOLDER]) == ("1", str(place))
+        assert place.parent == tmp_path
+        raise RuntimeError
+    assert os.environ[FOLDER] == "elsewhere"
+    assert SWITCH not in os.environ
+    with (
+        pytest.raises(RuntimeError, match="has a compile cache already"),
+        compile_cache(tmp_path, Scaled(factor=4), inputs()),
+    ):
+        pass
+
+
+@pytest.mark.slow
+def test_a_second_start_takes_its_graph_from_the_cache_and_trains_the_same(generated_root, tmp_path):
+    weights, graphs = [], []
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        run_script(
+            "train.py", "--stage", "dp", "--img_res", 64, "--num_workers", 1, "--batch_size", 6, "--mode", "graph",
+            "--num_epochs_dp", 1, "--ckpt_dir", folder / "ckpt", "--log_dir", folder / "logs",
+            "--compile_cache", tmp_path / "cache", data_dir=generated_root,
+        )  # fmt: skip
+        found = read_checkpoint(folder / "ckpt/rank0/CNet_1.ckpt")
+        weights.append({key: value.asnumpy() for key, value in found.items()})
+        graphs.append({path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.mindir")})
+    assert len(graphs[0]) == 1
+    assert graphs[1] == graphs[0]  # taken, not written anew
+    for key, value in weights[0].items():
+        np.testing.assert_array_equal(weights[1][key], value, err_msg=key)

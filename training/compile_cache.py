@@ -1,0 +1,113 @@
+"""MindSpore's compile cache for the step of a stage, with a folder for every graph that differs from another.
+
+Before MindSpore takes a graph from its cache it compares source files only. But options, body and atlas are constants
+inside a graph, and graphs are told apart by the order in which a process compiles them: in one folder, one graph
+would be taken for another. Here the folder's name is a fingerprint of everything that a graph is made of. MindSpore
+reads the name of the folder once in a process, which therefore can cache one step only.
+"""
+
+import contextlib
+import hashlib
+import os
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+from mindspore import Parameter, Tensor, nn
+
+SWITCH, FOLDER = "MS_COMPILER_CACHE_ENABLE", "MS_COMPILER_CACHE_PATH"
+REPOSITORY = Path(__file__).resolve().parent.parent
+SOURCES = ("models", "training", "utils")
+# of the attributes that every cell has, those that shape its graph; the others count instances and runs
+OF_EVERY_CELL = ("_cells", "_params", "training", "requires_grad", "mixed_precision_type", "_amp_level")
+OWN_PACKAGES = ("models", "utils")
+_used: Path | None = None  # the folder that MindSpore remembers
+
+
+@contextlib.contextmanager
+def compile_cache(folder: str | Path, step: nn.Cell, inputs, world_size: int = 1):
+    """While the block compiles `step` for `inputs`, MindSpore reads and writes the step's cache below `folder`.
+
+    A step is one graph. RuntimeError where this process has used another folder before.
+    """
+    global _used
+    place = Path(folder).resolve() / fingerprint(step, inputs, world_size)
+    if _used not in (None, place):
+        raise RuntimeError(f"this process has a compile cache already: {_used}")
+    _used = place
+    place.mkdir(parents=True, exist_ok=True)
+    before = {name: os.environ.get(name) for name in (SWITCH, FOLDER)}
+    os.environ.update({SWITCH: "1", FOLDER: str(place)})
+    try:
+        yield place
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def fingerprint(step: nn.Cell, inputs, world_size: int = 1) -> str:
+    """64 hex digits that change with the code, the cells and their constants, the shapes of `inputs` and the device."""
+    walk = _Walk()
+    walk.add([ms.__version__, ms.get_context("device_target"), ms.get_context("mode"), world_size])
+    for folder in SOURCES:
+        for path in sorted((REPOSITORY / folder).rglob("*.py")):
+            walk.add([path.name, path.read_bytes()])
+    walk.add(_kinds(inputs))
+    walk.add(step)
+    return walk.digest.hexdigest()
+
+
+def _kinds(inputs) -> list:
+    """Types and shapes of nested tensors."""
+    return [[str(value.dtype), value.shape] if isinstance(value, Tensor) else _kinds(value) for value in inputs]
+
+
+class _Walk:
+    """A digest of nested cells, objects of this project, and the values they hold."""
+
+    def __init__(self):
+        self.digest = hashlib.sha256()
+        self.met: dict[int, tuple[int, object]] = {}  # objects are kept, so that no other gets the same id
+        # of these _cell_init_args prints the addresses of initialisers
+        self.common = {*vars(nn.Cell()), "_cell_init_args"}
+
+    def add(self, value) -> None:
+        if isinstance(value, Parameter):  # its value is an input of the graph
+            self._words("parameter", value.name, value.shape, value.dtype, value.requires_grad)
+        elif isinstance(value, Tensor):
+            self.add(value.asnumpy())
+        elif isinstance(value, np.ndarray):
+            self._words("array", value.dtype, value.shape)
+            self.digest.update(np.ascontiguousarray(value).tobytes())
+        elif isinstance(value, list | tuple):
+            self._words(type(value).__name__, len(value))
+            for item in value:
+                self.add(item)
+        elif isinstance(value, dict):
+            self._words("mapping", len(value))
+            for item in value.items():
+                self.add(item)
+        elif value is None or isinstance(value, str | bytes | int | float):
+            self._words(value)
+        else:
+            self._add_object(value)
+
+    def _add_object(self, value) -> None:
+        """An object is its class and what it holds; of others than cells, primitives and our own, the class alone."""
+        self._words(type(value).__module__, type(value).__qualname__)
+        if id(value) in self.met:
+            self._words("met before", self.met[id(value)][0])
+            return
+        self.met[id(value)] = len(self.met), value
+        if isinstance(value, nn.Cell):
+            attributes = {name: vars(value)[name] for name in OF_EVERY_CELL}
+            attributes |= {name: item for name, item in vars(value).items() if name not in self.common}
+            self.add(attributes)
+        elif isinstance(value, ms.ops.Primitive) or type(value).__module__.split(".")[0] in OWN_PACKAGES:
+            self.add(dict(vars(value)))
+
+    def _words(self, *words) -> None:
+        self.digest.update(repr(words).encode() + b"\n")
