@@ -57,7 +57,7 @@ say "2/4 prepare them: npz files and IUV images"
 common=(--img_res 128 --warp_level 3 --lnet_width 0.125 --batch_size 4 --num_workers 1 --lr 1e-3 --lr_schedule linear
         --no_augmentation --zero_init_residual --log_freq 20 --summary_steps 1000 --log_dir "$out/logs")
 dp=(--stage dp --name quickstart_dp --ckpt_dir "$out/ckpt_dp" --num_epochs_dp 3 --lam_dp_mask 1)
-end=(--stage end --name quickstart_end --ckpt_dir "$out/ckpt" --num_epochs_end 8
+end=(--stage end --name quickstart_end --ckpt_dir "$out/ckpt" --num_epochs_end 7
      --freeze_cnet --lam_mesh 10 --lam_uv 0.2 --gtkey3d_from_mesh)
 if [ "$fresh" = yes ]; then
     rm -rf "$out/ckpt_dp" "$out/ckpt" "$out/logs"
