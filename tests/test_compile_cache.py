@@ -1,6 +1,7 @@
 """The compile cache of a step: which graphs share a folder, and that a graph from it trains as a new one does."""
 
 import os
+from pathlib import Path
 
 import utils.environment  # noqa: F401  isort: skip  before MindSpore
 
@@ -59,21 +60,46 @@ def test_the_weights_of_the_losses_tell_steps_apart():
     assert found[0] == found[1] != found[2]
 
 
-def test_mindspore_s_settings_stand_only_inside_and_come_back(tmp_path, monkeypatch):
+@pytest.fixture
+def fresh_process(monkeypatch):
+    monkeypatch.setattr("training.compile_cache._used", None)
     monkeypatch.setenv(FOLDER, "elsewhere")
     monkeypatch.delenv(SWITCH, raising=False)
-    monkeypatch.setattr("training.compile_cache._used", None)
-    with pytest.raises(RuntimeError), compile_cache(tmp_path, Scaled(), inputs()) as place:
-        assert (os.environ[SWITCH], os.environ[FOLDER]) == ("1", str(place))
-        assert place.parent == tmp_path
-        raise RuntimeError
+
+
+@pytest.mark.usefixtures("fresh_process")
+def test_mindspore_s_settings_stand_only_inside_and_come_back(tmp_path):
+    with pytest.raises(RuntimeError, match="fails inside"), compile_cache(tmp_path, Scaled(), inputs()):
+        assert os.environ[SWITCH] == "1"
+        assert os.environ[FOLDER].startswith(str(tmp_path))
+        raise RuntimeError("fails inside")
     assert os.environ[FOLDER] == "elsewhere"
     assert SWITCH not in os.environ
-    with (
-        pytest.raises(RuntimeError, match="has a compile cache already"),
-        compile_cache(tmp_path, Scaled(factor=4), inputs()),
-    ):
+    other = compile_cache(tmp_path, Scaled(factor=4), inputs())
+    with pytest.raises(RuntimeError, match="has a compile cache already"), other:
         pass
+
+
+@pytest.mark.usefixtures("fresh_process")
+def test_only_what_a_finished_block_wrote_is_kept(tmp_path):
+    def found() -> bool:
+        with compile_cache(tmp_path, Scaled(), inputs()):
+            graph = Path(os.environ[FOLDER]) / "graph.mindir"
+            was_there = graph.exists()
+            graph.touch()
+            return was_there
+
+    with pytest.raises(KeyboardInterrupt), compile_cache(tmp_path, Scaled(), inputs()):
+        (Path(os.environ[FOLDER]) / "graph.mindir").touch()
+        raise KeyboardInterrupt
+    assert [found(), found()] == [False, True]
+
+
+@pytest.mark.usefixtures("fresh_process")
+def test_a_second_process_at_the_same_graph_compiles_without_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr("utils.folder_lock.FolderLock.acquire", lambda self: False)
+    with compile_cache(tmp_path, Scaled(), inputs()):
+        assert SWITCH not in os.environ
 
 
 @pytest.mark.slow

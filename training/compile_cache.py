@@ -9,11 +9,15 @@ reads the name of the folder once in a process, which therefore can cache one st
 import contextlib
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn
+
+from utils.files import make_folder
+from utils.folder_lock import FolderLock
 
 SWITCH, FOLDER = "MS_COMPILER_CACHE_ENABLE", "MS_COMPILER_CACHE_PATH"
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -25,21 +29,39 @@ _used: Path | None = None  # the folder that MindSpore remembers
 
 
 @contextlib.contextmanager
-def compile_cache(folder: str | Path, step: nn.Cell, inputs, world_size: int = 1):
+def compile_cache(folder: str | Path, step: nn.Cell, inputs, rank: int = 0, world_size: int = 1):
     """While the block compiles `step` for `inputs`, MindSpore reads and writes the step's cache below `folder`.
 
-    A step is one graph. RuntimeError where this process has used another folder before.
+    A graph counts as kept once a block has ended; what a killed process left is removed. Where another process is at
+    it, the block compiles as without a cache. RuntimeError where this process has used another folder before.
     """
     global _used
-    place = Path(folder).resolve() / fingerprint(step, inputs, world_size)
+    place = Path(folder).resolve() / fingerprint(step, inputs, world_size) / f"rank{rank}"
     if _used not in (None, place):
         raise RuntimeError(f"this process has a compile cache already: {_used}")
-    _used = place
-    place.mkdir(parents=True, exist_ok=True)
-    before = {name: os.environ.get(name) for name in (SWITCH, FOLDER)}
-    os.environ.update({SWITCH: "1", FOLDER: str(place)})
+    lock, graph, complete = FolderLock(place), place / "graph", place / "complete"
+    if not lock.acquire():
+        yield
+        return
     try:
-        yield place
+        _used = place
+        if not complete.exists() and graph.exists():
+            shutil.rmtree(graph)
+        make_folder(graph)
+        with _environment({SWITCH: "1", FOLDER: str(graph)}):
+            yield
+        complete.touch()
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _environment(settings: dict[str, str]):
+    """Environment variables for the time of the block."""
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
     finally:
         for name, value in before.items():
             if value is None:

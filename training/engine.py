@@ -240,7 +240,8 @@ class StageLoop:
         if self.compiled or not is_last or not self.options.compile_cache:
             return nullcontext()
         self.compiled = True
-        return compile_cache(self.options.compile_cache, self.cell, inputs, self.training.ranks.size)
+        ranks = self.training.ranks
+        return compile_cache(self.options.compile_cache, self.cell, inputs, ranks.rank, ranks.size)
 
     def _after(self, step: int, batch: dict) -> None:
         """What happens every so many steps: pictures, validation, weights, saved states, and the end asked for."""
