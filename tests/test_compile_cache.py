@@ -14,8 +14,10 @@ from models.WithLossCellDP import WithLossCellDP
 from tests.conftest import run_script
 from tests.tiny_decomr import make_options
 from training.compile_cache import FOLDER, SWITCH, compile_cache, fingerprint
+from training.engine import Training
 from training.stages import STAGES, build_cnet, build_step
 from utils.checkpoint import read_checkpoint
+from utils.errors import UserError
 
 
 class Scaled(nn.Cell):
@@ -41,6 +43,7 @@ def test_equal_cells_have_one_fingerprint_and_others_another():
     expected = fingerprint(Scaled(), inputs())
     assert fingerprint(Scaled(), inputs()) == expected  # random weights are inputs of a graph
     others = [Scaled(constant=2.5), Scaled(factor=4), Scaled(weights=(1, 3)), Scaled(axis=0), Scaled(size=5)]
+    others += [Scaled(factor=factor) for factor in (np.float32(3.5), np.float32(4.5), {3}, {4})]
     others += [Scaled().set_train(True)]
     frozen = Scaled()
     frozen.dense.weight.requires_grad = False
@@ -58,6 +61,11 @@ def test_the_weights_of_the_losses_tell_steps_apart():
         assert isinstance(cell.network, WithLossCellDP)
         found.append(fingerprint(cell, inputs()))
     assert found[0] == found[1] != found[2]
+
+
+def test_two_graphs_a_step_are_refused():
+    with pytest.raises(UserError, match="--compile_cache holds one graph a step; --accumulate takes two"):
+        Training(make_options("--compile_cache", "cache", "--accumulate", 2), None, None, None, None)
 
 
 @pytest.fixture

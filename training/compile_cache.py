@@ -8,7 +8,6 @@ reads the name of the folder once in a process, which therefore can cache one st
 
 import contextlib
 import hashlib
-import os
 import shutil
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn
 
+from utils.environment import environment_variables
 from utils.files import make_folder
 from utils.folder_lock import FolderLock
 
@@ -48,26 +48,11 @@ def compile_cache(folder: str | Path, step: nn.Cell, inputs, rank: int = 0, worl
         if not complete.exists() and graph.exists():
             shutil.rmtree(graph)
         make_folder(graph)
-        with _environment({SWITCH: "1", FOLDER: str(graph)}):
+        with environment_variables({SWITCH: "1", FOLDER: str(graph)}):
             yield
         complete.touch()
     finally:
         lock.release()
-
-
-@contextlib.contextmanager
-def _environment(settings: dict[str, str]):
-    """Environment variables for the time of the block."""
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def fingerprint(step: nn.Cell, inputs, world_size: int = 1) -> str:
@@ -76,7 +61,7 @@ def fingerprint(step: nn.Cell, inputs, world_size: int = 1) -> str:
     walk.add([ms.__version__, ms.get_context("device_target"), ms.get_context("mode"), world_size])
     for folder in SOURCES:
         for path in sorted((REPOSITORY / folder).rglob("*.py")):
-            walk.add([path.name, path.read_bytes()])
+            walk.add([str(path.relative_to(REPOSITORY)), path.read_bytes()])
     walk.add(_kinds(inputs))
     walk.add(step)
     return walk.digest.hexdigest()
@@ -101,13 +86,15 @@ class _Walk:
             self._words("parameter", value.name, value.shape, value.dtype, value.requires_grad)
         elif isinstance(value, Tensor):
             self.add(value.asnumpy())
-        elif isinstance(value, np.ndarray):
+        elif isinstance(value, np.ndarray | np.generic):
             self._words("array", value.dtype, value.shape)
             self.digest.update(np.ascontiguousarray(value).tobytes())
         elif isinstance(value, list | tuple):
             self._words(type(value).__name__, len(value))
             for item in value:
                 self.add(item)
+        elif isinstance(value, set | frozenset):
+            self._words("set", sorted(map(repr, value)))
         elif isinstance(value, dict):
             self._words("mapping", len(value))
             for item in value.items():

@@ -4,6 +4,7 @@ Import this module first wherever MindSpore is imported; `models/__init__.py` do
 module that computes.
 """
 
+import contextlib
 import os
 
 # oneDNN 3.10 inside MindSpore 2.10 has no plain-layout float32 3x3 convolution for AVX-512
@@ -11,3 +12,18 @@ import os
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 # 3: errors only. MindSpore's warnings speak of its own internals.
 os.environ.setdefault("GLOG_v", "3")
+
+
+@contextlib.contextmanager
+def environment_variables(settings: dict[str, str]):
+    """Variables of this process, and of children that it starts, for the time of the block."""
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,7 +1,5 @@
 """Make many files in several processes, the same bytes for any number of them."""
 
-import contextlib
-import os
 import signal
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -11,6 +9,7 @@ import cv2
 from tqdm import tqdm
 
 from utils import config
+from utils.environment import environment_variables
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -25,7 +24,7 @@ def run_in_processes(
     start = (str(config.data_root()), prepare, settings)
     # spawned processes with one thread each: the same arithmetic, and so the same bytes, for any number of them
     with (
-        _single_threaded_children(),
+        environment_variables(dict.fromkeys(_THREAD_VARIABLES, "1")),
         ProcessPoolExecutor(workers, get_context("spawn"), _start_process, start) as pool,
         tqdm(total=len(jobs), desc=label, unit="file") as progress,
     ):
@@ -37,20 +36,6 @@ def run_in_processes(
         finally:
             for future in futures:
                 future.cancel()
-
-
-@contextlib.contextmanager
-def _single_threaded_children():
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _start_process(data_root: str, prepare: Callable, settings: tuple) -> None:
