@@ -29,8 +29,11 @@ class Commands:
     def __init__(self, data_root: Path):
         self.environment = dict(os.environ, DECOMR_DATA=str(data_root))
 
-    def run(self, *words) -> None:
-        result = subprocess.run([sys.executable, *map(str, words)], cwd=REPOSITORY, env=self.environment)
+    def run(self, *words, cores: list[int] | None = None) -> None:
+        """`words` are those behind `python`; `cores`: which ones the command may use (default: all)."""
+        prefix = ["taskset", "--cpu-list", ",".join(map(str, cores))] if cores else []
+        command = [*prefix, sys.executable, *map(str, words)]
+        result = subprocess.run(command, cwd=REPOSITORY, env=self.environment)
         if result.returncode:
             raise UserError(f"{words[0]} ended with exit code {result.returncode}; its message stands above.")
 

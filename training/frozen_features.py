@@ -4,15 +4,17 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
-MEMORY = 2 << 30  # bytes of outputs that are kept
+from utils.arrays import available_memory
+
+MEMORY_SHARE = 1 / 4  # of the memory that is available at the start, for outputs that are kept
 
 
 class FrozenFeatures:
     """A batch -> the outputs of a CNet that does not learn: (dp_out, features, codes).
 
     The tuple is mutable: GRAPH mode would take a plain one for a constant and compile every step anew.
-    reuse: without augmentation a sample is the same in every epoch, so its outputs are kept, up to
-    MEMORY bytes in all.
+    reuse: without augmentation a sample is the same in every epoch, so its outputs are kept, in up to
+    MEMORY_SHARE of the memory.
     """
 
     COLUMNS = ("imgname", "center", "scale")  # tell one sample from another
@@ -20,7 +22,7 @@ class FrozenFeatures:
     def __init__(self, cnet: nn.Cell, reuse: bool):
         self.cnet, self.reuse = cnet, reuse
         self.known: dict[tuple, list[np.ndarray]] = {}
-        self.size = 0
+        self.size, self.limit = 0, MEMORY_SHARE * available_memory()
 
     def __call__(self, batch: dict) -> tuple[Tensor, ...]:
         keys = self._keys(batch) if self.reuse else ()
@@ -29,7 +31,7 @@ class FrozenFeatures:
             return ms.mutable(tuple(Tensor(np.stack(arrays), ms.float32) for arrays in zip(*rows, strict=True)))
         self.cnet.set_train(False)
         outputs = self.cnet(batch["img"])
-        if keys and self.size < MEMORY:
+        if keys and self.size < self.limit:
             self._keep(keys, [output.asnumpy() for output in outputs])
         return ms.mutable(tuple(outputs))
 
