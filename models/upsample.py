@@ -55,17 +55,16 @@ class NearestConv3x3(nn.Cell):
         self.out_channels = out_channels
         self.nearest = NearestUpsample2()
         self.transposed_convolution = ops.Conv2DTranspose(out_channels, 4, pad_mode="pad", pad=(1, 1, 1, 1), stride=2)
-        self.add_bias = ops.BiasAdd()
 
-    def construct(self, features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """weight [out, C, 3, 3] and bias [out] of the 3x3 convolution."""
+    def construct(self, features: Tensor, weight: Tensor) -> Tensor:
+        """weight [out, C, 3, 3] of the 3x3 convolution; a bias is left to the norm behind it."""
         batch, channels, height, width = features.shape
         if height * width < self.WORTHWHILE:
-            return ops.conv2d(self.nearest(features), weight, bias, 1, "pad", 1)
+            return ops.conv2d(self.nearest(features), weight, None, 1, "pad", 1)
         kernels = ops.matmul(weight.transpose(1, 0, 2, 3).reshape(-1, 9), self.sums)
         kernels = kernels.reshape(channels, self.out_channels, 4, 4)
         size = (batch, self.out_channels, 2 * height, 2 * width)
-        return self.add_bias(self.transposed_convolution(features, kernels, size), bias)
+        return self.transposed_convolution(features, kernels, size)
 
 
 def _bilinear_rows(size: int) -> np.ndarray:
