@@ -25,7 +25,7 @@ from utils.checkpoint import CNET_PREFIX, DMR_PREFIX
 from utils.errors import UserError, run_command
 from utils.files import atomic_path, write_text
 
-COMMON = ["--img_res", 160, "--warp_level", 3, "--lnet_width", 0.125, "--num_workers", 1, "--no_augmentation",
+COMMON = ["--img_res", 128, "--warp_level", 3, "--lnet_width", 0.125, "--num_workers", 1, "--no_augmentation",
           "--zero_init_residual", "--summary_steps", 100_000, "--lr", 1e-3, "--lr_schedule", "cosine"]  # fmt: skip
 DP = ["--stage", "dp", "--lam_dp_mask", 1]
 END = ["--stage", "end", "--freeze_cnet", "--lam_mesh", 10, "--lam_uv", 0.2, "--gtkey3d_from_mesh"]
