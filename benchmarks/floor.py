@@ -1,10 +1,10 @@
-"""How far from the floor: the network's convolutions as they are computed, at the machine's rate of matrix products.
+"""How far from the floor: the network's multiply-adds as they are computed, at the machine's rate of matrix products.
 
     python -m benchmarks.floor [--batch_size 4] [--work dp end infer] [--repeats 5]
 
-The convolutions of one forward pass are counted as they run; the few dense layers are a ten-thousandth of them. A
-training step is taken for three forward passes: the gradients of a convolution are two of its size. The matrix rate
-is that of numpy's float32 product, measured in turn with the work.
+The products of one forward pass are counted as they run. A training step is taken for three forward passes: the
+gradients of a convolution are two of its size. The matrix rate is that of numpy's float32 product, measured in turn
+with the work.
 """
 
 import argparse
@@ -41,11 +41,20 @@ def _of_transposed(features, weight, output) -> int:
     return features.size * math.prod(weight.shape[1:])
 
 
-COUNTS = {"Conv2D": _of_convolution, "Conv2DTranspose": _of_transposed}
+def _of_product(left, right, output) -> int:
+    return output.size * left.shape[-1]  # none of ours transposes its left matrix
+
+
+COUNTS = {
+    "Conv2D": _of_convolution,
+    "Conv2DTranspose": _of_transposed,
+    "MatMul": _of_product,
+    "BatchMatMul": _of_product,
+}
 
 
 def multiply_adds(run: Callable) -> int:
-    """Those of the convolutions that `run` does, in PYNATIVE mode."""
+    """Those of the convolutions and matrix products that `run` does, in PYNATIVE mode."""
     counted, original = [], ms.ops.Primitive.__call__
 
     def counting(primitive, *inputs):

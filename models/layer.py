@@ -9,6 +9,7 @@ from mindspore import Tensor, nn, ops
 from models.group_norm import GroupNorm
 from models.resnet import Bottleneck
 from models.upsample import BilinearUpsample2, NearestConv3x3, NearestUpsample2
+from models.winograd import Conv3x3
 
 GROUP_SIZE = 8  # channels per group of GroupNorm at full width
 
@@ -27,11 +28,6 @@ def conv1x1(in_channels: int, out_channels: int) -> nn.Conv2d:
     return nn.Conv2d(in_channels, out_channels, 1, has_bias=True)
 
 
-def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
-    """[B, in, H, W] -> [B, out, H, W], zeros beyond the border."""
-    return nn.Conv2d(in_channels, out_channels, 3, pad_mode="pad", padding=1, has_bias=True)
-
-
 class ConvBottleNeck(nn.Cell):
     """[B, in, H, W] -> [B, out, H, W]: 1x1 to out/2, 3x3, 1x1 to out, each normalised, plus a skip.
 
@@ -43,7 +39,7 @@ class ConvBottleNeck(nn.Cell):
         middle = out_channels // 2
         self.conv1 = conv1x1(in_channels, middle)
         self.norm1 = make_norm(norm_type, middle, group_size)
-        self.conv2 = conv3x3(middle, middle)
+        self.conv2 = Conv3x3(middle, middle, has_bias=True)
         self.norm2 = make_norm(norm_type, middle, group_size)
         self.conv3 = conv1x1(middle, out_channels)
         self.norm3 = make_norm(norm_type, out_channels, group_size)
