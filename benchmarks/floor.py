@@ -8,12 +8,14 @@ with the work.
 """
 
 import argparse
+import contextlib
 import math
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from unittest import mock
 
 import utils.environment  # noqa: F401  isort: skip  before MindSpore
 
@@ -55,29 +57,31 @@ COUNTS = {
 
 def multiply_adds(run: Callable) -> int:
     """Those of the convolutions and matrix products that `run` does, in PYNATIVE mode."""
-    counted, original = [], ms.ops.Primitive.__call__
+    counted = []
 
-    def counting(primitive, *inputs):
-        output = original(primitive, *inputs)
-        if primitive.name in COUNTS:
-            counted.append(COUNTS[primitive.name](*inputs[:2], output))
-        return output
+    def count(original):
+        def counting(primitive, *inputs):
+            output = original(primitive, *inputs)
+            if primitive.name in COUNTS:
+                counted.append(COUNTS[primitive.name](*inputs[:2], output))
+            return output
 
-    ms.ops.Primitive.__call__ = counting
-    try:
+        return counting
+
+    with contextlib.ExitStack() as stack:
+        for kind in (ms.ops.Primitive, ms.ops.MatMul, ms.ops.BatchMatMul):  # the classes that have a call of their own
+            stack.enter_context(mock.patch.object(kind, "__call__", count(kind.__call__)))
         run()
-    finally:
-        ms.ops.Primitive.__call__ = original
     return sum(counted)
 
 
-def count_image(arguments) -> dict[str, int]:
-    """Multiply-adds of one forward pass for one image, of the CNet and of both networks."""
+def count_image(arguments) -> dict[str, float]:
+    """Multiply-adds of one forward pass for one image of a batch, of the CNet and of both networks."""
     ms.set_context(mode=ms.PYNATIVE_MODE)
     dmr = DMR(DPNet(), get_LNet(model_options(arguments))).set_train(False)
-    image = ms.ops.zeros((1, 3, arguments.img_res, arguments.img_res))
-    cnet, both = multiply_adds(lambda: dmr.CNet(image)), multiply_adds(lambda: dmr(image))
-    return {"dp": cnet, "end": both, "infer": both}
+    images = ms.ops.zeros((arguments.batch_size, 3, arguments.img_res, arguments.img_res))
+    cnet, both = multiply_adds(lambda: dmr.CNet(images)), multiply_adds(lambda: dmr(images))
+    return {work: count / arguments.batch_size for work, count in (("dp", cnet), ("end", both), ("infer", both))}
 
 
 def matrix_rate(matrix: np.ndarray) -> float:
@@ -87,7 +91,7 @@ def matrix_rate(matrix: np.ndarray) -> float:
     return len(matrix) ** 3 / (time.perf_counter() - start)
 
 
-def row(work: str, count: int, folder: Path, root: Path, arguments) -> list:
+def row(work: str, count: float, folder: Path, root: Path, arguments) -> list:
     """One line of the table: the work, and matrix products in turn with it."""
     matrix = np.random.default_rng(0).random((SIDE, SIDE), np.float32)
     rates, seconds = [], []

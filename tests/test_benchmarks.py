@@ -19,6 +19,8 @@ def test_the_products_of_convolutions_are_counted():
     assert multiply_adds(lambda: ops.conv2d(image, kernel, None, 1, "pad", 1)) == 2 * 8 * 8 * 5 * 3 * 9
     transposed = ops.Conv2DTranspose(5, 4, pad_mode="pad", pad=(1, 1, 1, 1), stride=2)
     assert multiply_adds(lambda: transposed(image, ops.zeros((3, 5, 4, 4)), (2, 5, 16, 16))) == 2 * 8 * 8 * 3 * 5 * 16
+    assert multiply_adds(lambda: ops.MatMul(transpose_b=True)(ops.ones((6, 7)), ops.ones((5, 7)))) == 6 * 7 * 5
+    assert multiply_adds(lambda: ops.BatchMatMul()(ops.ones((2, 6, 7)), ops.ones((2, 7, 5)))) == 2 * 6 * 7 * 5
     assert multiply_adds(lambda: image + 1) == 0
 
 
