@@ -8,23 +8,31 @@ from mindspore.ops import ResizeNearestNeighborV2
 from models.winograd import FewProducts, saves_products
 
 
+@ops.constexpr
+def _repeating_matrix(width: int) -> Tensor:
+    """[width, 4 * width]: a row of pixels -> the two rows of the nearest x2, one behind the other."""
+    row = np.repeat(np.eye(width, dtype=np.float32), 2, axis=1)
+    return Tensor(np.concatenate([row, row], axis=1))
+
+
 class NearestUpsample2(nn.Cell):
     """Nearest-neighbour x2: every pixel becomes a 2 x 2 block.
 
-    Its backward pass is the sum over blocks, from average pooling: less than half of the time on a CPU.
+    On a CPU a product with a matrix of zeros and ones: a third of the time of MindSpore's resize.
     """
 
     def __init__(self):
         super().__init__()
-        self.resize = ResizeNearestNeighborV2()  # the primitive: ops.interpolate fails inside a bprop
-        self.average = ops.AvgPool(kernel_size=2, strides=2)
+        self.is_cpu = ms.get_context("device_target") == "CPU"
+        self.multiply = ops.MatMul()
+        self.resize = ResizeNearestNeighborV2()
 
     def construct(self, features: Tensor) -> Tensor:
-        height, width = features.shape[2:]
-        return self.resize(features, Tensor([2 * height, 2 * width], ms.int32))
-
-    def bprop(self, features, outputs, gradient):
-        return (4 * self.average(gradient),)
+        batch, channels, height, width = features.shape
+        if not self.is_cpu:
+            return self.resize(features, Tensor([2 * height, 2 * width], ms.int32))
+        rows = self.multiply(features.reshape(-1, width), _repeating_matrix(width).astype(features.dtype))
+        return rows.reshape(batch, channels, 2 * height, 2 * width)
 
 
 def _doubling_kernel() -> np.ndarray:
