@@ -60,8 +60,7 @@ class Walk:
 
     def conv(self, cell: nn.Conv2d, value: str) -> str:
         top, bottom, left, right = cell.padding if isinstance(cell.padding, tuple) else (cell.padding,) * 4
-        # with its bias, also where the network leaves that to the norm behind
-        inputs = [self._parameter(value) for value in (cell.weight, cell.bias) if value is not None]
+        inputs = [self._parameter(cell.weight)] + ([self._parameter(cell.bias)] if cell.has_bias else [])
         return self.writer.node(
             "Conv",
             value,

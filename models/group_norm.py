@@ -16,11 +16,7 @@ FIXED_EPSILON = 1e-12
 
 
 class GroupNorm(nn.Cell):
-    """features [B, C, H, W], bias [C] -> features + bias, normalised over groups of C / groups channels.
-
-    Parameters gamma, beta [C]. The bias is that of the convolution before: added here, it costs no pass over the
-    map and no map that the backward pass has to keep.
-    """
+    """[B, C, H, W] -> the same, normalised over groups of C / groups channels; parameters gamma, beta [C]."""
 
     def __init__(self, groups: int, channels: int):
         super().__init__()
@@ -29,18 +25,14 @@ class GroupNorm(nn.Cell):
         self.beta = Parameter(initializer("zeros", channels, ms.float32), name="beta")
         self.normalise = _Normalise(groups)
 
-    def construct(self, features: Tensor, bias: Tensor | None = None) -> Tensor:
-        if bias is None:
-            bias = ops.zeros_like(self.beta)
-        return self.normalise(features, bias, self.gamma, self.beta)[0]
+    def construct(self, features: Tensor) -> Tensor:
+        return self.normalise(features, self.gamma, self.beta)[0]
 
 
 class _Normalise(nn.Cell):
-    """(features [B, C, H, W], bias, gamma, beta [C]) -> (normalised, centre, centred sum, 1 / deviation).
+    """(features [B, C, H, W], gamma [C], beta [C]) -> (normalised, mean [B, G, 1], 1 / deviation [B, G, 1]).
 
-    centre [B, G, C / G] is what centres the channels of the features without their bias, centred sum
-    [B, G, C / G] the sum of their pixels then; 1 / deviation is [B, G, 1].
-    Gradients reach the inputs from the first output only; the others are what its backward pass needs.
+    Gradients reach the inputs from the first output only; the other two are what its backward pass needs.
     """
 
     def __init__(self, groups: int):
@@ -49,42 +41,34 @@ class _Normalise(nn.Cell):
         self.scale_and_shift = ops.BatchNorm(is_training=False, epsilon=FIXED_EPSILON)
         self.add_to_channels = ops.BiasAdd()
 
-    def construct(self, features, bias, gamma, beta):
-        pixels = features.shape[2] * features.shape[3]
-        means = self._channel_sums(features) / pixels + self._grouped(bias)
-        mean = means.mean(2, keep_dims=True)
+    def construct(self, features, gamma, beta):
+        mean = self._group_mean(features)
+        by_channel = (features.shape[0], self.groups, features.shape[1] // self.groups)
         # centred first: E[x^2] - E[x]^2 would cancel where a channel's mean is large
-        centre = self._grouped(bias) - mean
-        centred = self._shift(features, centre)
-        variance = self._channel_sums(ops.square(centred)).mean(2, keep_dims=True) / pixels
-        inverse_deviation = ops.rsqrt(variance + EPSILON)
+        centred = self._shift(features, ops.broadcast_to(-mean, by_channel))
+        inverse_deviation = ops.rsqrt(self._group_mean(ops.square(centred)) + EPSILON)
         scale = self._grouped(gamma) * inverse_deviation
-        shift = ops.broadcast_to(self._grouped(beta), scale.shape)
-        return self._affine(centred, scale, shift), centre, (means - mean) * pixels, inverse_deviation
+        shift = ops.broadcast_to(self._grouped(beta), by_channel)
+        return self._affine(centred, scale, shift), mean, inverse_deviation
 
-    def bprop(self, features, bias, gamma, beta, outputs, gradients):
-        gradient = gradients[0]
-        centre, centred_sum, inverse_deviation = outputs[1:]
+    def bprop(self, features, gamma, beta, outputs, gradients):
+        gradient, mean, inverse_deviation = gradients[0], outputs[1], outputs[2]
         batch, channels, height, width = features.shape
         # sums over the pixels of each channel, [B, G, C / G]
         gradient_sum = self._channel_sums(gradient)
         by_channel = gradient_sum.shape
-        centred = self._shift(features, centre)
+        centred = self._shift(features, ops.broadcast_to(-mean, by_channel))
         product_sum = self._channel_sums(gradient * centred) * inverse_deviation
         grouped_gamma = self._grouped(gamma)
         count = channels // self.groups * height * width
         mean_gradient = (grouped_gamma * gradient_sum).sum(2, keepdims=True) / count
         mean_product = (grouped_gamma * product_sum).sum(2, keepdims=True) / count
         # (gamma g - mean(gamma g) - x mean(gamma g x)) / deviation, x normalised: linear in g and centred features
-        scale = grouped_gamma * inverse_deviation
         shift = ops.broadcast_to(-inverse_deviation * mean_gradient, by_channel)
         slope = ops.broadcast_to(-inverse_deviation * inverse_deviation * mean_product, by_channel)
-        of_features = self._affine(gradient, scale, shift)
+        of_features = self._affine(gradient, grouped_gamma * inverse_deviation, shift)
         of_features += self._affine(centred, slope, ops.zeros(by_channel, ms.float32))
-        # the sum of that over the pixels
-        bias_sum = scale * gradient_sum + slope * centred_sum + shift * (height * width)
-        of_bias, of_gamma, of_beta = [sums.sum(0).reshape(channels) for sums in (bias_sum, product_sum, gradient_sum)]
-        return of_features, of_bias, of_gamma, of_beta
+        return of_features, product_sum.sum(0).reshape(channels), gradient_sum.sum(0).reshape(channels)
 
     def _grouped(self, values: Tensor) -> Tensor:
         """[C] -> [1, G, C / G]."""
@@ -96,6 +80,10 @@ class _Normalise(nn.Cell):
         rows = features.reshape(batch * channels, height * width)
         sums = ops.matmul(rows, ops.ones((height * width, 1), ms.float32))
         return sums.reshape(batch, self.groups, channels // self.groups)
+
+    def _group_mean(self, features: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, G, 1]."""
+        return self._channel_sums(features).mean(2, keep_dims=True) / (features.shape[2] * features.shape[3])
 
     def _affine(self, features: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         """scale * features + shift with scale and shift [B, G, C / G] of each channel of each sample."""

@@ -29,10 +29,7 @@ def conv1x1(in_channels: int, out_channels: int) -> nn.Conv2d:
 
 
 class ConvBottleNeck(nn.Cell):
-    """[B, in, H, W] -> [B, out, H, W]: 1x1 to out/2, 3x3, 1x1 to out, each normalised, plus a skip.
-
-    GroupNorm adds the bias of the convolution before it.
-    """
+    """[B, in, H, W] -> [B, out, H, W]: 1x1 to out/2, 3x3, 1x1 to out, each normalised, plus a skip."""
 
     def __init__(self, in_channels: int, out_channels: int, norm_type: str = "GN", group_size: int = GROUP_SIZE):
         super().__init__()
@@ -44,9 +41,6 @@ class ConvBottleNeck(nn.Cell):
         self.conv3 = conv1x1(middle, out_channels)
         self.norm3 = make_norm(norm_type, out_channels, group_size)
         self.relu = nn.ReLU()
-        self.norms_add_biases = norm_type == "GN"
-        for convolution in (self.conv1, self.conv2, self.conv3):
-            convolution.has_bias = not self.norms_add_biases  # whether it adds its bias itself
         self.projects_skip = in_channels != out_channels
         if self.projects_skip:
             self.skip_conv = conv1x1(in_channels, out_channels)
@@ -62,16 +56,12 @@ class ConvBottleNeck(nn.Cell):
 
     def activate(self, reduced: Tensor) -> Tensor:
         """Output of conv1 -> input of the 3x3 convolution."""
-        return self.relu(self.normalise(reduced, self.conv1, self.norm1))
+        return self.relu(self.norm1(reduced))
 
     def expand(self, convolved: Tensor, skip: Tensor) -> Tensor:
         """Output of the 3x3 convolution -> output of the block."""
-        out = self.relu(self.normalise(convolved, self.conv2, self.norm2))
-        return self.relu(self.normalise(self.conv3(out), self.conv3, self.norm3) + skip)
-
-    def normalise(self, convolved: Tensor, convolution: nn.Conv2d, norm: nn.Cell) -> Tensor:
-        """What `norm` makes of the output of `convolution`."""
-        return norm(convolved, convolution.bias) if self.norms_add_biases else norm(convolved)
+        out = self.relu(self.norm2(convolved))
+        return self.relu(self.norm3(self.conv3(out)) + skip)
 
 
 class NearestBottleNeck(nn.SequentialCell):
@@ -93,7 +83,8 @@ class NearestBottleNeck(nn.SequentialCell):
         if not self.reduces_first:
             return bottleneck(upsample(features))
         reduced, skip = bottleneck.reduce(features)
-        convolved = self.upsample_and_convolve(bottleneck.activate(reduced), bottleneck.conv2.weight)
+        conv2 = bottleneck.conv2
+        convolved = self.upsample_and_convolve(bottleneck.activate(reduced), conv2.weight, conv2.bias)
         return bottleneck.expand(convolved, upsample(skip))
 
 
