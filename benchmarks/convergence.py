@@ -140,6 +140,7 @@ def plot(arms: dict[str, list[dict]], path: Path) -> None:
             arms["warp"][-1][f"mean_mesh_{name}"], color="black", linestyle="--", linewidth=1, label="mean mesh"
         )
         axes.set(title=f"{title}, mm", xlabel="epoch of stage end", ylim=(0, None))
+        axes.xaxis.get_major_locator().set_params(integer=True)
     panels[0].legend()
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
