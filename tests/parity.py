@@ -136,15 +136,18 @@ class Probe(nn.Cell):
         return (total, *leaves)
 
 
-def assert_same_layer(cell: nn.Cell, module: torch.nn.Module, inputs: list, mode: str, differentiable: int = 1) -> None:
+def assert_same_layer(
+    cell: nn.Cell, module: torch.nn.Module, inputs: list, mode: str, differentiable: int = 1, evaluates: bool = False
+) -> None:
     """Outputs, gradients and new statistics of `cell` equal those of `module`; with BatchNorm in eval mode too.
 
     inputs: float32 arrays; gradients reach the last `differentiable` of them.
+    evaluates: the cell computes in another way in eval mode, which is compared too.
     """
     randomise(module)
     copy_weights(module, cell)
     positions = tuple(range(len(inputs) - differentiable, len(inputs)))
-    for train in (False, True) if list(module.buffers()) else (True,):
+    for train in (False, True) if evaluates or list(module.buffers()) else (True,):
         module.train(train).zero_grad()
         tensors = [torch.tensor(array, requires_grad=i in positions) for i, array in enumerate(inputs)]
         expected = flat(module(*tensors))

@@ -33,11 +33,11 @@ def test_conv_bottleneck(channels, norm_type, mode):
     assert_same_layer(ours, theirs, [noise(2, channels[0], 6, 5)], mode)
 
 
-# both ways of a 3x3 convolution with many channels: sides that tiles of 2 x 2 fill, and others
+# sides that tiles of 2 x 2 fill: for inference with few products; and others
 @pytest.mark.parametrize("size", [(6, 4), (6, 5)])
 def test_a_convolution_with_many_channels(size, mode):
     ours, theirs = Conv3x3(256, 256, has_bias=True), torch.nn.Conv2d(256, 256, 3, padding=1)
-    assert_same_layer(ours, theirs, [noise(2, 256, *size)], mode)
+    assert_same_layer(ours, theirs, [noise(2, 256, *size)], mode, evaluates=True)
 
 
 @pytest.mark.parametrize("enlarges", [False, True], ids=["plain", "nearest x2"])
@@ -60,13 +60,18 @@ def test_few_products_round_as_little_as_the_convolution():
     assert np.abs(ours - exact.numpy()).max() < 4 * np.abs(plain - exact).max().item()
 
 
-# 32 channels: as a transposed convolution; 256: with few products
-@pytest.mark.parametrize("size", [(3, 32, 5, 4), (2, 256, 5, 6)], ids=["few channels", "many channels"])
+# few pixels: the 3x3 convolution runs on the enlarged image; many: as a transposed convolution
+@pytest.mark.parametrize("size", [(3, 32, 5, 4), (2, 32, 13, 12)], ids=["few pixels", "many pixels"])
 @pytest.mark.parametrize("norm_type", ["GN", "BN"])
 def test_upsampling_before_or_after_the_pixelwise_half_of_a_block_is_the_same(norm_type, size, mode):
-    channels = (size[1], 16 if size[1] == 32 else 512)
-    theirs = torch.nn.Sequential(torch.nn.Upsample(scale_factor=2), networks.ConvBottleNeck(*channels, norm_type))
-    assert_same_layer(layer.NearestBottleNeck(*channels, norm_type), theirs, [noise(*size)], mode)
+    theirs = torch.nn.Sequential(torch.nn.Upsample(scale_factor=2), networks.ConvBottleNeck(32, 16, norm_type))
+    assert_same_layer(layer.NearestBottleNeck(32, 16, norm_type), theirs, [noise(*size)], mode)
+
+
+def test_upsampling_with_many_channels(mode):
+    """For inference with few products."""
+    theirs = torch.nn.Sequential(torch.nn.Upsample(scale_factor=2), networks.ConvBottleNeck(256, 512, "GN"))
+    assert_same_layer(layer.NearestBottleNeck(256, 512, "GN"), theirs, [noise(2, 256, 5, 6)], mode, evaluates=True)
 
 
 @pytest.mark.parametrize("norm_type", ["GN", "BN"])

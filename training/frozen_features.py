@@ -4,9 +4,10 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
+from models.losses import current_world_size
 from utils.arrays import available_memory
 
-MEMORY_SHARE = 1 / 4  # of the memory that is available at the start, for outputs that are kept
+MEMORY_SHARE = 1 / 4  # of the memory that is available at the start, for outputs that all ranks keep
 
 
 class FrozenFeatures:
@@ -22,7 +23,8 @@ class FrozenFeatures:
     def __init__(self, cnet: nn.Cell, reuse: bool):
         self.cnet, self.reuse = cnet, reuse
         self.known: dict[tuple, list[np.ndarray]] = {}
-        self.size, self.limit = 0, MEMORY_SHARE * available_memory()
+        # all ranks may be on this machine
+        self.size, self.limit = 0, MEMORY_SHARE * available_memory() / current_world_size()
 
     def __call__(self, batch: dict) -> tuple[Tensor, ...]:
         keys = self._keys(batch) if self.reuse else ()
