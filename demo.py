@@ -44,8 +44,8 @@ def parse_options():
     parser.add_argument("--data_dir", help="data root instead of data/ or $DECOMR_DATA")
     parser.add_argument("--device_target", default="auto", choices=["auto", "CPU", "GPU", "Ascend"])
     parser.add_argument("--device_id", type=int, default=0)
-    parser.add_argument("--mode", default="pynative", choices=["pynative", "graph"],
-                        help="graph compiles for half a minute first; for long videos")  # fmt: skip
+    parser.add_argument("--mode", default="pynative", choices=["pynative", "graph", "fused"],
+                        help="graph compiles for half a minute first, fused longer; for long videos")  # fmt: skip
     given = vars(parser.parse_args())
     if given["bbox"] and given["openpose"]:
         raise UserError("--bbox and --openpose both say where people are; give one of them.")

@@ -19,7 +19,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--img_res", type=int, default=224)
     parser.add_argument("--lnet_width", type=float, default=1.0)
     parser.add_argument("--device", choices=["CPU", "GPU"], default="CPU")
-    parser.add_argument("--mode", choices=["graph", "pynative"], default="graph")
+    parser.add_argument("--mode", choices=["graph", "fused", "pynative"], default="graph")
     parser.add_argument("--amp_level", choices=["O0", "O2", "O3"], default="O0")
 
 
@@ -49,9 +49,13 @@ def mindspore_work(arguments):
     from models.uv_generator import Index_UV_Generator
     from models.WithLossCellDP import WithLossCellDP
     from models.WithLossCellEnd import WithLossCellEnd
+    from utils import kernel_fusion
+    from utils.device import MODES
 
     ms.set_device(arguments.device)
-    ms.set_context(mode=ms.GRAPH_MODE if arguments.mode == "graph" else ms.PYNATIVE_MODE)
+    ms.set_context(mode=MODES[arguments.mode])
+    if arguments.mode == "fused":
+        kernel_fusion.enable(arguments.device)
     options = model_options(arguments)
     with np.load(Path(arguments.folder) / BATCH) as file:
         batch = {name: ms.Tensor(file[name]) for name in file.files}
@@ -79,7 +83,7 @@ def mindspore_work(arguments):
 
 def torch_work(arguments):
     """A function that does one round of the work with the PyTorch twin of tests/reference, in eager mode."""
-    import torch
+    import torch  # before MindSpore's settings, which the next line makes
 
     from tests import tiny_decomr
     from tests.reference import losses, networks

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 
 from benchmarks.memory import REPOSITORY, peak_of_this_process
+from utils.environment import SETTINGS
 from utils.errors import UserError
 
 
@@ -27,20 +28,24 @@ def serve(work: Callable) -> None:
 
 
 class Side:
-    """One of the programs: `python -m` words; its process lives as long as the `with` block."""
+    """One of the programs: `python -m` words; its process lives as long as the `with` block.
 
-    def __init__(self, *words):
+    environment: variables of its own, in place of those that this project sets for MindSpore.
+    """
+
+    def __init__(self, *words, environment: dict[str, str] | None = None):
         self.words = [sys.executable, "-m", *map(str, words)]
+        inherited = {name: value for name, value in os.environ.items() if environment is None or name not in SETTINGS}
+        # a copy: importing MindSpore sets OMP_NUM_THREADS=1 below Python; a child that inherited it had one thread
+        self.environment = inherited | (environment or {})
         self.seconds: list[float] = []
         self.peak = 0.0  # MiB
         self.first = 0.0  # seconds from the start of the process to the end of its first round
 
     def __enter__(self):
         self.start = time.perf_counter()
-        # importing MindSpore sets OMP_NUM_THREADS=1 below Python: a child that inherited it would have one thread
-        environment = os.environ.copy()
         self.process = subprocess.Popen(
-            self.words, cwd=REPOSITORY, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            self.words, cwd=REPOSITORY, env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         return self
 

@@ -9,6 +9,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
+from models.convolution import AddToChannels
 from models.layer import GROUP_SIZE, BilinearBottleNeck, ConvBottleNeck, HourGlass, NearestBottleNeck, conv1x1
 from models.resnet import FEATURE_CHANNELS, ResNet50
 from utils.atlas_maps import load_or_build_reference_map
@@ -140,20 +141,17 @@ class SurfaceInput(nn.SequentialCell):
         )
         self.warped = map_channels - REFERENCE_CHANNELS
         self.codes = codes
-        self.add_to_channels = ops.BiasAdd()
+        self.add_to_channels = AddToChannels()
 
     def construct(self, maps: Tensor, code: Tensor) -> Tensor:
         """maps [B, map_channels, R, R]: warped features, then the reference map; code [B, codes]."""
-        batch, _, height, width = maps.shape
         weight = self[0].weight
         behind = self.warped + self.codes
         of_maps = ops.concat([weight[:, : self.warped], weight[:, behind:]], 1)
         of_code = weight[:, self.warped : behind].reshape(-1, self.codes)
         features = ops.conv2d(maps, of_maps)
         bias = ops.matmul(code, of_code.T) + self[0].bias
-        # every channel of every sample is a channel of its own
-        rows = self.add_to_channels(features.reshape(1, -1, height, width), bias.reshape(-1))
-        features = self[1](rows.reshape(batch, -1, height, width))
+        features = self[1](self.add_to_channels(features, bias))
         return self[4](self[3](self[2](features)))
 
 

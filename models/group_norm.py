@@ -3,12 +3,14 @@
 MindSpore's GroupNorm on CPU takes up to twice the time of this one. Sums over pixels are products
 with a vector of ones, which oneDNN adds up in many partial sums: exact to float32 whatever the size
 of the map, where one running sum loses three digits. Scaling and shifting every channel of every
-sample is BatchNorm with fixed statistics, also oneDNN's.
+sample is BatchNorm with fixed statistics, also oneDNN's; where kernels are fused, plain arithmetic.
 """
 
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import initializer
+
+from models.convolution import AddToChannels, fuses_kernels
 
 EPSILON = 1e-5  # as PyTorch's GroupNorm
 # Statistics 0 and 1 need no epsilon. oneDNN wants a positive one; 1 + 1e-12 is 1 in float32.
@@ -39,13 +41,13 @@ class _Normalise(nn.Cell):
         super().__init__()
         self.groups = groups
         self.scale_and_shift = ops.BatchNorm(is_training=False, epsilon=FIXED_EPSILON)
-        self.add_to_channels = ops.BiasAdd()
+        self.add_to_channels = AddToChannels()
 
     def construct(self, features, gamma, beta):
         mean = self._group_mean(features)
         by_channel = (features.shape[0], self.groups, features.shape[1] // self.groups)
         # centred first: E[x^2] - E[x]^2 would cancel where a channel's mean is large
-        centred = self._shift(features, ops.broadcast_to(-mean, by_channel))
+        centred = self.add_to_channels(features, ops.broadcast_to(-mean, by_channel))
         inverse_deviation = ops.rsqrt(self._group_mean(ops.square(centred)) + EPSILON)
         scale = self._grouped(gamma) * inverse_deviation
         shift = ops.broadcast_to(self._grouped(beta), by_channel)
@@ -57,7 +59,7 @@ class _Normalise(nn.Cell):
         # sums over the pixels of each channel, [B, G, C / G]
         gradient_sum = self._channel_sums(gradient)
         by_channel = gradient_sum.shape
-        centred = self._shift(features, ops.broadcast_to(-mean, by_channel))
+        centred = self.add_to_channels(features, ops.broadcast_to(-mean, by_channel))
         product_sum = self._channel_sums(gradient * centred) * inverse_deviation
         grouped_gamma = self._grouped(gamma)
         count = channels // self.groups * height * width
@@ -87,19 +89,11 @@ class _Normalise(nn.Cell):
 
     def _affine(self, features: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         """scale * features + shift with scale and shift [B, G, C / G] of each channel of each sample."""
-        rows = self._as_one_sample(features)
-        count = rows.shape[1]
-        zeros, ones = ops.zeros((count,), ms.float32), ops.ones((count,), ms.float32)
-        return self.scale_and_shift(rows, scale.reshape(count), shift.reshape(count), zeros, ones)[0].reshape(
-            features.shape
-        )
-
-    def _shift(self, features: Tensor, shift: Tensor) -> Tensor:
-        """features + shift [B, G, C / G]."""
-        return self.add_to_channels(self._as_one_sample(features), shift.reshape(-1)).reshape(features.shape)
-
-    @staticmethod
-    def _as_one_sample(features: Tensor) -> Tensor:
-        """[B, C, H, W] -> [1, B * C, H, W]: every channel of every sample a channel of its own."""
         batch, channels, height, width = features.shape
-        return features.reshape(1, batch * channels, height, width)
+        if fuses_kernels():
+            return features * scale.reshape(batch, channels, 1, 1) + shift.reshape(batch, channels, 1, 1)
+        count = batch * channels
+        rows = features.reshape(1, count, height, width)  # every channel of every sample a channel of its own
+        zeros, ones = ops.zeros((count,), ms.float32), ops.ones((count,), ms.float32)
+        rows = self.scale_and_shift(rows, scale.reshape(count), shift.reshape(count), zeros, ones)[0]
+        return rows.reshape(features.shape)

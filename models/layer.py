@@ -6,6 +6,7 @@ release, so that its checkpoints map by name.
 
 from mindspore import Tensor, nn, ops
 
+from models.convolution import Conv2d
 from models.group_norm import GroupNorm
 from models.resnet import Bottleneck
 from models.upsample import BilinearUpsample2, NearestConv3x3, NearestUpsample2
@@ -23,9 +24,9 @@ def make_norm(norm_type: str, channels: int, group_size: int = GROUP_SIZE) -> nn
     raise ValueError(f"norm_type is {norm_type!r}, expected 'GN' or 'BN'")
 
 
-def conv1x1(in_channels: int, out_channels: int) -> nn.Conv2d:
+def conv1x1(in_channels: int, out_channels: int) -> Conv2d:
     """[B, in, H, W] -> [B, out, H, W], every pixel by itself."""
-    return nn.Conv2d(in_channels, out_channels, 1, has_bias=True)
+    return Conv2d(in_channels, out_channels, 1, has_bias=True)
 
 
 class ConvBottleNeck(nn.Cell):

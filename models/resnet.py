@@ -7,6 +7,7 @@ classifier.
 from mindspore import Tensor, nn
 from mindspore.common.initializer import HeNormal
 
+from models.convolution import Conv2d
 from models.winograd import Conv3x3
 
 STAGE_BLOCKS = (3, 4, 6, 3)
@@ -18,7 +19,7 @@ def _conv(in_channels: int, out_channels: int, size: int, stride: int = 1) -> nn
     start = HeNormal(mode="fan_out", nonlinearity="relu")
     if (size, stride) == (3, 1):
         return Conv3x3(in_channels, out_channels, weight_init=start)
-    return nn.Conv2d(in_channels, out_channels, size, stride, pad_mode="pad", padding=size // 2, weight_init=start)
+    return Conv2d(in_channels, out_channels, size, stride, pad_mode="pad", padding=size // 2, weight_init=start)
 
 
 class Bottleneck(nn.Cell):

@@ -9,6 +9,8 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
+from models.convolution import Conv2d
+
 # Winograd's F(2, 3): two outputs from four pixels, 4 products instead of 6, in two dimensions 16 instead of 36
 PLAIN_PIXELS = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])
 PLAIN_WEIGHTS = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
@@ -85,7 +87,7 @@ class FewProducts(nn.Cell):
         return outputs.transpose(4, 5, 2, 0, 3, 1).reshape(batch, out, 2 * tall, 2 * wide)
 
 
-class Conv3x3(nn.Conv2d):
+class Conv3x3(Conv2d):
     """[B, in, H, W] -> [B, out, H, W], zeros beyond the border; for inference with fewer products where that pays."""
 
     def __init__(self, in_channels: int, out_channels: int, **options):
@@ -96,5 +98,4 @@ class Conv3x3(nn.Conv2d):
         channels, height, width = features.shape[1:]
         if self.training or not self.few_products.pays(channels, height, width):
             return super().construct(features)
-        output = self.few_products(features, self.weight)
-        return self.bias_add(output, self.bias) if self.has_bias else output
+        return self.with_bias(self.few_products(features, self.weight))

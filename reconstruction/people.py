@@ -50,7 +50,7 @@ class Reconstructor:
     def __init__(self, dmr: nn.Cell, options):
         self.dmr = dmr
         self.size, self.batch_size = options.img_res, options.batch_size
-        self.fixed_batch = options.mode == "graph"  # every other size would be compiled anew
+        self.fixed_batch = options.mode != "pynative"  # every other size would be compiled anew
         atlas = load_or_build_atlas(options.uv_type, options.uv_res, options.uv_res)
         self.to_vertices = sample_matrix(atlas)
         self.num_vertices = atlas.vertex_count

@@ -7,9 +7,11 @@ import numpy as np
 import torch
 from mindspore import nn
 
+from utils import kernel_fusion
+from utils.device import MODES
+
 # before anything is computed: MindSpore settles on a device then
 ms.set_device("CPU")
-MODES = {"pynative": ms.PYNATIVE_MODE, "graph": ms.GRAPH_MODE}
 TORCH_NORMS = (torch.nn.GroupNorm, torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
 NORM_NAMES = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 OUTPUT_TOLERANCE = 1e-4  # of the largest value
@@ -22,12 +24,14 @@ ROUNDING = 1e-4  # of the whole gradient's norm: what may be found where there i
 
 @contextlib.contextmanager
 def running_in(mode: str):
-    """MindSpore in PYNATIVE or GRAPH mode on the CPU, and back to PYNATIVE."""
+    """MindSpore in one of the modes of utils.device on the CPU, and back to PYNATIVE."""
     ms.set_context(mode=MODES[mode])
+    if mode == "fused":
+        kernel_fusion.enable("CPU")
     try:
         yield
     finally:
-        ms.set_context(mode=ms.PYNATIVE_MODE)
+        ms.set_context(mode=ms.PYNATIVE_MODE, enable_graph_kernel=False)
 
 
 def randomise(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:

@@ -33,6 +33,11 @@ def test_conv_bottleneck(channels, norm_type, mode):
     assert_same_layer(ours, theirs, [noise(2, channels[0], 6, 5)], mode)
 
 
+def test_conv_bottleneck_of_fused_kernels():
+    ours, theirs = layer.ConvBottleNeck(32, 64), networks.ConvBottleNeck(32, 64)
+    assert_same_layer(ours, theirs, [noise(2, 32, 6, 5)], "fused", evaluates=True)
+
+
 # sides that tiles of 2 x 2 fill: for inference with few products; and others
 @pytest.mark.parametrize("size", [(6, 4), (6, 5)])
 def test_a_convolution_with_many_channels(size, mode):

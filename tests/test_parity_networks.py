@@ -75,7 +75,7 @@ def test_cnet(mode, norm_type):
     assert_same_network(ours, theirs, [noise(4, 3, 96, 96)], mode)
 
 
-@pytest.mark.parametrize("mode, norm_type", VARIANTS)
+@pytest.mark.parametrize("mode, norm_type", [*VARIANTS, pytest.param("fused", "GN", marks=pytest.mark.slow)])
 def test_lnet(mode, norm_type):
     ours = UVNet(reference_map(2), norm_type=norm_type, width=NARROW)
     theirs = randomise(networks.LNet(reference_map(2), norm_type=norm_type, width=NARROW))

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import mindspore as ms
 from mindspore import communication
 
+from utils import kernel_fusion
 from utils.errors import UserError
 
 # the faster mode of each processor, measured by benchmarks
 DEFAULT_MODES = {"CPU": "graph", "GPU": "graph", "Ascend": "graph"}
-MODES = {"graph": ms.GRAPH_MODE, "pynative": ms.PYNATIVE_MODE}
+MODES = {"graph": ms.GRAPH_MODE, "fused": ms.GRAPH_MODE, "pynative": ms.PYNATIVE_MODE}
 # what libmindspore_gpu.so.11.6 is linked with
 CUDA_LIBRARIES = (
     "libcudart.so.11.0", "libcublas.so.11", "libcudnn.so.8", "libcufft.so.10", "libcurand.so.10", "libcusolver.so.11",
@@ -27,7 +28,7 @@ class Device:
     """What this process computes on, and its place among the ranks."""
 
     target: str  # CPU, GPU or Ascend
-    mode: str  # graph or pynative
+    mode: str  # graph, fused or pynative
     reason: str  # why this target
     rank: int = 0
     world_size: int = 1
@@ -46,6 +47,8 @@ def setup_device(options) -> Device:
         ms.set_device(target, options.device_id)
     mode = DEFAULT_MODES[target] if options.mode == "auto" else options.mode
     ms.set_context(mode=MODES[mode])
+    if mode == "fused":
+        kernel_fusion.enable(target)
     rank, world_size = 0, 1
     if options.run_distribute:
         rank, world_size = _join_ranks()

@@ -7,11 +7,18 @@ module that computes.
 import contextlib
 import os
 
-# oneDNN 3.10 inside MindSpore 2.10 has no plain-layout float32 3x3 convolution for AVX-512
-# processors with AMX and falls back to its reference loop, over 100 times slower than the AVX2 code.
-os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
-# 3: errors only. MindSpore's warnings speak of its own internals.
-os.environ.setdefault("GLOG_v", "3")
+SETTINGS = {
+    # oneDNN 3.10 inside MindSpore 2.10 has no plain-layout float32 3x3 convolution for AVX-512
+    # processors and falls back to its reference loop, over 100 times slower than the AVX2 code.
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    # Fused kernels run on OpenMP's threads, which otherwise keep a core busy for milliseconds after each
+    # of them, waiting for the next, while oneDNN's threads need it.
+    "OMP_WAIT_POLICY": "PASSIVE",
+    # 3: errors only. MindSpore's warnings speak of its own internals.
+    "GLOG_v": "3",
+}
+for _name, _value in SETTINGS.items():
+    os.environ.setdefault(_name, _value)
 
 
 @contextlib.contextmanager

@@ -58,7 +58,8 @@ class TrainOptions:
             help="auto: GPU when usable, else CPU",
         )
         run.add_argument("--device_id", type=int, default=0, help="which GPU or NPU")
-        run.add_argument("--mode", default="auto", choices=["auto", "pynative", "graph"], help="MindSpore's mode")
+        run.add_argument("--mode", default="auto", choices=["auto", "pynative", "graph", "fused"],
+                         help="MindSpore's mode; fused: graph with fused kernels, on a CPU")  # fmt: skip
         self._flag(run, "--run_distribute", "data-parallel training, started by mpirun or msrun")
         run.add_argument("--ngpu", "--ngpus", dest="ngpu", type=int, default=1, help="number of devices")
         run.add_argument("--num_workers", type=int, default=8, help="loader workers per rank")

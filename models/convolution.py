@@ -1,0 +1,41 @@
+"""Convolutions, and sums over their channels, in the form that is fastest with and without fused kernels."""
+
+import mindspore as ms
+from mindspore import Tensor, nn, ops
+
+
+@ops.constexpr
+def fuses_kernels() -> bool:
+    """Whether the graph that is compiled has fused kernels (`--mode fused`): plain arithmetic is then the fastest."""
+    return bool(ms.get_context("enable_graph_kernel"))
+
+
+class AddToChannels(nn.Cell):
+    """features [B, C, H, W], values of B * C elements -> features plus the value of their channel and sample."""
+
+    def __init__(self):
+        super().__init__()
+        self.add = ops.BiasAdd()
+
+    def construct(self, features: Tensor, values: Tensor) -> Tensor:
+        batch, channels, height, width = features.shape
+        if fuses_kernels():
+            return features + values.reshape(batch, channels, 1, 1)
+        # every channel of every sample as a channel of its own
+        rows = self.add(features.reshape(1, batch * channels, height, width), values.reshape(-1))
+        return rows.reshape(batch, channels, height, width)
+
+
+class Conv2d(nn.Conv2d):
+    """nn.Conv2d, [B, in, H, W] -> [B, out, H', W']; for inference its bias may become part of a fused kernel."""
+
+    def construct(self, features: Tensor) -> Tensor:
+        return self.with_bias(self.conv2d(features, self.weight))
+
+    def with_bias(self, output: Tensor) -> Tensor:
+        """[B, out, H', W'] plus the bias, where there is one."""
+        if not self.has_bias:
+            return output
+        if fuses_kernels() and not self.training:
+            return output + self.bias.reshape(1, -1, 1, 1)
+        return self.bias_add(output, self.bias)

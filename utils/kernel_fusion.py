@@ -1,0 +1,44 @@
+"""`--mode fused`: graph mode in which neighbouring elementwise operators become one kernel.
+
+MindSpore's kernel compiler (AKG, a part of its wheel) makes them for this processor. It takes about half a second a
+kernel, once: kernels are kept on disk, below the user's cache folder.
+"""
+
+import atexit
+import hashlib
+import os
+from pathlib import Path
+
+import mindspore as ms
+
+from utils.errors import UserError
+from utils.files import make_folder
+
+# What may become part of a fused kernel. Left to themselves: Transpose and Reshape, whose kernels are slower than
+# MindSpore's own; Round, which the compiler refuses; and mixtures of them, some of which end the compiler.
+OPERATORS = ("Add", "Sub", "Mul", "ReLU", "Square")
+PROCESSOR = Path("/proc/cpuinfo")
+LOG = Path("dsa_transfrom.log")  # which the compiler leaves, empty, in the current folder
+
+
+def enable(target: str) -> None:
+    """Let graphs that are compiled from now on have fused kernels; UserError for another target than CPU."""
+    if target != "CPU":
+        raise UserError(f"--mode fused is for the CPU, not for {target}: choose --mode graph.")
+    # the name of MindSpore's variable for all that it compiles; a user's own folder is kept
+    os.environ.setdefault("MS_COMPILER_CACHE_PATH", str(kernel_folder()))
+    make_folder(Path(os.environ["MS_COMPILER_CACHE_PATH"]))
+    os.environ.setdefault("AKG_WHITE_LIST_PATH", "/")  # without it the compiler prints a line for every kernel
+    if not LOG.exists():
+        atexit.register(LOG.absolute().unlink, missing_ok=True)
+    names = ",".join(OPERATORS)
+    flags = f"--enable_cluster_ops_only={names} --enable_expand_ops_only={names}"
+    ms.set_context(enable_graph_kernel=True, graph_kernel_flags=flags)
+
+
+def kernel_folder() -> Path:
+    """Where this MindSpore's kernels for this processor are kept."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    processor = [line for line in PROCESSOR.read_text().splitlines() if line.startswith(("flags", "model"))]
+    name = hashlib.sha256("\n".join([ms.__version__, *sorted(set(processor))]).encode()).hexdigest()[:12]
+    return cache / "decomr-mindspore" / f"kernels-{name}"
