@@ -10,20 +10,14 @@ def fuses_kernels() -> bool:
     return bool(ms.get_context("enable_graph_kernel"))
 
 
-class AddToChannels(nn.Cell):
+def add_to_channels(features: Tensor, values: Tensor) -> Tensor:
     """features [B, C, H, W], values of B * C elements -> features plus the value of their channel and sample."""
-
-    def __init__(self):
-        super().__init__()
-        self.add = ops.BiasAdd()
-
-    def construct(self, features: Tensor, values: Tensor) -> Tensor:
-        batch, channels, height, width = features.shape
-        if fuses_kernels():
-            return features + values.reshape(batch, channels, 1, 1)
-        # every channel of every sample as a channel of its own
-        rows = self.add(features.reshape(1, batch * channels, height, width), values.reshape(-1))
-        return rows.reshape(batch, channels, height, width)
+    batch, channels, height, width = features.shape
+    if fuses_kernels():
+        return features + values.reshape(batch, channels, 1, 1)
+    # every channel of every sample as a channel of its own
+    rows = ops.bias_add(features.reshape(1, batch * channels, height, width), values.reshape(-1))
+    return rows.reshape(batch, channels, height, width)
 
 
 class Conv2d(nn.Conv2d):

@@ -9,7 +9,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
-from models.convolution import AddToChannels
+from models.convolution import add_to_channels
 from models.layer import GROUP_SIZE, BilinearBottleNeck, ConvBottleNeck, HourGlass, NearestBottleNeck, conv1x1
 from models.resnet import FEATURE_CHANNELS, ResNet50
 from utils.atlas_maps import load_or_build_reference_map
@@ -141,7 +141,6 @@ class SurfaceInput(nn.SequentialCell):
         )
         self.warped = map_channels - REFERENCE_CHANNELS
         self.codes = codes
-        self.add_to_channels = AddToChannels()
 
     def construct(self, maps: Tensor, code: Tensor) -> Tensor:
         """maps [B, map_channels, R, R]: warped features, then the reference map; code [B, codes]."""
@@ -151,7 +150,7 @@ class SurfaceInput(nn.SequentialCell):
         of_code = weight[:, self.warped : behind].reshape(-1, self.codes)
         features = ops.conv2d(maps, of_maps)
         bias = ops.matmul(code, of_code.T) + self[0].bias
-        features = self[1](self.add_to_channels(features, bias))
+        features = self[1](add_to_channels(features, bias))
         return self[4](self[3](self[2](features)))
 
 

@@ -10,7 +10,7 @@ import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import initializer
 
-from models.convolution import AddToChannels, fuses_kernels
+from models.convolution import add_to_channels, fuses_kernels
 
 EPSILON = 1e-5  # as PyTorch's GroupNorm
 # Statistics 0 and 1 need no epsilon. oneDNN wants a positive one; 1 + 1e-12 is 1 in float32.
@@ -41,13 +41,12 @@ class _Normalise(nn.Cell):
         super().__init__()
         self.groups = groups
         self.scale_and_shift = ops.BatchNorm(is_training=False, epsilon=FIXED_EPSILON)
-        self.add_to_channels = AddToChannels()
 
     def construct(self, features, gamma, beta):
         mean = self._group_mean(features)
         by_channel = (features.shape[0], self.groups, features.shape[1] // self.groups)
         # centred first: E[x^2] - E[x]^2 would cancel where a channel's mean is large
-        centred = self.add_to_channels(features, ops.broadcast_to(-mean, by_channel))
+        centred = add_to_channels(features, ops.broadcast_to(-mean, by_channel))
         inverse_deviation = ops.rsqrt(self._group_mean(ops.square(centred)) + EPSILON)
         scale = self._grouped(gamma) * inverse_deviation
         shift = ops.broadcast_to(self._grouped(beta), by_channel)
@@ -59,7 +58,7 @@ class _Normalise(nn.Cell):
         # sums over the pixels of each channel, [B, G, C / G]
         gradient_sum = self._channel_sums(gradient)
         by_channel = gradient_sum.shape
-        centred = self.add_to_channels(features, ops.broadcast_to(-mean, by_channel))
+        centred = add_to_channels(features, ops.broadcast_to(-mean, by_channel))
         product_sum = self._channel_sums(gradient * centred) * inverse_deviation
         grouped_gamma = self._grouped(gamma)
         count = channels // self.groups * height * width
