@@ -12,6 +12,7 @@ from benchmarks.convergence import elapsed
 from benchmarks.floor import multiply_adds
 from benchmarks.memory import REPOSITORY, peak_of_command
 from benchmarks.side_by_side import Side
+from utils.environment import SETTINGS
 
 
 def test_the_products_of_convolutions_are_counted():
@@ -36,6 +37,12 @@ def test_a_side_has_the_threads_that_it_would_have_alone():
     """MindSpore, imported here, has asked for one thread in the name of all children."""
     with Side("tests.threads_program") as side:
         assert side.run()["threads"] == os.environ.get("OMP_NUM_THREADS")
+
+
+def test_pytorch_is_measured_without_the_settings_for_mindspore():
+    assert os.environ["ONEDNN_MAX_CPU_ISA"] and os.environ["OMP_WAIT_POLICY"]
+    found = Side("tests.threads_program", environment={"ONEDNN_MAX_CPU_ISA": "DEFAULT"}).environment
+    assert {name: found.get(name) for name in SETTINGS} == dict.fromkeys(SETTINGS) | {"ONEDNN_MAX_CPU_ISA": "DEFAULT"}
 
 
 def test_the_memory_of_a_command_is_its_own():

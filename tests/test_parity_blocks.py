@@ -2,6 +2,9 @@
 
 import models  # noqa: F401, I001  before MindSpore
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -36,6 +39,7 @@ def test_conv_bottleneck(channels, norm_type, mode):
 def test_conv_bottleneck_of_fused_kernels():
     ours, theirs = layer.ConvBottleNeck(32, 64), networks.ConvBottleNeck(32, 64)
     assert_same_layer(ours, theirs, [noise(2, 32, 6, 5)], "fused", evaluates=True)
+    assert list(Path(os.environ["MS_COMPILER_CACHE_PATH"]).rglob("Fused_Mul_Add*.so"))  # and they were made
 
 
 # sides that tiles of 2 x 2 fill: for inference with few products; and others
