@@ -25,7 +25,7 @@ from utils import checkpoint, config
 from utils.errors import UserError, run_command
 from utils.files import make_folder, require_file
 from utils.objfile import ObjMesh, read_obj
-from utils.train_options import CommandParser, TrainOptions, boolean
+from utils.train_options import CONVOLUTIONS, CONVOLUTIONS_HELP, CommandParser, TrainOptions, boolean
 
 
 def parse_options():
@@ -46,6 +46,7 @@ def parse_options():
     parser.add_argument("--device_id", type=int, default=0)
     parser.add_argument("--mode", default="pynative", choices=["pynative", "graph", "fused"],
                         help="graph compiles for half a minute first, fused longer; for long videos")  # fmt: skip
+    parser.add_argument("--convolutions", default="auto", choices=CONVOLUTIONS, help=CONVOLUTIONS_HELP)
     given = vars(parser.parse_args())
     if given["bbox"] and given["openpose"]:
         raise UserError("--bbox and --openpose both say where people are; give one of them.")

@@ -1,7 +1,8 @@
 """Evaluation over several ranks: each measures its own batches, and the first puts the results together.
 
 A rank's batches are batches of the evaluation by one process, with the same images at the same places
-(datasets.loader.rank_indices), so every number is the same, bit by bit.
+(datasets.loader.rank_indices), so every number is the same but for the last digits of numpy's float64 products, which
+depend on the number of threads.
 """
 
 from pathlib import Path

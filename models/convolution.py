@@ -3,6 +3,9 @@
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
+from models import onednn_convolution
+from utils import native_code
+
 
 @ops.constexpr
 def fuses_kernels() -> bool:
@@ -20,10 +23,28 @@ def add_to_channels(features: Tensor, values: Tensor) -> Tensor:
     return rows.reshape(batch, channels, height, width)
 
 
+def convolution(out_channels: int, size: int) -> ops.Primitive:
+    """(features [B, C, H, W], kernel [out, C, size, size]) -> [B, out, H, W], zeros beyond the border."""
+    if native_code.in_use():
+        return onednn_convolution.convolution(stride=1, has_bias=False)
+    return ops.Conv2D(out_channels, size, pad_mode="pad", pad=size // 2)
+
+
 class Conv2d(nn.Conv2d):
     """nn.Conv2d, [B, in, H, W] -> [B, out, H', W']; for inference its bias may become part of a fused kernel."""
 
+    def __init__(self, in_channels: int, out_channels: int, size: int, stride: int = 1, **options):
+        super().__init__(in_channels, out_channels, size, stride, pad_mode="pad", padding=size // 2, **options)
+        self.is_native = native_code.in_use()
+        if self.is_native:
+            self.convolve = onednn_convolution.convolution(stride, has_bias=False)
+            self.convolve_with_bias = onednn_convolution.convolution(stride, has_bias=True)
+
     def construct(self, features: Tensor) -> Tensor:
+        if self.is_native and self.has_bias:
+            return self.convolve_with_bias(features, self.weight, self.bias)
+        if self.is_native:
+            return self.convolve(features, self.weight)
         return self.with_bias(self.conv2d(features, self.weight))
 
     def with_bias(self, output: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
-from models.convolution import add_to_channels
+from models.convolution import add_to_channels, convolution
 from models.layer import GROUP_SIZE, BilinearBottleNeck, ConvBottleNeck, HourGlass, NearestBottleNeck, conv1x1
 from models.resnet import FEATURE_CHANNELS, ResNet50
 from utils.atlas_maps import load_or_build_reference_map
@@ -141,6 +141,7 @@ class SurfaceInput(nn.SequentialCell):
         )
         self.warped = map_channels - REFERENCE_CHANNELS
         self.codes = codes
+        self.convolve = convolution(2 * codes, 1)
 
     def construct(self, maps: Tensor, code: Tensor) -> Tensor:
         """maps [B, map_channels, R, R]: warped features, then the reference map; code [B, codes]."""
@@ -148,7 +149,7 @@ class SurfaceInput(nn.SequentialCell):
         behind = self.warped + self.codes
         of_maps = ops.concat([weight[:, : self.warped], weight[:, behind:]], 1)
         of_code = weight[:, self.warped : behind].reshape(-1, self.codes)
-        features = ops.conv2d(maps, of_maps)
+        features = self.convolve(maps, of_maps)
         bias = ops.matmul(code, of_code.T) + self[0].bias
         features = self[1](add_to_channels(features, bias))
         return self[4](self[3](self[2](features)))

@@ -19,7 +19,7 @@ def _conv(in_channels: int, out_channels: int, size: int, stride: int = 1) -> nn
     start = HeNormal(mode="fan_out", nonlinearity="relu")
     if (size, stride) == (3, 1):
         return Conv3x3(in_channels, out_channels, weight_init=start)
-    return Conv2d(in_channels, out_channels, size, stride, pad_mode="pad", padding=size // 2, weight_init=start)
+    return Conv2d(in_channels, out_channels, size, stride, weight_init=start)
 
 
 class Bottleneck(nn.Cell):

@@ -5,7 +5,10 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 from mindspore.ops import ResizeNearestNeighborV2
 
+from models import onednn_convolution
+from models.convolution import convolution
 from models.winograd import FewProducts
+from utils import native_code
 
 
 @ops.constexpr
@@ -64,7 +67,13 @@ class NearestConv3x3(nn.Cell):
         rows = _doubling_kernel()
         self.sums = Tensor(np.einsum("ak,bl->klab", rows, rows).reshape(9, 16))
         self.out_channels = out_channels
-        self.transposed_convolution = ops.Conv2DTranspose(out_channels, 4, pad_mode="pad", pad=(1, 1, 1, 1), stride=2)
+        self.is_native = native_code.in_use()
+        self.convolve = convolution(out_channels, 3)
+        self.transposed_convolution = (
+            onednn_convolution.transposed_convolution(stride=2)
+            if self.is_native
+            else ops.Conv2DTranspose(out_channels, 4, pad_mode="pad", pad=(1, 1, 1, 1), stride=2)
+        )
         self.nearest = NearestUpsample2()
         self.few_products = FewProducts(enlarges=True)
         self.add_bias = ops.BiasAdd()
@@ -75,9 +84,11 @@ class NearestConv3x3(nn.Cell):
         if not self.training and self.few_products.pays(channels, height, width):
             return self.add_bias(self.few_products(features, weight), bias)
         if height * width < self.WORTHWHILE:
-            return ops.conv2d(self.nearest(features), weight, bias, 1, "pad", 1)
+            return self.add_bias(self.convolve(self.nearest(features), weight), bias)
         kernels = ops.matmul(weight.transpose(1, 0, 2, 3).reshape(-1, 9), self.sums)
         kernels = kernels.reshape(channels, self.out_channels, 4, 4)
+        if self.is_native:
+            return self.add_bias(self.transposed_convolution(features, kernels), bias)
         size = (batch, self.out_channels, 2 * height, 2 * width)
         return self.add_bias(self.transposed_convolution(features, kernels, size), bias)
 

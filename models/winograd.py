@@ -10,6 +10,7 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 
 from models.convolution import Conv2d
+from utils import native_code
 
 # Winograd's F(2, 3): two outputs from four pixels, 4 products instead of 6, in two dimensions 16 instead of 36
 PLAIN_PIXELS = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])
@@ -39,7 +40,7 @@ class FewProducts(nn.Cell):
     must be even, H' = H.
 
     For inference: a training step took as long with it as without (0.96), 0.7 GB more memory and a third more time to
-    compile. GPU libraries have their own.
+    compile.
     """
 
     # Measured on a CPU with 4 images: 0.4 to 0.9 of the plain convolution's time; none is saved with 256 channels and
@@ -55,7 +56,8 @@ class FewProducts(nn.Cell):
         pixels, weights, outputs = nearest if enlarges else plain
         self.products = len(pixels)
         self.stride = 1 if enlarges else 2
-        self.is_cpu = ms.get_context("device_target") == "CPU"
+        # GPU libraries have their own; the compiled convolutions are faster
+        self.is_wanted = ms.get_context("device_target") == "CPU" and not native_code.in_use()
         self.pixels = tuple(map(tuple, pixels.tolist()))
         self.of_weights = Tensor(np.kron(weights, weights).astype(np.float32))
         self.of_outputs = Tensor(np.kron(outputs, outputs).astype(np.float32))
@@ -67,7 +69,7 @@ class FewProducts(nn.Cell):
     def pays(self, channels: int, height: int, width: int) -> bool:
         """Whether it can be used on such a map, and saves time."""
         fits = height % self.stride == 0 and width % self.stride == 0
-        return self.is_cpu and fits and channels >= self.FEWEST_CHANNELS and max(height, width) <= self.LARGEST_SIDE
+        return self.is_wanted and fits and channels >= self.FEWEST_CHANNELS and max(height, width) <= self.LARGEST_SIDE
 
     def construct(self, features: Tensor, weight: Tensor) -> Tensor:
         batch, channels, height, width = features.shape
@@ -91,7 +93,7 @@ class Conv3x3(Conv2d):
     """[B, in, H, W] -> [B, out, H, W], zeros beyond the border; for inference with fewer products where that pays."""
 
     def __init__(self, in_channels: int, out_channels: int, **options):
-        super().__init__(in_channels, out_channels, 3, pad_mode="pad", padding=1, **options)
+        super().__init__(in_channels, out_channels, 3, **options)
         self.few_products = FewProducts(enlarges=False)
 
     def construct(self, features: Tensor) -> Tensor:

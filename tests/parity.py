@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from mindspore import nn
 
-from utils import kernel_fusion
+from utils import kernel_fusion, native_code
 from utils.device import MODES
 
 # before anything is computed: MindSpore settles on a device then
@@ -32,6 +32,12 @@ def running_in(mode: str):
         yield
     finally:
         ms.set_context(mode=ms.PYNATIVE_MODE, enable_graph_kernel=False)
+
+
+def with_compiled_convolutions(monkeypatch) -> None:
+    """Networks that are built until the end of the test have the convolutions of native/."""
+    native_code.build()
+    monkeypatch.setattr(native_code, "_in_use", True)
 
 
 def randomise(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:

@@ -63,6 +63,14 @@ def without_date(path: Path) -> dict:
     return content
 
 
+def flat(content, path: tuple = ()) -> dict:
+    """Nested dicts and lists -> values by path."""
+    if not isinstance(content, dict | list):
+        return {path: content}
+    items = content.items() if isinstance(content, dict) else enumerate(content)
+    return {inner: value for key, item in items for inner, value in flat(item, (*path, key)).items()}
+
+
 def test_several_checkpoints_bring_their_architecture_and_give_a_table(alone, folder):
     table = alone[alone.index("checkpoint   ") :].splitlines()
     assert [Path(line.split()[0]).parent.name for line in table[1:3]] == ["a", "b"]
@@ -75,7 +83,7 @@ def test_several_checkpoints_bring_their_architecture_and_give_a_table(alone, fo
     assert re.search(r"^LSP mask F1, foreground: 0\.\d+$", alone, re.MULTILINE)
 
 
-def test_two_ranks_report_exactly_what_one_process_does(alone, folder):
+def test_two_ranks_report_what_one_process_does(alone, folder):
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = dict(os.environ, PATH=path, PYTHONPATH=str(REPOSITORY), DECOMR_DATA=str(folder / "data"))
     command = [
@@ -87,6 +95,8 @@ def test_two_ranks_report_exactly_what_one_process_does(alone, folder):
         list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True, timeout=300
     )
     assert (folder / "ranks/up-3d.json").is_file(), result.stdout[-3000:] + result.stderr[-3000:]
-    assert without_date(folder / "ranks/up-3d.json") == without_date(folder / "alone/up-3d_1_dmr_1.json")
+    # numpy's products round differently where processes share the cores
+    expected = pytest.approx(flat(without_date(folder / "alone/up-3d_1_dmr_1.json")), rel=1e-12)
+    assert flat(without_date(folder / "ranks/up-3d.json")) == expected
     assert (folder / "ranks/up-3d.csv").read_bytes() == (folder / "alone/up-3d_1_dmr_1.csv").read_bytes()
     assert sorted(path.name for path in (folder / "ranks").iterdir()) == ["up-3d.csv", "up-3d.json"]

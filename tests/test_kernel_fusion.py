@@ -2,7 +2,7 @@
 
 import pytest
 
-from utils import kernel_fusion
+from utils import kernel_folder, kernel_fusion
 from utils.errors import UserError
 
 
@@ -13,11 +13,11 @@ def test_other_devices_are_refused():
 
 def test_kernels_of_another_processor_or_mindspore_are_not_taken(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    own = kernel_fusion.kernel_folder()
+    own = kernel_folder.kernel_folder()
     assert own.parent.parent == tmp_path
-    assert own == kernel_fusion.kernel_folder()
-    monkeypatch.setattr(kernel_fusion, "PROCESSOR", tmp_path / "cpuinfo")
+    assert own == kernel_folder.kernel_folder()
+    monkeypatch.setattr(kernel_folder, "PROCESSOR", tmp_path / "cpuinfo")
     (tmp_path / "cpuinfo").write_text("model name : another\nflags : avx2\n")
-    other = kernel_fusion.kernel_folder()
-    monkeypatch.setattr(kernel_fusion.ms, "__version__", "3")
-    assert len({own, other, kernel_fusion.kernel_folder()}) == 3
+    other = kernel_folder.kernel_folder()
+    monkeypatch.setattr(kernel_folder.ms, "__version__", "3")
+    assert len({own, other, kernel_folder.kernel_folder()}) == 3

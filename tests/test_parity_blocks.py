@@ -14,7 +14,7 @@ from models import dense_cnn, layer, resnet, upsample
 from models.grid_sample import grid_sample
 from models.winograd import Conv3x3, FewProducts
 from pretrained_model_convert import resnet_pth
-from tests.parity import assert_same_layer
+from tests.parity import assert_same_layer, with_compiled_convolutions
 from tests.reference import networks, surface
 
 torch.set_num_threads(1)
@@ -25,15 +25,24 @@ def mode(request):
     return request.param
 
 
+@pytest.fixture(params=["pynative", "graph", "compiled"])
+def variant(request, monkeypatch):
+    """A mode, with MindSpore's convolutions; or graph mode with the compiled ones."""
+    if request.param != "compiled":
+        return request.param
+    with_compiled_convolutions(monkeypatch)
+    return "graph"
+
+
 def noise(*shape, seed=1) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
 @pytest.mark.parametrize("norm_type", ["GN", "BN"])
 @pytest.mark.parametrize("channels", [(32, 64), (32, 32)])
-def test_conv_bottleneck(channels, norm_type, mode):
+def test_conv_bottleneck(channels, norm_type, variant):
     ours, theirs = layer.ConvBottleNeck(*channels, norm_type), networks.ConvBottleNeck(*channels, norm_type)
-    assert_same_layer(ours, theirs, [noise(2, channels[0], 6, 5)], mode)
+    assert_same_layer(ours, theirs, [noise(2, channels[0], 6, 5)], variant)
 
 
 def test_conv_bottleneck_of_fused_kernels():
@@ -72,22 +81,22 @@ def test_few_products_round_as_little_as_the_convolution():
 # few pixels: the 3x3 convolution runs on the enlarged image; many: as a transposed convolution
 @pytest.mark.parametrize("size", [(3, 32, 5, 4), (2, 32, 13, 12)], ids=["few pixels", "many pixels"])
 @pytest.mark.parametrize("norm_type", ["GN", "BN"])
-def test_upsampling_before_or_after_the_pixelwise_half_of_a_block_is_the_same(norm_type, size, mode):
+def test_upsampling_before_or_after_the_pixelwise_half_of_a_block_is_the_same(norm_type, size, variant):
     theirs = torch.nn.Sequential(torch.nn.Upsample(scale_factor=2), networks.ConvBottleNeck(32, 16, norm_type))
-    assert_same_layer(layer.NearestBottleNeck(32, 16, norm_type), theirs, [noise(*size)], mode)
+    assert_same_layer(layer.NearestBottleNeck(32, 16, norm_type), theirs, [noise(*size)], variant)
 
 
-def test_upsampling_with_many_channels(mode):
+def test_upsampling_with_many_channels(variant):
     """For inference with few products."""
     theirs = torch.nn.Sequential(torch.nn.Upsample(scale_factor=2), networks.ConvBottleNeck(256, 512, "GN"))
-    assert_same_layer(layer.NearestBottleNeck(256, 512, "GN"), theirs, [noise(2, 256, 5, 6)], mode, evaluates=True)
+    assert_same_layer(layer.NearestBottleNeck(256, 512, "GN"), theirs, [noise(2, 256, 5, 6)], variant, evaluates=True)
 
 
 @pytest.mark.parametrize("norm_type", ["GN", "BN"])
-def test_interpolating_after_the_linear_layers_of_a_block_is_the_same(norm_type, mode):
+def test_interpolating_after_the_linear_layers_of_a_block_is_the_same(norm_type, variant):
     upsample2 = torch.nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
     theirs = torch.nn.Sequential(upsample2, networks.ConvBottleNeck(32, 16, norm_type))
-    assert_same_layer(layer.BilinearBottleNeck(32, 16, norm_type), theirs, [noise(3, 32, 5, 4)], mode)
+    assert_same_layer(layer.BilinearBottleNeck(32, 16, norm_type), theirs, [noise(3, 32, 5, 4)], variant)
 
 
 @pytest.mark.parametrize("norm_type", ["GN", "BN"])
@@ -99,9 +108,9 @@ def test_hourglass(norm_type, mode):
 
 
 @pytest.mark.parametrize("stride, in_channels", [(1, 64), (2, 64), (1, 32)])
-def test_residual_block(stride, in_channels, mode):
+def test_residual_block(stride, in_channels, variant):
     ours, theirs = resnet.Bottleneck(in_channels, 16, stride), resnet_pth.Bottleneck(in_channels, 16, stride)
-    assert_same_layer(ours, theirs, [noise(2, in_channels, 8, 8)], mode)
+    assert_same_layer(ours, theirs, [noise(2, in_channels, 8, 8)], variant)
 
 
 def test_heads_on_the_codes(mode):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import mindspore as ms
 from mindspore import communication
 
-from utils import kernel_fusion
+from utils import kernel_fusion, native_code
 from utils.errors import UserError
 
 # the faster mode of each processor, measured by benchmarks
@@ -30,16 +30,18 @@ class Device:
     target: str  # CPU, GPU or Ascend
     mode: str  # graph, fused or pynative
     reason: str  # why this target
+    convolutions: str = ""  # whose
     rank: int = 0
     world_size: int = 1
 
     def __str__(self) -> str:
         ranks = f", rank {self.rank} of {self.world_size}" if self.world_size > 1 else ""
-        return f"device {self.target} ({self.reason}), {self.mode} mode{ranks}"
+        convolutions = f", {self.convolutions}" if self.convolutions else ""
+        return f"device {self.target} ({self.reason}), {self.mode} mode{convolutions}{ranks}"
 
 
 def setup_device(options) -> Device:
-    """Set MindSpore up as `options` say (device_target, device_id, mode, run_distribute, seed)."""
+    """Set MindSpore up as `options` say (device_target, device_id, mode, convolutions, run_distribute, seed)."""
     target, reason = choose_target(options.device_target)
     if target == "CPU" or options.run_distribute:
         ms.set_device(target)
@@ -49,12 +51,13 @@ def setup_device(options) -> Device:
     ms.set_context(mode=MODES[mode])
     if mode == "fused":
         kernel_fusion.enable(target)
+    convolutions = native_code.choose(options.convolutions, target, options.amp_level)
     rank, world_size = 0, 1
     if options.run_distribute:
         rank, world_size = _join_ranks()
     # the same initial weights on every rank; items and shuffling have their own streams
     ms.set_seed(options.seed)
-    return Device(target, mode, reason, rank, world_size)
+    return Device(target, mode, reason, convolutions, rank, world_size)
 
 
 def choose_target(wanted: str) -> tuple[str, str]:

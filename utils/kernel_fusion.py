@@ -5,7 +5,6 @@ kernel, once: kernels are kept on disk, below the user's cache folder.
 """
 
 import atexit
-import hashlib
 import os
 from pathlib import Path
 
@@ -13,11 +12,11 @@ import mindspore as ms
 
 from utils.errors import UserError
 from utils.files import make_folder
+from utils.kernel_folder import kernel_folder
 
 # What may become part of a fused kernel. Of the others the compiler refuses Round, and a mixture of Add, Reshape,
 # BiasAdd and ReLU ended it with a segmentation fault.
 OPERATORS = ("Add", "Sub", "Mul", "ReLU", "Square")
-PROCESSOR = Path("/proc/cpuinfo")
 LOG = Path("dsa_transfrom.log")  # which the compiler leaves in the current folder
 
 
@@ -34,11 +33,3 @@ def enable(target: str) -> None:
     names = ",".join(OPERATORS)
     flags = f"--enable_cluster_ops_only={names} --enable_expand_ops_only={names}"
     ms.set_context(enable_graph_kernel=True, graph_kernel_flags=flags)
-
-
-def kernel_folder() -> Path:
-    """Where this MindSpore's kernels for this processor are kept."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    processor = [line for line in PROCESSOR.read_text().splitlines() if line.startswith(("flags", "model"))]
-    name = hashlib.sha256("\n".join([ms.__version__, *sorted(set(processor))]).encode()).hexdigest()[:12]
-    return cache / "decomr-mindspore" / f"kernels-{name}"

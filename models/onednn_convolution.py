@@ -1,0 +1,72 @@
+"""Convolutions of native/convolution.cc as operators of MindSpore, with gradients, in graph and pynative mode.
+
+Padding is half of the kernel's size: a map [B, C, H, W] becomes [B, C', ceil(H / stride), ceil(W / stride)].
+"""
+
+from mindspore import ops
+from mindspore.common import dtype
+
+from utils import native_code
+
+
+def convolution(stride: int, has_bias: bool) -> ops.Custom:
+    """(features [B, C, H, W], kernel [C', C, k, k][, bias [C']]) -> [B, C', H', W']."""
+    of_features, of_kernel = _transposed(None), _gradient_of_kernel(has_bias)
+
+    def shape(features, kernel, *_):
+        return [features[0], kernel[0], -(-features[2] // stride), -(-features[3] // stride)]
+
+    def bprop(features, kernel, output, gradient):
+        return of_features(gradient, kernel, features), of_kernel(features, gradient, kernel)
+
+    def bprop_with_bias(features, kernel, bias, output, gradient):
+        of_weights = of_kernel(features, gradient, kernel)
+        return of_features(gradient, kernel, features), of_weights[0], of_weights[1]
+
+    return _operator("convolve", shape, _type_of_first, bprop_with_bias if has_bias else bprop, stride, has_bias)
+
+
+def transposed_convolution(stride: int) -> ops.Custom:
+    """(features [B, C, H, W], kernel [C, C', k, k]) -> [B, C', stride * H, stride * W]."""
+    of_kernel = _gradient_of_kernel(has_bias=False)
+    of_features = convolution(stride, has_bias=False)
+
+    def bprop(features, kernel, output, gradient):
+        return of_features(gradient, kernel), of_kernel(gradient, features, kernel)
+
+    return _transposed(stride, bprop)
+
+
+def _transposed(stride: int | None, bprop=None) -> ops.Custom:
+    """(features, kernel) -> stride times as large, or (features, kernel, result) -> of that result's shape."""
+
+    def shape(features, kernel, *result):
+        return result[0] if result else [features[0], kernel[1], stride * features[2], stride * features[3]]
+
+    return _operator("gradient_of_image", shape, _type_of_first, bprop, stride)
+
+
+def _gradient_of_kernel(has_bias: bool) -> ops.Custom:
+    """(features, gradient of the output, kernel) -> gradient of the kernel[, of the bias]."""
+
+    def shape(features, gradient, kernel):
+        return (kernel, [kernel[0]]) if has_bias else kernel
+
+    def types(*inputs):
+        found = _type_of_first(*inputs)
+        return (found, found) if has_bias else found
+
+    return _operator("gradient_of_kernel", shape, types, None, has_bias)
+
+
+def _type_of_first(*inputs):
+    if any(found != dtype.TensorType(dtype.float32) for found in inputs):
+        raise TypeError(f"compiled convolutions are float32, not {', '.join(map(str, inputs))}")
+    return inputs[0]
+
+
+def _operator(name: str, shape, types, bprop, *settings) -> ops.Custom:
+    operator = ops.Custom(f"{native_code.library()}:{name}", shape, types, "aot", bprop)
+    # MindSpore takes operators with equal attributes for one
+    operator.add_prim_attr("settings", str(settings))
+    return operator

@@ -1,0 +1,81 @@
+"""Choosing and compiling the convolutions of native/, and what happens where that is impossible."""
+
+import os
+
+import pytest
+
+from utils import native_code
+from utils.errors import UserError
+
+NO_COMPILER = r"there is no C\+\+ compiler \(g\+\+\) here"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path):
+    monkeypatch.setattr(native_code, "_in_use", False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def no_compiler(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+def files(folder) -> list:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_they_are_compiled_once(tmp_path, monkeypatch):
+    assert native_code.choose("auto", "CPU", "O0") == "compiled convolutions"
+    assert native_code.in_use()
+    assert files(tmp_path / "cache") == [native_code.library()]
+    monkeypatch.setenv("PATH", os.devnull)  # no compiler is needed any more
+    assert native_code.choose("compiled", "CPU", "O0") == "compiled convolutions"
+
+
+def test_other_code_is_another_library(tmp_path, monkeypatch):
+    before = native_code.library()
+    (tmp_path / "convolution.cc").write_text("int other;\n")
+    monkeypatch.setattr(native_code, "SOURCES", tmp_path)
+    assert native_code.library() != before
+
+
+def test_mindspore_s_own_can_be_had():
+    assert native_code.choose("mindspore", "CPU", "O0") == "MindSpore's convolutions"
+    assert not native_code.in_use()
+
+
+@pytest.mark.parametrize("target, precision", [("GPU", "O0"), ("CPU", "O2")])
+def test_elsewhere_they_are_mindspore_s(target, precision):
+    native_code.choose("auto", target, precision)
+    assert not native_code.in_use()
+    with pytest.raises(UserError, match="^--convolutions compiled: they are float32, for a CPU. Or use"):
+        native_code.choose("compiled", target, precision)
+
+
+@pytest.mark.usefixtures("no_compiler")
+def test_without_a_compiler_they_are_mindspore_s(tmp_path):
+    with pytest.raises(UserError, match=NO_COMPILER):
+        native_code.choose("compiled", "CPU", "O0")
+    said = native_code.choose("auto", "CPU", "O0")
+    assert said == "MindSpore's convolutions (there is no C++ compiler (g++) here)"
+    assert not native_code.in_use()
+    assert not files(tmp_path)
+
+
+def test_what_the_compiler_complains_of_is_said_and_nothing_stays(tmp_path, monkeypatch):
+    sources = tmp_path / "native"
+    sources.mkdir()
+    (sources / "convolution.cc").write_text("int main( {\n")
+    monkeypatch.setattr(native_code, "SOURCES", sources)
+    with pytest.raises(UserError, match=r"g\+\+ fails: .*convolution.cc:1:\d+: error:"):
+        native_code.choose("compiled", "CPU", "O0")
+    assert not files(tmp_path / "cache")
+
+
+def test_a_library_that_cannot_be_loaded_is_not_used():
+    target = native_code.library()
+    target.parent.mkdir(parents=True)
+    target.write_bytes(b"not a library")
+    assert "the compiled code cannot be loaded" in native_code.choose("auto", "CPU", "O0")
+    assert not native_code.in_use()

@@ -1,0 +1,85 @@
+"""The C++ of `native/`: compiled for this machine at first use, and kept below the user's cache folder."""
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import mindspore as ms
+
+from utils.environment import SETTINGS
+from utils.errors import UserError
+from utils.files import atomic_path
+from utils.kernel_folder import kernel_folder
+
+SOURCES = Path(__file__).resolve().parent.parent / "native"
+COMPILER = "g++"
+COMMAND = [COMPILER, "-O2", "-std=c++17", "-shared", "-fPIC", "-fopenmp"]
+ONEDNN = Path(ms.__file__).parent / "lib/libdnnl.so.3"  # MindSpore's own
+INSTRUCTIONS = "ONEDNN_MAX_CPU_ISA"
+ALL_INSTRUCTIONS = 0  # dnnl_cpu_isa_default
+
+_in_use = False
+
+
+def in_use() -> bool:
+    """Whether networks that are built from now on have the compiled convolutions."""
+    return _in_use
+
+
+def choose(wanted: str, target: str, precision: str) -> str:
+    """Take the convolutions that `wanted` says (auto, compiled, mindspore) for networks built from now on.
+
+    auto: compiled ones in float32 on a CPU where they can be compiled, MindSpore's elsewhere.
+
+    Args:
+        target: CPU, GPU or Ascend.
+        precision: O0 for float32.
+    Returns:
+        What was chosen, in words; "" on other targets.
+    Raises:
+        UserError: compiled ones are asked for and cannot be had.
+    """
+    global _in_use
+    _in_use = False
+    if wanted == "mindspore":
+        return "MindSpore's convolutions"
+    try:
+        if target != "CPU" or precision != "O0":
+            raise UserError("they are float32, for a CPU")
+        build()
+    except UserError as error:
+        if wanted == "compiled":
+            raise UserError(f"--convolutions compiled: {error}. Or use --convolutions auto.") from error
+        return f"MindSpore's convolutions ({error})" if target == "CPU" else ""
+    _in_use = True
+    if os.environ[INSTRUCTIONS] == SETTINGS[INSTRUCTIONS]:  # a user's own limit stays
+        ctypes.CDLL(str(ONEDNN)).dnnl_set_max_cpu_isa(ALL_INSTRUCTIONS)
+    return "compiled convolutions"
+
+
+def library() -> Path:
+    """Where the compiled code is, or will be."""
+    content = b"".join(path.read_bytes() for path in sorted(SOURCES.iterdir()))
+    return kernel_folder() / f"convolution-{hashlib.sha256(content).hexdigest()[:12]}.so"
+
+
+def build() -> Path:
+    """The compiled library; UserError where it cannot be compiled or loaded."""
+    target = library()
+    try:
+        if not target.exists():
+            if not shutil.which(COMPILER):
+                raise UserError(f"there is no C++ compiler ({COMPILER}) here")
+            with atomic_path(target) as temporary:
+                command = [*COMMAND, "-o", temporary, SOURCES / "convolution.cc", ONEDNN]
+                subprocess.run(command, check=True, capture_output=True, text=True)
+        ctypes.CDLL(str(target))
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.splitlines()
+        raise UserError(f"{COMPILER} fails: {next((line for line in lines if 'error' in line), lines[:1])}") from error
+    except OSError as error:
+        raise UserError(f"the compiled code cannot be loaded: {error}") from error
+    return target
