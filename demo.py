@@ -25,7 +25,7 @@ from utils import checkpoint, config
 from utils.errors import UserError, run_command
 from utils.files import make_folder, require_file
 from utils.objfile import ObjMesh, read_obj
-from utils.train_options import CONVOLUTIONS, CONVOLUTIONS_HELP, CommandParser, TrainOptions, boolean
+from utils.train_options import KERNELS, KERNELS_HELP, CommandParser, TrainOptions, boolean
 
 
 def parse_options():
@@ -44,9 +44,9 @@ def parse_options():
     parser.add_argument("--data_dir", help="data root instead of data/ or $DECOMR_DATA")
     parser.add_argument("--device_target", default="auto", choices=["auto", "CPU", "GPU", "Ascend"])
     parser.add_argument("--device_id", type=int, default=0)
-    parser.add_argument("--mode", default="pynative", choices=["pynative", "graph", "fused"],
-                        help="graph compiles for half a minute first, fused longer; for long videos")  # fmt: skip
-    parser.add_argument("--convolutions", default="auto", choices=CONVOLUTIONS, help=CONVOLUTIONS_HELP)
+    parser.add_argument("--mode", default="pynative", choices=["pynative", "graph"],
+                        help="graph compiles for some seconds first; for long videos")  # fmt: skip
+    parser.add_argument("--kernels", default="auto", choices=KERNELS, help=KERNELS_HELP)
     given = vars(parser.parse_args())
     if given["bbox"] and given["openpose"]:
         raise UserError("--bbox and --openpose both say where people are; give one of them.")

@@ -41,7 +41,7 @@ def parse_options():
     if given["batch_size"] < 1:
         raise UserError(f"--batch_size is {given['batch_size']}, expected at least 1.")
     options = TrainOptions().parse_args(["--data_dir", given["data_dir"]] if given["data_dir"] else [])
-    vars(options).update(given, convolutions="mindspore")  # the file holds MindSpore's operators alone
+    vars(options).update(given, kernels="mindspore")  # the file holds MindSpore's operators alone
     return options
 
 

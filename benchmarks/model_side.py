@@ -19,14 +19,14 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--img_res", type=int, default=224)
     parser.add_argument("--lnet_width", type=float, default=1.0)
     parser.add_argument("--device", choices=["CPU", "GPU"], default="CPU")
-    parser.add_argument("--mode", choices=["graph", "fused", "pynative"], default="graph")
-    parser.add_argument("--convolutions", choices=["auto", "compiled", "mindspore"], default="auto")
+    parser.add_argument("--mode", choices=["graph", "pynative"], default="graph")
+    parser.add_argument("--kernels", choices=["auto", "compiled", "mindspore"], default="auto")
     parser.add_argument("--amp_level", choices=["O0", "O2", "O3"], default="O0")
 
 
 def settings_words(arguments) -> list[str]:
     """The command-line words that `add_settings` reads back."""
-    names = ("img_res", "lnet_width", "device", "mode", "convolutions", "amp_level")
+    names = ("img_res", "lnet_width", "device", "mode", "kernels", "amp_level")
     return [word for name in names for word in (f"--{name}", str(getattr(arguments, name)))]
 
 
@@ -50,14 +50,12 @@ def mindspore_work(arguments):
     from models.uv_generator import Index_UV_Generator
     from models.WithLossCellDP import WithLossCellDP
     from models.WithLossCellEnd import WithLossCellEnd
-    from utils import kernel_fusion, native_code
+    from utils import native_code
     from utils.device import MODES
 
     ms.set_device(arguments.device)
     ms.set_context(mode=MODES[arguments.mode])
-    if arguments.mode == "fused":
-        kernel_fusion.enable(arguments.device)
-    native_code.choose(arguments.convolutions, arguments.device, arguments.amp_level)
+    native_code.choose(arguments.kernels, arguments.device, arguments.amp_level)
     options = model_options(arguments)
     with np.load(Path(arguments.folder) / BATCH) as file:
         batch = {name: ms.Tensor(file[name]) for name in file.files}

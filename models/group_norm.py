@@ -3,14 +3,17 @@
 MindSpore's GroupNorm on CPU takes up to twice the time of this one. Sums over pixels are products
 with a vector of ones, which oneDNN adds up in many partial sums: exact to float32 whatever the size
 of the map, where one running sum loses three digits. Scaling and shifting every channel of every
-sample is BatchNorm with fixed statistics, also oneDNN's; where kernels are fused, plain arithmetic.
+sample is BatchNorm with fixed statistics, also oneDNN's. Where there is a C++ compiler, all of it is
+native/group_norm.cc.
 """
 
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import initializer
 
-from models.convolution import add_to_channels, fuses_kernels
+from models import native_operators
+from models.convolution import add_to_channels
+from utils import native_code
 
 EPSILON = 1e-5  # as PyTorch's GroupNorm
 # Statistics 0 and 1 need no epsilon. oneDNN wants a positive one; 1 + 1e-12 is 1 in float32.
@@ -25,7 +28,7 @@ class GroupNorm(nn.Cell):
         self.groups = groups
         self.gamma = Parameter(initializer("ones", channels, ms.float32), name="gamma")
         self.beta = Parameter(initializer("zeros", channels, ms.float32), name="beta")
-        self.normalise = _Normalise(groups)
+        self.normalise = native_operators.group_norm(groups) if native_code.in_use() else _Normalise(groups)
 
     def construct(self, features: Tensor) -> Tensor:
         return self.normalise(features, self.gamma, self.beta)[0]
@@ -89,8 +92,6 @@ class _Normalise(nn.Cell):
     def _affine(self, features: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         """scale * features + shift with scale and shift [B, G, C / G] of each channel of each sample."""
         batch, channels, height, width = features.shape
-        if fuses_kernels():
-            return features * scale.reshape(batch, channels, 1, 1) + shift.reshape(batch, channels, 1, 1)
         count = batch * channels
         rows = features.reshape(1, count, height, width)  # every channel of every sample a channel of its own
         zeros, ones = ops.zeros((count,), ms.float32), ops.ones((count,), ms.float32)

@@ -5,7 +5,7 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 from mindspore.ops import ResizeNearestNeighborV2
 
-from models import onednn_convolution
+from models import native_operators
 from models.convolution import convolution
 from models.winograd import FewProducts
 from utils import native_code
@@ -70,7 +70,7 @@ class NearestConv3x3(nn.Cell):
         self.is_native = native_code.in_use()
         self.convolve = convolution(out_channels, 3)
         self.transposed_convolution = (
-            onednn_convolution.transposed_convolution(stride=2)
+            native_operators.transposed_convolution(stride=2)
             if self.is_native
             else ops.Conv2DTranspose(out_channels, 4, pad_mode="pad", pad=(1, 1, 1, 1), stride=2)
         )

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from mindspore import nn
 
-from utils import kernel_fusion, native_code
+from utils import native_code
 from utils.device import MODES
 
 # before anything is computed: MindSpore settles on a device then
@@ -26,18 +26,24 @@ ROUNDING = 1e-4  # of the whole gradient's norm: what may be found where there i
 def running_in(mode: str):
     """MindSpore in one of the modes of utils.device on the CPU, and back to PYNATIVE."""
     ms.set_context(mode=MODES[mode])
-    if mode == "fused":
-        kernel_fusion.enable("CPU")
     try:
         yield
     finally:
-        ms.set_context(mode=ms.PYNATIVE_MODE, enable_graph_kernel=False)
+        ms.set_context(mode=ms.PYNATIVE_MODE)
 
 
-def with_compiled_convolutions(monkeypatch) -> None:
-    """Networks that are built until the end of the test have the convolutions of native/."""
+def with_compiled_kernels(monkeypatch) -> None:
+    """Networks that are built until the end of the test have the kernels of native/."""
     native_code.build()
     monkeypatch.setattr(native_code, "_in_use", True)
+
+
+def mode_of(variant: str, monkeypatch) -> str:
+    """The mode that a variant runs in: graph or pynative with MindSpore's kernels; compiled: graph, with those of native/."""
+    if variant != "compiled":
+        return variant
+    with_compiled_kernels(monkeypatch)
+    return "graph"
 
 
 def randomise(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:

@@ -66,8 +66,6 @@ def test_the_weights_of_the_losses_tell_steps_apart():
 def test_what_the_cache_cannot_keep_is_refused():
     with pytest.raises(UserError, match="--compile_cache holds one graph a step; --accumulate takes two"):
         Training(make_options("--compile_cache", "cache", "--accumulate", 2), None, None, None, None)
-    with pytest.raises(UserError, match="--compile_cache keeps graphs, --mode fused kernels, and not both"):
-        Training(make_options("--compile_cache", "cache", "--mode", "fused"), None, None, None, None)
 
 
 @pytest.fixture

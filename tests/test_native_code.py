@@ -1,4 +1,4 @@
-"""Choosing and compiling the convolutions of native/, and what happens where that is impossible."""
+"""Choosing and compiling the kernels of native/, and what happens where that is impossible."""
 
 import os
 
@@ -26,11 +26,11 @@ def files(folder) -> list:
 
 
 def test_they_are_compiled_once(tmp_path, monkeypatch):
-    assert native_code.choose("auto", "CPU", "O0") == "compiled convolutions"
+    assert native_code.choose("auto", "CPU", "O0") == "compiled kernels"
     assert native_code.in_use()
     assert files(tmp_path / "cache") == [native_code.library()]
     monkeypatch.setenv("PATH", os.devnull)  # no compiler is needed any more
-    assert native_code.choose("compiled", "CPU", "O0") == "compiled convolutions"
+    assert native_code.choose("compiled", "CPU", "O0") == "compiled kernels"
 
 
 def test_other_code_is_another_library(tmp_path, monkeypatch):
@@ -41,7 +41,7 @@ def test_other_code_is_another_library(tmp_path, monkeypatch):
 
 
 def test_mindspore_s_own_can_be_had():
-    assert native_code.choose("mindspore", "CPU", "O0") == "MindSpore's convolutions"
+    assert native_code.choose("mindspore", "CPU", "O0") == "MindSpore's kernels"
     assert not native_code.in_use()
 
 
@@ -49,7 +49,7 @@ def test_mindspore_s_own_can_be_had():
 def test_elsewhere_they_are_mindspore_s(target, precision):
     native_code.choose("auto", target, precision)
     assert not native_code.in_use()
-    with pytest.raises(UserError, match="^--convolutions compiled: they are float32, for a CPU. Or use"):
+    with pytest.raises(UserError, match="^--kernels compiled: they are float32, for a CPU. Or use"):
         native_code.choose("compiled", target, precision)
 
 
@@ -58,7 +58,7 @@ def test_without_a_compiler_they_are_mindspore_s(tmp_path):
     with pytest.raises(UserError, match=NO_COMPILER):
         native_code.choose("compiled", "CPU", "O0")
     said = native_code.choose("auto", "CPU", "O0")
-    assert said == "MindSpore's convolutions (there is no C++ compiler (g++) here)"
+    assert said == "MindSpore's kernels (there is no C++ compiler (g++) here)"
     assert not native_code.in_use()
     assert not files(tmp_path)
 

@@ -2,9 +2,6 @@
 
 import models  # noqa: F401, I001  before MindSpore
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -14,7 +11,7 @@ from models import dense_cnn, layer, resnet, upsample
 from models.grid_sample import grid_sample
 from models.winograd import Conv3x3, FewProducts
 from pretrained_model_convert import resnet_pth
-from tests.parity import assert_same_layer, with_compiled_convolutions
+from tests.parity import assert_same_layer, mode_of
 from tests.reference import networks, surface
 
 torch.set_num_threads(1)
@@ -27,11 +24,7 @@ def mode(request):
 
 @pytest.fixture(params=["pynative", "graph", "compiled"])
 def variant(request, monkeypatch):
-    """A mode, with MindSpore's convolutions; or graph mode with the compiled ones."""
-    if request.param != "compiled":
-        return request.param
-    with_compiled_convolutions(monkeypatch)
-    return "graph"
+    return mode_of(request.param, monkeypatch)
 
 
 def noise(*shape, seed=1) -> np.ndarray:
@@ -43,12 +36,6 @@ def noise(*shape, seed=1) -> np.ndarray:
 def test_conv_bottleneck(channels, norm_type, variant):
     ours, theirs = layer.ConvBottleNeck(*channels, norm_type), networks.ConvBottleNeck(*channels, norm_type)
     assert_same_layer(ours, theirs, [noise(2, channels[0], 6, 5)], variant)
-
-
-def test_conv_bottleneck_of_fused_kernels():
-    ours, theirs = layer.ConvBottleNeck(32, 64), networks.ConvBottleNeck(32, 64)
-    assert_same_layer(ours, theirs, [noise(2, 32, 6, 5)], "fused", evaluates=True)
-    assert list(Path(os.environ["MS_COMPILER_CACHE_PATH"]).rglob("Fused_Mul_Add*.so"))  # and they were made
 
 
 # sides that tiles of 2 x 2 fill: for inference with few products; and others

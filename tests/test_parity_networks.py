@@ -16,6 +16,7 @@ from tests.parity import (
     assert_close,
     copy_weights,
     flat,
+    mode_of,
     named_arrays,
     randomise,
     relative,
@@ -27,7 +28,12 @@ from tests.test_parity_blocks import dp_image, noise
 
 torch.set_num_threads(1)
 NARROW = 0.125
-VARIANTS = [("pynative", "GN"), ("pynative", "BN"), pytest.param("graph", "GN", marks=pytest.mark.slow)]
+VARIANTS = [
+    ("pynative", "GN"),
+    ("pynative", "BN"),
+    ("compiled", "GN"),
+    pytest.param("graph", "GN", marks=pytest.mark.slow),
+]
 
 
 def own_errors(module, inputs) -> list:
@@ -68,15 +74,17 @@ def lnet_inputs(warp_level: int, batch: int = 3) -> list:
     return [dp_image(batch, size, size, 0.6), noise(batch, channels, size, size), noise(batch, 2048)]
 
 
-@pytest.mark.parametrize("mode, norm_type", VARIANTS)
-def test_cnet(mode, norm_type):
+@pytest.mark.parametrize("variant, norm_type", VARIANTS)
+def test_cnet(variant, norm_type, monkeypatch):
+    mode = mode_of(variant, monkeypatch)
     ours, theirs = DPNet(norm_type=norm_type), randomise(networks.CNet(norm_type=norm_type))
     # smaller images leave BatchNorm too few pixels at stride 32: either library is 1e-4 off the exact result then
     assert_same_network(ours, theirs, [noise(4, 3, 96, 96)], mode)
 
 
-@pytest.mark.parametrize("mode, norm_type", [*VARIANTS, pytest.param("fused", "GN", marks=pytest.mark.slow)])
-def test_lnet(mode, norm_type):
+@pytest.mark.parametrize("variant, norm_type", VARIANTS)
+def test_lnet(variant, norm_type, monkeypatch):
+    mode = mode_of(variant, monkeypatch)
     ours = UVNet(reference_map(2), norm_type=norm_type, width=NARROW)
     theirs = randomise(networks.LNet(reference_map(2), norm_type=norm_type, width=NARROW))
     assert_same_network(ours, theirs, lnet_inputs(2), mode)
@@ -94,9 +102,10 @@ def test_other_resolutions_of_the_surface(warp_level, uv_res, uv_channels):
 
 @pytest.mark.slow
 # narrow networks are compared in every combination; these two take minutes each
-@pytest.mark.parametrize("train, batch, size, mode", [(False, 2, 224, "graph"), (True, 6, 96, "pynative")])
-def test_the_full_size_model(train, batch, size, mode):
+@pytest.mark.parametrize("train, batch, size, variant", [(False, 2, 224, "compiled"), (True, 6, 96, "pynative")])
+def test_the_full_size_model(train, batch, size, variant, monkeypatch):
     """The paper's widths, image to location map; BatchNorm on the codes needs some images to take statistics of."""
+    mode = mode_of(variant, monkeypatch)
     ours = DMR(DPNet(), UVNet(reference_map(2)))
     theirs = randomise(networks.DMR(networks.CNet(), networks.LNet(reference_map(2)))).train(train)
     settle_warp(theirs.CNet)

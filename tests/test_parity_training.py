@@ -37,7 +37,7 @@ from tests.parity import (
     relative,
     running_in,
     settle_warp,
-    with_compiled_convolutions,
+    with_compiled_kernels,
 )
 from tests.reference import losses, networks
 from tests.smooth import smooth_activations
@@ -117,11 +117,11 @@ def make_stage(name: str, witness, live: bool = False, seed: int = 0, settled: b
     return stage
 
 
-@pytest.mark.parametrize("convolutions", ["compiled", pytest.param("mindspore", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kernels", ["compiled", pytest.param("mindspore", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["dp", "end"])
-def test_gradients_of_every_parameter(name, convolutions, witness, monkeypatch):
-    if convolutions == "compiled":
-        with_compiled_convolutions(monkeypatch)
+def test_gradients_of_every_parameter(name, kernels, witness, monkeypatch):
+    if kernels == "compiled":
+        with_compiled_kernels(monkeypatch)
     monkeypatch.setattr(F, "relu", lambda values, inplace=False: F.silu(values))
     for seed in range(BATCHES_TO_TRY):
         stage = make_stage(name, witness, seed=seed)
@@ -141,7 +141,7 @@ def test_gradients_of_every_parameter(name, convolutions, witness, monkeypatch):
     }
     worst = max(excess, key=lambda parameter: excess[parameter])
     # MindSpore's own convolutions are the less exact ones
-    allowed = 1 if convolutions == "compiled" else 2
+    allowed = 1 if kernels == "compiled" else 2
     assert excess[worst] <= allowed, f"{worst}: {excess[worst]:.2f} of what is allowed"
     assert np.quantile(list(excess.values()), 0.99) <= 1
 

@@ -65,9 +65,6 @@ class Training:
             )
         if options.compile_cache and options.accumulate > 1:
             raise UserError("--compile_cache holds one graph a step; --accumulate takes two. Leave one of them out.")
-        if options.compile_cache and options.mode == "fused":
-            # MindSpore has one folder for graphs and kernels, and reads its name once
-            raise UserError("--compile_cache keeps graphs, --mode fused kernels, and not both. Leave one of them out.")
         self.options, self.ranks, self.log, self.stop, self.folder = options, ranks, log, stop, folder
         self.batch = options.batch_size * options.accumulate * ranks.size
         self.dataset, self.held_out = open_training_data(options, self.batch)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import mindspore as ms
 from mindspore import communication
 
-from utils import kernel_fusion, native_code
+from utils import native_code
 from utils.errors import UserError
 
 # the faster mode of each processor, measured by benchmarks
 DEFAULT_MODES = {"CPU": "graph", "GPU": "graph", "Ascend": "graph"}
-MODES = {"graph": ms.GRAPH_MODE, "fused": ms.GRAPH_MODE, "pynative": ms.PYNATIVE_MODE}
+MODES = {"graph": ms.GRAPH_MODE, "pynative": ms.PYNATIVE_MODE}
 # what libmindspore_gpu.so.11.6 is linked with
 CUDA_LIBRARIES = (
     "libcudart.so.11.0", "libcublas.so.11", "libcudnn.so.8", "libcufft.so.10", "libcurand.so.10", "libcusolver.so.11",
@@ -28,20 +28,20 @@ class Device:
     """What this process computes on, and its place among the ranks."""
 
     target: str  # CPU, GPU or Ascend
-    mode: str  # graph, fused or pynative
+    mode: str  # graph or pynative
     reason: str  # why this target
-    convolutions: str = ""  # whose
+    kernels: str = ""  # whose
     rank: int = 0
     world_size: int = 1
 
     def __str__(self) -> str:
         ranks = f", rank {self.rank} of {self.world_size}" if self.world_size > 1 else ""
-        convolutions = f", {self.convolutions}" if self.convolutions else ""
-        return f"device {self.target} ({self.reason}), {self.mode} mode{convolutions}{ranks}"
+        kernels = f", {self.kernels}" if self.kernels else ""
+        return f"device {self.target} ({self.reason}), {self.mode} mode{kernels}{ranks}"
 
 
 def setup_device(options) -> Device:
-    """Set MindSpore up as `options` say (device_target, device_id, mode, convolutions, run_distribute, seed)."""
+    """Set MindSpore up as `options` say (device_target, device_id, mode, kernels, run_distribute, seed)."""
     target, reason = choose_target(options.device_target)
     if target == "CPU" or options.run_distribute:
         ms.set_device(target)
@@ -49,15 +49,13 @@ def setup_device(options) -> Device:
         ms.set_device(target, options.device_id)
     mode = DEFAULT_MODES[target] if options.mode == "auto" else options.mode
     ms.set_context(mode=MODES[mode])
-    if mode == "fused":
-        kernel_fusion.enable(target)
-    convolutions = native_code.choose(options.convolutions, target, options.amp_level)
+    kernels = native_code.choose(options.kernels, target, options.amp_level)
     rank, world_size = 0, 1
     if options.run_distribute:
         rank, world_size = _join_ranks()
     # the same initial weights on every rank; items and shuffling have their own streams
     ms.set_seed(options.seed)
-    return Device(target, mode, reason, convolutions, rank, world_size)
+    return Device(target, mode, reason, kernels, rank, world_size)
 
 
 def choose_target(wanted: str) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from utils.kernel_folder import kernel_folder
 
 SOURCES = Path(__file__).resolve().parent.parent / "native"
 COMPILER = "g++"
-COMMAND = [COMPILER, "-O2", "-std=c++17", "-shared", "-fPIC", "-fopenmp"]
+COMMAND = [COMPILER, "-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-fopenmp"]
 ONEDNN = Path(ms.__file__).parent / "lib/libdnnl.so.3"  # MindSpore's own
 INSTRUCTIONS = "ONEDNN_MAX_CPU_ISA"
 ALL_INSTRUCTIONS = 0  # dnnl_cpu_isa_default
@@ -25,14 +25,14 @@ _in_use = False
 
 
 def in_use() -> bool:
-    """Whether networks that are built from now on have the compiled convolutions."""
+    """Whether networks that are built from now on have the compiled kernels."""
     return _in_use
 
 
 def choose(wanted: str, target: str, precision: str) -> str:
-    """Take the convolutions that `wanted` says (auto, compiled, mindspore) for networks built from now on.
+    """Take the kernels that `wanted` says (auto, compiled, mindspore) for networks built from now on.
 
-    auto: compiled ones in float32 on a CPU where they can be compiled, MindSpore's elsewhere.
+    auto: those of native/ in float32 on a CPU where they can be compiled, MindSpore's elsewhere.
 
     Args:
         target: CPU, GPU or Ascend.
@@ -45,25 +45,25 @@ def choose(wanted: str, target: str, precision: str) -> str:
     global _in_use
     _in_use = False
     if wanted == "mindspore":
-        return "MindSpore's convolutions"
+        return "MindSpore's kernels"
     try:
         if target != "CPU" or precision != "O0":
             raise UserError("they are float32, for a CPU")
         build()
     except UserError as error:
         if wanted == "compiled":
-            raise UserError(f"--convolutions compiled: {error}. Or use --convolutions auto.") from error
-        return f"MindSpore's convolutions ({error})" if target == "CPU" else ""
+            raise UserError(f"--kernels compiled: {error}. Or use --kernels auto.") from error
+        return f"MindSpore's kernels ({error})" if target == "CPU" else ""
     _in_use = True
     if os.environ[INSTRUCTIONS] == SETTINGS[INSTRUCTIONS]:  # a user's own limit stays
         ctypes.CDLL(str(ONEDNN)).dnnl_set_max_cpu_isa(ALL_INSTRUCTIONS)
-    return "compiled convolutions"
+    return "compiled kernels"
 
 
 def library() -> Path:
     """Where the compiled code is, or will be."""
     content = b"".join(path.read_bytes() for path in sorted(SOURCES.iterdir()))
-    return kernel_folder() / f"convolution-{hashlib.sha256(content).hexdigest()[:12]}.so"
+    return kernel_folder() / f"native-{hashlib.sha256(content).hexdigest()[:12]}.so"
 
 
 def build() -> Path:
@@ -74,7 +74,7 @@ def build() -> Path:
             if not shutil.which(COMPILER):
                 raise UserError(f"there is no C++ compiler ({COMPILER}) here")
             with atomic_path(target) as temporary:
-                command = [*COMMAND, "-o", temporary, SOURCES / "convolution.cc", ONEDNN]
+                command = [*COMMAND, "-o", temporary, *sorted(SOURCES.glob("*.cc")), ONEDNN]
                 subprocess.run(command, check=True, capture_output=True, text=True)
         ctypes.CDLL(str(target))
     except subprocess.CalledProcessError as error:

@@ -11,8 +11,8 @@ from utils.errors import UserError
 # sizes of networks that no machine holds would end in a lack of memory somewhere within
 LARGEST = {"img_res": 4096, "uv_channels": 65536, "lnet_width": 64.0}
 TRUE_WORDS, FALSE_WORDS = ("true", "1", "yes"), ("false", "0", "no")
-CONVOLUTIONS = ["auto", "compiled", "mindspore"]
-CONVOLUTIONS_HELP = "auto: those of native/ on a CPU where they can be compiled, else MindSpore's"
+KERNELS = ["auto", "compiled", "mindspore"]
+KERNELS_HELP = "auto: those of native/ on a CPU where they can be compiled, else MindSpore's"
 
 
 def boolean(text: str) -> bool:
@@ -60,9 +60,8 @@ class TrainOptions:
             help="auto: GPU when usable, else CPU",
         )
         run.add_argument("--device_id", type=int, default=0, help="which GPU or NPU")
-        run.add_argument("--mode", default="auto", choices=["auto", "pynative", "graph", "fused"],
-                         help="MindSpore's mode; fused: graph with fused kernels, on a CPU")  # fmt: skip
-        run.add_argument("--convolutions", default="auto", choices=CONVOLUTIONS, help=CONVOLUTIONS_HELP)
+        run.add_argument("--mode", default="auto", choices=["auto", "pynative", "graph"], help="MindSpore's mode")
+        run.add_argument("--kernels", default="auto", choices=KERNELS, help=KERNELS_HELP)
         self._flag(run, "--run_distribute", "data-parallel training, started by mpirun or msrun")
         run.add_argument("--ngpu", "--ngpus", dest="ngpu", type=int, default=1, help="number of devices")
         run.add_argument("--num_workers", type=int, default=8, help="loader workers per rank")

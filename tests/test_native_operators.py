@@ -1,4 +1,4 @@
-"""The convolutions of native/: PyTorch's results and gradients for every kernel, stride and odd size."""
+"""The operators of native/: PyTorch's results and gradients for every kernel, stride, group and odd size."""
 
 import models  # noqa: F401, I001  before MindSpore
 
@@ -8,16 +8,17 @@ import pytest
 import torch
 from mindspore import nn
 
-from models import onednn_convolution
+from models import native_operators
 from models.convolution import Conv2d
-from tests.parity import assert_gradients_close, assert_same_layer, running_in, with_compiled_convolutions
+from models.group_norm import GroupNorm
+from tests.parity import assert_gradients_close, assert_same_layer, running_in, with_compiled_kernels
 
 torch.set_num_threads(1)
 
 
 @pytest.fixture(params=["pynative", "graph"])
 def mode(request, monkeypatch):
-    with_compiled_convolutions(monkeypatch)
+    with_compiled_kernels(monkeypatch)
     return request.param
 
 
@@ -53,8 +54,26 @@ class TorchFunction(torch.nn.Module):
 
 def test_the_transposed_convolution(mode):
     theirs = TorchFunction(lambda x, w: torch.nn.functional.conv_transpose2d(x, w, stride=2, padding=1))
-    ours = Function(onednn_convolution.transposed_convolution(stride=2))
+    ours = Function(native_operators.transposed_convolution(stride=2))
     assert_same_layer(ours, theirs, [noise(2, 5, 4, 3), noise(5, 6, 4, 4, seed=2)], mode, differentiable=2)
+
+
+@pytest.mark.parametrize("groups, channels", [(1, 5), (3, 6), (6, 6)])
+@pytest.mark.parametrize("size", [(1, 7), (5, 3), (40, 41)])
+def test_group_norm(groups, channels, size, mode):
+    features = noise(2, channels, *size) + 3
+    assert_same_layer(GroupNorm(groups, channels), torch.nn.GroupNorm(groups, channels), [features], mode)
+
+
+def test_a_large_mean_does_not_drown_what_varies(mode):
+    """Against float64, as exact as PyTorch."""
+    features = noise(2, 16, 64, 64) + 1000
+    inputs = torch.tensor(features)
+    exact = torch.nn.functional.group_norm(inputs.double(), 2).numpy()
+    theirs = torch.nn.functional.group_norm(inputs, 2).numpy()
+    with running_in(mode):
+        ours = GroupNorm(2, 16)(ms.Tensor(features)).asnumpy()
+    assert np.abs(ours - exact).max() < 3 * np.abs(theirs - exact).max()
 
 
 class Two(nn.Cell):
@@ -62,9 +81,9 @@ class Two(nn.Cell):
 
     def __init__(self):
         super().__init__()
-        self.halve = onednn_convolution.convolution(stride=2, has_bias=False)
-        self.keep = onednn_convolution.convolution(stride=1, has_bias=False)
-        self.keep_and_add = onednn_convolution.convolution(stride=1, has_bias=True)
+        self.halve = native_operators.convolution(stride=2, has_bias=False)
+        self.keep = native_operators.convolution(stride=1, has_bias=False)
+        self.keep_and_add = native_operators.convolution(stride=1, has_bias=True)
 
     def construct(self, features, kernel, bias):
         halved, kept = self.halve(features, kernel), self.keep(features, kernel)
@@ -93,7 +112,7 @@ def test_rounding_is_that_of_pytorch(mode):
         return {"features": x.grad.numpy(), "kernel": w.grad.numpy()}
 
     exact, theirs = torch_gradients(torch.float64), torch_gradients(torch.float32)
-    convolve = Function(onednn_convolution.convolution(stride=1, has_bias=False))
+    convolve = Function(native_operators.convolution(stride=1, has_bias=False))
     with running_in(mode):
         inputs = [ms.Tensor(features), ms.Tensor(kernel)]
         found = ms.ops.GradOperation(get_all=True, sens_param=True)(convolve)(*inputs, ms.Tensor(gradient))
@@ -103,7 +122,9 @@ def test_rounding_is_that_of_pytorch(mode):
     assert_gradients_close(ours, exact)
 
 
-def test_half_precision_is_refused(mode):
+def test_half_precision_is_refused(monkeypatch):
+    with_compiled_kernels(monkeypatch)
     layer = Conv2d(4, 4, 1)
-    with running_in(mode), pytest.raises(TypeError, match="compiled convolutions are float32"):
+    # a graph that fails to compile would leave MindSpore unable to compile others
+    with running_in("pynative"), pytest.raises(TypeError, match="compiled operators are float32"):
         layer(ms.Tensor(noise(1, 4, 2, 2).astype(np.float16)))

@@ -1,6 +1,7 @@
-"""Convolutions of native/convolution.cc as operators of MindSpore, with gradients, in graph and pynative mode.
+"""The code of native/ as operators of MindSpore, with gradients, in graph and pynative mode.
 
-Padding is half of the kernel's size: a map [B, C, H, W] becomes [B, C', ceil(H / stride), ceil(W / stride)].
+Padding of convolutions is half of the kernel's size: a map [B, C, H, W] becomes [B, C', ceil(H / stride),
+ceil(W / stride)].
 """
 
 from mindspore import ops
@@ -59,9 +60,32 @@ def _gradient_of_kernel(has_bias: bool) -> ops.Custom:
     return _operator("gradient_of_kernel", shape, types, None, has_bias)
 
 
+def group_norm(groups: int) -> ops.Custom:
+    """(features [B, C, H, W], gamma [C], beta [C]) -> normalised, mean [B, G], 1 / deviation [B, G].
+
+    Gradients reach the inputs from the first output only; the other two are what the backward pass needs.
+    """
+
+    def statistics(features):
+        return [features[0], groups]
+
+    def shape(features, gamma, beta):
+        return features, statistics(features), statistics(features)
+
+    def three(*inputs):
+        return (_type_of_first(*inputs),) * 3
+
+    of_inputs = _operator("group_norm_gradient", lambda x, gamma, m, d, g: (x, gamma, gamma), three, None)
+
+    def bprop(features, gamma, beta, outputs, gradients):
+        return of_inputs(features, gamma, outputs[1], outputs[2], gradients[0])
+
+    return _operator("group_norm", shape, three, bprop, groups)
+
+
 def _type_of_first(*inputs):
     if any(found != dtype.TensorType(dtype.float32) for found in inputs):
-        raise TypeError(f"compiled convolutions are float32, not {', '.join(map(str, inputs))}")
+        raise TypeError(f"compiled operators are float32, not {', '.join(map(str, inputs))}")
     return inputs[0]
 
 
