@@ -5,12 +5,15 @@ from mindspore import Tensor, nn, ops
 from models import native_operators
 from utils import native_code
 
+# the function ops.bias_add keeps a cache that MindSpore's compiler stumbles over
+_add_bias = ops.BiasAdd()
+
 
 def add_to_channels(features: Tensor, values: Tensor) -> Tensor:
     """features [B, C, H, W], values of B * C elements -> features plus the value of their channel and sample."""
     batch, channels, height, width = features.shape
     # every channel of every sample as a channel of its own
-    rows = ops.bias_add(features.reshape(1, batch * channels, height, width), values.reshape(-1))
+    rows = _add_bias(features.reshape(1, batch * channels, height, width), values.reshape(-1))
     return rows.reshape(batch, channels, height, width)
 
 

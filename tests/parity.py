@@ -39,7 +39,7 @@ def with_compiled_kernels(monkeypatch) -> None:
 
 
 def mode_of(variant: str, monkeypatch) -> str:
-    """The mode that a variant runs in: graph or pynative with MindSpore's kernels; compiled: graph, with those of native/."""
+    """The mode of a variant: graph or pynative with MindSpore's kernels; compiled: graph, with those of native/."""
     if variant != "compiled":
         return variant
     with_compiled_kernels(monkeypatch)
