@@ -29,6 +29,7 @@ from benchmarks.timing import machine, print_table
 from benchmarks.train_step import write_inputs
 from models.dense_cnn import DPNet, get_LNet
 from models.DMR import DMR
+from utils import native_code
 from utils.errors import run_command
 
 SIDE = 3072  # of the matrices
@@ -52,6 +53,9 @@ COUNTS = {
     "Conv2DTranspose": _of_transposed,
     "MatMul": _of_product,
     "BatchMatMul": _of_product,
+    # of native/
+    "convolve": _of_convolution,
+    "gradient_of_image": _of_transposed,
 }
 
 
@@ -62,14 +66,16 @@ def multiply_adds(run: Callable) -> int:
     def count(original):
         def counting(primitive, *inputs):
             output = original(primitive, *inputs)
-            if primitive.name in COUNTS:
-                counted.append(COUNTS[primitive.name](*inputs[:2], output))
+            name = primitive.func.rpartition(":")[2] if primitive.name == "Custom" else primitive.name
+            if name in COUNTS:
+                counted.append(COUNTS[name](*inputs[:2], output))
             return output
 
         return counting
 
     with contextlib.ExitStack() as stack:
-        for kind in (ms.ops.Primitive, ms.ops.MatMul, ms.ops.BatchMatMul):  # the classes that have a call of their own
+        # the classes that have a call of their own
+        for kind in (ms.ops.Primitive, ms.ops.MatMul, ms.ops.BatchMatMul, ms.ops.Custom):
             stack.enter_context(mock.patch.object(kind, "__call__", count(kind.__call__)))
         run()
     return sum(counted)
@@ -78,6 +84,7 @@ def multiply_adds(run: Callable) -> int:
 def count_image(arguments) -> dict[str, float]:
     """Multiply-adds of one forward pass for one image of a batch, of the CNet and of both networks."""
     ms.set_context(mode=ms.PYNATIVE_MODE)
+    native_code.choose(arguments.kernels, arguments.device, arguments.amp_level)
     dmr = DMR(DPNet(), get_LNet(model_options(arguments))).set_train(False)
     images = ms.ops.zeros((arguments.batch_size, 3, arguments.img_res, arguments.img_res))
     cnet, both = multiply_adds(lambda: dmr.CNet(images)), multiply_adds(lambda: dmr(images))

@@ -12,6 +12,8 @@ from benchmarks.convergence import elapsed
 from benchmarks.floor import multiply_adds
 from benchmarks.memory import REPOSITORY, peak_of_command
 from benchmarks.side_by_side import Side
+from models import native_operators
+from utils import native_code
 from utils.environment import SETTINGS
 
 
@@ -23,6 +25,11 @@ def test_the_products_of_convolutions_are_counted():
     assert multiply_adds(lambda: ops.MatMul(transpose_b=True)(ops.ones((6, 7)), ops.ones((5, 7)))) == 6 * 7 * 5
     assert multiply_adds(lambda: ops.BatchMatMul()(ops.ones((2, 6, 7)), ops.ones((2, 7, 5)))) == 2 * 6 * 7 * 5
     assert multiply_adds(lambda: image + 1) == 0
+    native_code.build()
+    convolve = native_operators.convolution(stride=2, has_bias=True)
+    assert multiply_adds(lambda: convolve(image, kernel, ops.zeros(5))) == 2 * 4 * 4 * 5 * 3 * 9
+    enlarge = native_operators.transposed_convolution(stride=2)
+    assert multiply_adds(lambda: enlarge(image, ops.zeros((3, 5, 4, 4)))) == 2 * 8 * 8 * 3 * 5 * 16
 
 
 def test_pauses_between_records_are_no_training():
