@@ -166,7 +166,8 @@ struct Operation {
 
 enum Kind { FORWARD, OF_IMAGE, OF_KERNEL };
 
-Operation make_operation(Kind kind, const Shape &image, const Shape &kernel, const Shape &output, bool has_bias) {
+// What oneDNN shall compute, with the layouts that it chose.
+dnnl_primitive_desc_t describe(Kind kind, const Shape &image, const Shape &kernel, const Shape &output, bool has_bias) {
   dnnl_dims_t strides = {}, dilations = {}, before = {}, after = {};
   for (int axis = 0; axis < 2; ++axis) {
     const int64_t in = image[2 + axis], size = kernel[2 + axis], out = output[2 + axis];
@@ -174,43 +175,56 @@ Operation make_operation(Kind kind, const Shape &image, const Shape &kernel, con
     before[axis] = (size - 1) / 2;
     after[axis] = (out - 1) * strides[axis] + size - in - before[axis];
   }
-  auto engine = processor().engine;
-  const Shape channels = {kernel[0]};
-  const Layout x = Layout::any(image), w = Layout::any(kernel), y = Layout::any(output), plain = Layout::plain(channels);
-  const const_dnnl_memory_desc_t b = has_bias ? const_dnnl_memory_desc_t(plain) : nullptr;
-  dnnl_primitive_desc_t forward, desc;
+  const Layout x = Layout::any(image), w = Layout::any(kernel), y = Layout::any(output);
+  const Layout of_bias = Layout::plain({kernel[0]});
+  const const_dnnl_memory_desc_t b = has_bias ? const_dnnl_memory_desc_t(of_bias) : nullptr;
+  const auto engine = processor().engine;
+  dnnl_primitive_desc_t forward, gradient;
   check(dnnl_convolution_forward_primitive_desc_create(&forward, engine, onednn::FORWARD_TRAINING,
                                                        onednn::DIRECT_CONVOLUTION, x, w, b, y, strides, dilations,
-                                                       before, after, nullptr), "forward");
-  Operation operation;
-  auto add = [&](int number, bool is_output, const Shape &shape) {
-    operation.operands.emplace_back(desc, number, is_output, shape);
-  };
-  if (kind == FORWARD) {
-    desc = forward;
-    add(onednn::SOURCE, false, image);
-    add(onednn::WEIGHTS, false, kernel);
-    if (has_bias) add(onednn::BIAS, false, channels);
-    add(onednn::DESTINATION, true, output);
-  } else if (kind == OF_IMAGE) {
-    check(dnnl_convolution_backward_data_primitive_desc_create(&desc, engine, onednn::DIRECT_CONVOLUTION, x, w, y,
+                                                       before, after, nullptr),
+        "convolution");
+  if (kind == FORWARD) return forward;
+  if (kind == OF_IMAGE) {
+    check(dnnl_convolution_backward_data_primitive_desc_create(&gradient, engine, onednn::DIRECT_CONVOLUTION, x, w, y,
                                                                strides, dilations, before, after, forward, nullptr),
           "gradient of the image");
-    add(onednn::DESTINATION_GRADIENT, false, output);
-    add(onednn::WEIGHTS, false, kernel);
-    add(onednn::SOURCE_GRADIENT, true, image);
   } else {
-    check(dnnl_convolution_backward_weights_primitive_desc_create(&desc, engine, onednn::DIRECT_CONVOLUTION, x, w, b, y,
-                                                                  strides, dilations, before, after, forward, nullptr),
+    check(dnnl_convolution_backward_weights_primitive_desc_create(&gradient, engine, onednn::DIRECT_CONVOLUTION, x, w,
+                                                                  b, y, strides, dilations, before, after, forward,
+                                                                  nullptr),
           "gradient of the kernel");
-    add(onednn::SOURCE, false, image);
-    add(onednn::DESTINATION_GRADIENT, false, output);
-    add(onednn::WEIGHTS_GRADIENT, true, kernel);
-    if (has_bias) add(onednn::BIAS_GRADIENT, true, channels);
   }
-  operation.primitive = make_primitive(desc);
-  if (desc != forward) dnnl_primitive_desc_destroy(desc);
   dnnl_primitive_desc_destroy(forward);
+  return gradient;
+}
+
+Operation make_operation(Kind kind, const Shape &image, const Shape &kernel, const Shape &output, bool has_bias) {
+  const dnnl_primitive_desc_t desc = describe(kind, image, kernel, output, has_bias);
+  Operation operation{make_primitive(desc), {}};
+  const auto reads = [&](int number, const Shape &shape) {
+    operation.operands.emplace_back(desc, number, false, shape);
+  };
+  const auto writes = [&](int number, const Shape &shape) {
+    operation.operands.emplace_back(desc, number, true, shape);
+  };
+  const Shape channels = {kernel[0]};
+  if (kind == FORWARD) {
+    reads(onednn::SOURCE, image);
+    reads(onednn::WEIGHTS, kernel);
+    if (has_bias) reads(onednn::BIAS, channels);
+    writes(onednn::DESTINATION, output);
+  } else if (kind == OF_IMAGE) {
+    reads(onednn::DESTINATION_GRADIENT, output);
+    reads(onednn::WEIGHTS, kernel);
+    writes(onednn::SOURCE_GRADIENT, image);
+  } else {
+    reads(onednn::SOURCE, image);
+    reads(onednn::DESTINATION_GRADIENT, output);
+    writes(onednn::WEIGHTS_GRADIENT, kernel);
+    if (has_bias) writes(onednn::BIAS_GRADIENT, channels);
+  }
+  dnnl_primitive_desc_destroy(desc);
   return operation;
 }
 

@@ -34,8 +34,7 @@ def running_in(mode: str):
 
 def with_compiled_kernels(monkeypatch) -> None:
     """Networks that are built until the end of the test have the kernels of native/."""
-    native_code.build()
-    monkeypatch.setattr(native_code, "_in_use", True)
+    monkeypatch.setattr(native_code, "_library", native_code.build())
 
 
 def mode_of(variant: str, monkeypatch) -> str:

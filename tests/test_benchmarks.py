@@ -13,11 +13,11 @@ from benchmarks.floor import multiply_adds
 from benchmarks.memory import REPOSITORY, peak_of_command
 from benchmarks.side_by_side import Side
 from models import native_operators
-from utils import native_code
+from tests.parity import with_compiled_kernels
 from utils.environment import SETTINGS
 
 
-def test_the_products_of_convolutions_are_counted():
+def test_the_products_of_convolutions_are_counted(monkeypatch):
     image, kernel = ops.zeros((2, 3, 8, 8)), ops.zeros((5, 3, 3, 3))
     assert multiply_adds(lambda: ops.conv2d(image, kernel, None, 1, "pad", 1)) == 2 * 8 * 8 * 5 * 3 * 9
     transposed = ops.Conv2DTranspose(5, 4, pad_mode="pad", pad=(1, 1, 1, 1), stride=2)
@@ -25,7 +25,7 @@ def test_the_products_of_convolutions_are_counted():
     assert multiply_adds(lambda: ops.MatMul(transpose_b=True)(ops.ones((6, 7)), ops.ones((5, 7)))) == 6 * 7 * 5
     assert multiply_adds(lambda: ops.BatchMatMul()(ops.ones((2, 6, 7)), ops.ones((2, 7, 5)))) == 2 * 6 * 7 * 5
     assert multiply_adds(lambda: image + 1) == 0
-    native_code.build()
+    with_compiled_kernels(monkeypatch)
     convolve = native_operators.convolution(stride=2, has_bias=True)
     assert multiply_adds(lambda: convolve(image, kernel, ops.zeros(5))) == 2 * 4 * 4 * 5 * 3 * 9
     enlarge = native_operators.transposed_convolution(stride=2)

@@ -96,7 +96,10 @@ def test_two_ranks_report_what_one_process_does(alone, folder):
     )
     assert (folder / "ranks/up-3d.json").is_file(), result.stdout[-3000:] + result.stderr[-3000:]
     # numpy's products round differently where processes share the cores
-    expected = pytest.approx(flat(without_date(folder / "alone/up-3d_1_dmr_1.json")), rel=1e-12)
+    expected = {
+        path: pytest.approx(value, rel=1e-12) if isinstance(value, float) else value
+        for path, value in flat(without_date(folder / "alone/up-3d_1_dmr_1.json")).items()
+    }
     assert flat(without_date(folder / "ranks/up-3d.json")) == expected
     assert (folder / "ranks/up-3d.csv").read_bytes() == (folder / "alone/up-3d_1_dmr_1.csv").read_bytes()
     assert sorted(path.name for path in (folder / "ranks").iterdir()) == ["up-3d.csv", "up-3d.json"]

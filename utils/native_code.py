@@ -21,12 +21,19 @@ ONEDNN = Path(ms.__file__).parent / "lib/libdnnl.so.3"  # MindSpore's own
 INSTRUCTIONS = "ONEDNN_MAX_CPU_ISA"
 ALL_INSTRUCTIONS = 0  # dnnl_cpu_isa_default
 
-_in_use = False
+_library: Path | None = None
 
 
 def in_use() -> bool:
     """Whether networks that are built from now on have the compiled kernels."""
-    return _in_use
+    return _library is not None
+
+
+def library() -> Path:
+    """The compiled code that is in use, whatever becomes of the sources meanwhile."""
+    if _library is None:
+        raise RuntimeError("no compiled kernels are in use: native_code.choose decides it")
+    return _library
 
 
 def choose(wanted: str, target: str, precision: str) -> str:
@@ -42,33 +49,32 @@ def choose(wanted: str, target: str, precision: str) -> str:
     Raises:
         UserError: compiled ones are asked for and cannot be had.
     """
-    global _in_use
-    _in_use = False
+    global _library
+    _library = None
     if wanted == "mindspore":
         return "MindSpore's kernels"
     try:
         if target != "CPU" or precision != "O0":
             raise UserError("they are float32, for a CPU")
-        build()
+        _library = build()
     except UserError as error:
         if wanted == "compiled":
             raise UserError(f"--kernels compiled: {error}. Or use --kernels auto.") from error
         return f"MindSpore's kernels ({error})" if target == "CPU" else ""
-    _in_use = True
     if os.environ[INSTRUCTIONS] == SETTINGS[INSTRUCTIONS]:  # a user's own limit stays
         ctypes.CDLL(str(ONEDNN)).dnnl_set_max_cpu_isa(ALL_INSTRUCTIONS)
     return "compiled kernels"
 
 
-def library() -> Path:
-    """Where the compiled code is, or will be."""
-    content = b"".join(path.read_bytes() for path in sorted(SOURCES.iterdir()))
+def library_path() -> Path:
+    """Where the sources of now are, or will be, compiled to."""
+    content = b"".join(path.read_bytes() for path in sorted(SOURCES.glob("*.[ch]*")))
     return kernel_folder() / f"native-{hashlib.sha256(content).hexdigest()[:12]}.so"
 
 
 def build() -> Path:
     """The compiled library; UserError where it cannot be compiled or loaded."""
-    target = library()
+    target = library_path()
     try:
         if not target.exists():
             if not shutil.which(COMPILER):
