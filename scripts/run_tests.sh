@@ -26,15 +26,16 @@ done
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 ensure_environment requirements-dev.txt
 cd "$REPOSITORY"
+cores="$(nproc)" processes="$((cores < 2 ? cores : 2))" # of up to 7 GB each
 if [ "$fast" = yes ]; then
     "$PYTHON" -m ruff check .
     "$PYTHON" -m ruff format --check .
     "$PYTHON" -m mypy
     # listed, not held against the change at hand: what is published overnight is not its doing
     PYTHON="$PYTHON" bash scripts/audit_dependencies.sh || true
-    cores="$(nproc)" # a process of up to 5 GB each, at most two
-    "$PYTHON" -m pytest -m "not slow" -n "$((cores < 2 ? cores : 2))" --durations 8 "$@"
+    "$PYTHON" -m pytest -m "not slow" -n "$processes" --durations 8 "$@"
 fi
 if [ "$slow" = yes ]; then
-    "$PYTHON" -m pytest -m slow --durations 0 "$@"
+    # by file: the tests of a file share what they run
+    "$PYTHON" -m pytest -m slow -n "$processes" --dist loadfile --durations 0 "$@"
 fi
