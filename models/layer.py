@@ -11,6 +11,7 @@ from models.group_norm import GroupNorm
 from models.resnet import Bottleneck
 from models.upsample import BilinearUpsample2, NearestConv3x3, NearestUpsample2
 from models.winograd import Conv3x3
+from utils import native_code
 
 GROUP_SIZE = 8  # channels per group of GroupNorm at full width
 
@@ -42,6 +43,7 @@ class ConvBottleNeck(nn.Cell):
         self.conv3 = conv1x1(middle, out_channels)
         self.norm3 = make_norm(norm_type, out_channels, group_size)
         self.relu = nn.ReLU()
+        self.rectifies_with_norm = norm_type == "GN" and native_code.in_use()
         self.projects_skip = in_channels != out_channels
         if self.projects_skip:
             self.skip_conv = conv1x1(in_channels, out_channels)
@@ -57,11 +59,11 @@ class ConvBottleNeck(nn.Cell):
 
     def activate(self, reduced: Tensor) -> Tensor:
         """Output of conv1 -> input of the 3x3 convolution."""
-        return self.relu(self.norm1(reduced))
+        return self.norm1.rectified(reduced) if self.rectifies_with_norm else self.relu(self.norm1(reduced))
 
     def expand(self, convolved: Tensor, skip: Tensor) -> Tensor:
         """Output of the 3x3 convolution -> output of the block."""
-        out = self.relu(self.norm2(convolved))
+        out = self.norm2.rectified(convolved) if self.rectifies_with_norm else self.relu(self.norm2(convolved))
         return self.relu(self.norm3(self.conv3(out)) + skip)
 
 

@@ -60,9 +60,10 @@ def _gradient_of_kernel(has_bias: bool) -> ops.Custom:
     return _operator("gradient_of_kernel", shape, types, None, has_bias)
 
 
-def group_norm(groups: int) -> ops.Custom:
+def group_norm(groups: int, rectifies: bool = False) -> ops.Custom:
     """(features [B, C, H, W], gamma [C], beta [C]) -> normalised, mean [B, G], 1 / deviation [B, G].
 
+    rectifies: with a ReLU behind it.
     Gradients reach the inputs from the first output only; the other two are what the backward pass needs.
     """
 
@@ -75,12 +76,16 @@ def group_norm(groups: int) -> ops.Custom:
     def three(*inputs):
         return (_type_of_first(*inputs),) * 3
 
-    of_inputs = _operator("group_norm_gradient", lambda x, gamma, m, d, g: (x, gamma, gamma), three, None)
+    name = "group_norm_relu" if rectifies else "group_norm"
+    of_inputs = _operator(f"{name}_gradient", lambda x, gamma, *_: (x, gamma, gamma), three, None)
 
     def bprop(features, gamma, beta, outputs, gradients):
         return of_inputs(features, gamma, outputs[1], outputs[2], gradients[0])
 
-    return _operator("group_norm", shape, three, bprop, groups)
+    def bprop_rectified(features, gamma, beta, outputs, gradients):
+        return of_inputs(features, gamma, outputs[1], outputs[2], gradients[0], outputs[0])
+
+    return _operator(name, shape, three, bprop_rectified if rectifies else bprop, groups)
 
 
 def _type_of_first(*inputs):

@@ -1,4 +1,5 @@
-// GroupNorm (Wu & He, ECCV 2018) and its gradients as custom operators of MindSpore on a CPU, float32.
+// GroupNorm (Wu & He, ECCV 2018), alone or with the ReLU behind it, and their gradients as custom operators of
+// MindSpore on a CPU, float32.
 //
 // A group of channels of one sample is read, centred and written by one thread while it is in the processor's cache.
 // Sums over pixels are sums of short runs, added up in double precision.
@@ -34,12 +35,18 @@ struct Sizes {
   int64_t length() const { return channels * pixels; }  // of a group
 };
 
-}  // namespace
+// The gradient that a ReLU lets through, or all of it where there is none.
+template <bool RECTIFIES>
+struct Passed {
+  const float *gradient, *output;
+  int64_t offset;
+  float operator[](int64_t i) const {
+    return !RECTIFIES || output[offset + i] > 0 ? gradient[offset + i] : 0.0f;
+  }
+};
 
-#define OPERANDS int, void **data, int *, int64_t **shapes, const char **, void *, void *
-
-// x [B, C, H, W], gamma [C], beta [C] -> normalised [B, C, H, W], mean [B, G], 1 / deviation [B, G]
-extern "C" int group_norm(OPERANDS) {
+template <bool RECTIFIES>
+int normalise(void **data, int64_t **shapes) {
   const Sizes sizes(shapes[0], shapes[4]);
   const float *x = static_cast<float *>(data[0]), *gamma = static_cast<float *>(data[1]);
   const float *beta = static_cast<float *>(data[2]);
@@ -60,20 +67,25 @@ extern "C" int group_norm(OPERANDS) {
       const float *from = in + c * sizes.pixels;
       float *to = y + group * sizes.length() + c * sizes.pixels;
 #pragma omp simd
-      for (int64_t i = 0; i < sizes.pixels; ++i) to[i] = (from[i] - mean) * scale + shift;
+      for (int64_t i = 0; i < sizes.pixels; ++i) {
+        const float value = (from[i] - mean) * scale + shift;
+        to[i] = RECTIFIES ? std::max(value, 0.0f) : value;
+      }
     }
   }
   return 0;
 }
 
-// x, gamma, mean, 1 / deviation, gradient of the output -> gradients of x, gamma and beta
-extern "C" int group_norm_gradient(OPERANDS) {
+template <bool RECTIFIES>
+int gradients(void **data, int64_t **shapes) {
   const Sizes sizes(shapes[0], shapes[2]);
   const float *x = static_cast<float *>(data[0]), *gamma = static_cast<float *>(data[1]);
   const float *means = static_cast<float *>(data[2]), *inverse_deviations = static_cast<float *>(data[3]);
   const float *gradient = static_cast<float *>(data[4]);
-  float *of_x = static_cast<float *>(data[5]), *of_gamma = static_cast<float *>(data[6]);
-  float *of_beta = static_cast<float *>(data[7]);
+  const float *output = RECTIFIES ? static_cast<float *>(data[5]) : nullptr;
+  void **results = data + (RECTIFIES ? 6 : 5);
+  float *of_x = static_cast<float *>(results[0]), *of_gamma = static_cast<float *>(results[1]);
+  float *of_beta = static_cast<float *>(results[2]);
   const int64_t all_channels = sizes.groups * sizes.channels;
   // by sample and channel: sums of g and of g times the normalised x
   std::vector<double> sums(sizes.samples * all_channels), products(sizes.samples * all_channels);
@@ -83,7 +95,7 @@ extern "C" int group_norm_gradient(OPERANDS) {
     double mean_gradient = 0, mean_product = 0;
     for (int64_t c = 0; c < sizes.channels; ++c) {
       const float *in = x + group * sizes.length() + c * sizes.pixels;
-      const float *g = gradient + group * sizes.length() + c * sizes.pixels;
+      const Passed<RECTIFIES> g{gradient, output, group * sizes.length() + c * sizes.pixels};
       const int64_t place = group * sizes.channels + c, channel = place % all_channels;
       sums[place] = sum(sizes.pixels, [=](int64_t i) { return g[i]; });
       products[place] = inverse_deviation * sum(sizes.pixels, [=](int64_t i) { return g[i] * (in[i] - mean); });
@@ -96,7 +108,8 @@ extern "C" int group_norm_gradient(OPERANDS) {
     for (int64_t c = 0; c < sizes.channels; ++c) {
       const int64_t offset = group * sizes.length() + c * sizes.pixels;
       const float scale = gamma[(group * sizes.channels + c) % all_channels] * inverse_deviation;
-      const float *in = x + offset, *g = gradient + offset;
+      const Passed<RECTIFIES> g{gradient, output, offset};
+      const float *in = x + offset;
       float *to = of_x + offset;
 #pragma omp simd
       for (int64_t i = 0; i < sizes.pixels; ++i) to[i] = scale * g[i] + slope * (in[i] - mean) + shift;
@@ -113,3 +126,15 @@ extern "C" int group_norm_gradient(OPERANDS) {
   }
   return 0;
 }
+
+}  // namespace
+
+#define OPERANDS int, void **data, int *, int64_t **shapes, const char **, void *, void *
+
+// x [B, C, H, W], gamma [C], beta [C] -> normalised [B, C, H, W], mean [B, G], 1 / deviation [B, G]
+extern "C" int group_norm(OPERANDS) { return normalise<false>(data, shapes); }
+extern "C" int group_norm_relu(OPERANDS) { return normalise<true>(data, shapes); }
+
+// x, gamma, mean, 1 / deviation, gradient of the output[, output] -> gradients of x, gamma and beta
+extern "C" int group_norm_gradient(OPERANDS) { return gradients<false>(data, shapes); }
+extern "C" int group_norm_relu_gradient(OPERANDS) { return gradients<true>(data, shapes); }

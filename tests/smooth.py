@@ -2,6 +2,8 @@
 
 from mindspore import nn, ops
 
+from models.layer import ConvBottleNeck
+
 
 class SiLU(nn.Cell):
     def construct(self, features):
@@ -11,6 +13,8 @@ class SiLU(nn.Cell):
 def smooth_activations(network: nn.Cell) -> None:
     """Replace every ReLU of `network`."""
     for _, cell in list(network.cells_and_names()):
+        if isinstance(cell, ConvBottleNeck):
+            cell.rectifies_with_norm = False
         for index, (name, child) in enumerate(cell.name_cells().items()):
             if isinstance(child, nn.ReLU) and isinstance(cell, nn.SequentialCell):
                 cell[index] = SiLU()

@@ -65,6 +65,21 @@ def test_group_norm(groups, channels, size, mode):
     assert_same_layer(GroupNorm(groups, channels), torch.nn.GroupNorm(groups, channels), [features], mode)
 
 
+class Rectified(GroupNorm):
+    def construct(self, features):
+        return self.rectified(features)
+
+
+class TorchRectified(torch.nn.GroupNorm):
+    def forward(self, features):
+        return torch.nn.functional.relu(super().forward(features))
+
+
+@pytest.mark.parametrize("size", [(5, 3), (40, 41)])
+def test_group_norm_with_a_relu(size, mode):
+    assert_same_layer(Rectified(3, 6), TorchRectified(3, 6), [noise(2, 6, *size)], mode)
+
+
 def test_a_large_mean_does_not_drown_what_varies(mode):
     """Against float64, as exact as PyTorch."""
     features = noise(2, 16, 64, 64) + 1000
