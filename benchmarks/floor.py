@@ -44,6 +44,10 @@ def _of_transposed(features, weight, output) -> int:
     return features.size * math.prod(weight.shape[1:])
 
 
+def _of_transposed_swapped(features, kernel, output) -> int:
+    return features.size * kernel.shape[0] * math.prod(kernel.shape[2:])
+
+
 def _of_product(left, right, output) -> int:
     return output.size * left.shape[-1]  # none of ours transposes its left matrix
 
@@ -55,7 +59,7 @@ COUNTS = {
     "BatchMatMul": _of_product,
     # of native/
     "convolve": _of_convolution,
-    "gradient_of_image": _of_transposed,
+    "transposed_convolve": _of_transposed_swapped,
 }
 
 

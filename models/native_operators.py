@@ -12,7 +12,8 @@ from utils import native_code
 
 def convolution(stride: int, has_bias: bool) -> ops.Custom:
     """(features [B, C, H, W], kernel [C', C, k, k][, bias [C']]) -> [B, C', H', W']."""
-    of_features, of_kernel = _transposed(None), _gradient_of_kernel(has_bias)
+    of_features = _operator("gradient_of_image", lambda g, kernel, x: x, _type_of_first, None)
+    of_kernel = _gradient_of_kernel(has_bias)
 
     def shape(features, kernel, *_):
         return [features[0], kernel[0], -(-features[2] // stride), -(-features[3] // stride)]
@@ -28,23 +29,20 @@ def convolution(stride: int, has_bias: bool) -> ops.Custom:
 
 
 def transposed_convolution(stride: int) -> ops.Custom:
-    """(features [B, C, H, W], kernel [C, C', k, k]) -> [B, C', stride * H, stride * W]."""
-    of_kernel = _gradient_of_kernel(has_bias=False)
-    of_features = convolution(stride, has_bias=False)
+    """(features [B, C, H, W], kernel [C', C, k, k]) -> [B, C', stride * H, stride * W].
+
+    The kernel's first axis is that of the output, as a convolution's; MindSpore and PyTorch have it second.
+    """
+    of_features = _operator("transposed_gradient_of_features", lambda g, kernel, x: x, _type_of_first, None)
+    of_kernel = _operator("transposed_gradient_of_kernel", lambda g, x, kernel: kernel, _type_of_first, None)
+
+    def shape(features, kernel):
+        return [features[0], kernel[0], stride * features[2], stride * features[3]]
 
     def bprop(features, kernel, output, gradient):
-        return of_features(gradient, kernel), of_kernel(gradient, features, kernel)
+        return of_features(gradient, kernel, features), of_kernel(gradient, features, kernel)
 
-    return _transposed(stride, bprop)
-
-
-def _transposed(stride: int | None, bprop=None) -> ops.Custom:
-    """(features, kernel) -> stride times as large, or (features, kernel, result) -> of that result's shape."""
-
-    def shape(features, kernel, *result):
-        return result[0] if result else [features[0], kernel[1], stride * features[2], stride * features[3]]
-
-    return _operator("gradient_of_image", shape, _type_of_first, bprop, stride)
+    return _operator("transposed_convolve", shape, _type_of_first, bprop, stride)
 
 
 def _gradient_of_kernel(has_bias: bool) -> ops.Custom:

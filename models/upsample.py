@@ -85,10 +85,11 @@ class NearestConv3x3(nn.Cell):
             return self.add_bias(self.few_products(features, weight), bias)
         if height * width < self.WORTHWHILE:
             return self.add_bias(self.convolve(self.nearest(features), weight), bias)
+        if self.is_native:
+            kernels = ops.matmul(weight.reshape(-1, 9), self.sums).reshape(self.out_channels, channels, 4, 4)
+            return self.add_bias(self.transposed_convolution(features, kernels), bias)
         kernels = ops.matmul(weight.transpose(1, 0, 2, 3).reshape(-1, 9), self.sums)
         kernels = kernels.reshape(channels, self.out_channels, 4, 4)
-        if self.is_native:
-            return self.add_bias(self.transposed_convolution(features, kernels), bias)
         size = (batch, self.out_channels, 2 * height, 2 * width)
         return self.add_bias(self.transposed_convolution(features, kernels, size), bias)
 

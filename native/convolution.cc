@@ -5,7 +5,8 @@
 // weights there and back. Biases and their gradients are part of the convolution.
 //
 // Padding is half of the kernel's size and the stride follows from the sizes, so shapes say all:
-// image [B, C, H, W], kernel [C', C, k, k], output [B, C', ceil(H / stride), ceil(W / stride)].
+// image [B, C, H, W], kernel [C', C, k, k], output [B, C', ceil(H / stride), ceil(W / stride)]. A transposed
+// convolution is the gradient of the image with a kernel that is stored the other way round, [C, C', k, k].
 
 #include <omp.h>
 
@@ -64,9 +65,15 @@ class Layout {
                                            onednn::ANY_LAYOUT), "layout");
     return layout;
   }
-  static Layout plain(const Shape &shape) {
+  // is_swapped: the first two axes lie in memory in the other order.
+  static Layout plain(Shape shape, bool is_swapped = false) {
+    if (is_swapped) std::swap(shape[0], shape[1]);
     Shape strides(shape.size(), 1);
     for (size_t i = shape.size() - 1; i > 0; --i) strides[i - 1] = strides[i] * shape[i];
+    if (is_swapped) {
+      std::swap(shape[0], shape[1]);
+      std::swap(strides[0], strides[1]);
+    }
     Layout layout;
     check(dnnl_memory_desc_create_with_strides(&layout.desc_, int(shape.size()), Dims(shape).values, onednn::FLOAT32,
                                                Dims(strides).values), "layout");
@@ -111,10 +118,9 @@ void *scratch(size_t place, size_t bytes) {
 // What a primitive reads or writes: the caller's memory, or a copy of it in the primitive's layout.
 class Operand {
  public:
-  Operand(dnnl_primitive_desc_t primitive, int number, bool is_output, const Shape &shape)
+  Operand(dnnl_primitive_desc_t primitive, int number, bool is_output, const Layout &plain)
       : number_(number), is_output_(is_output) {
     auto &engine = processor().engine;
-    const Layout plain = Layout::plain(shape);
     const_dnnl_memory_desc_t wanted = dnnl_primitive_desc_query_md(primitive, onednn::QUERY_OPERAND, number);
     check(dnnl_memory_create(&callers_, plain, engine, nullptr), "memory");
     if (dnnl_memory_desc_equal(wanted, plain)) return;
@@ -199,45 +205,52 @@ dnnl_primitive_desc_t describe(Kind kind, const Shape &image, const Shape &kerne
   return gradient;
 }
 
-Operation make_operation(Kind kind, const Shape &image, const Shape &kernel, const Shape &output, bool has_bias) {
+Operation make_operation(Kind kind, const Shape &image, const Shape &kernel, const Shape &output, bool has_bias,
+                         bool is_swapped) {
   const dnnl_primitive_desc_t desc = describe(kind, image, kernel, output, has_bias);
   Operation operation{make_primitive(desc), {}};
-  const auto reads = [&](int number, const Shape &shape) {
-    operation.operands.emplace_back(desc, number, false, shape);
+  const auto reads = [&](int number, const Layout &layout) {
+    operation.operands.emplace_back(desc, number, false, layout);
   };
-  const auto writes = [&](int number, const Shape &shape) {
-    operation.operands.emplace_back(desc, number, true, shape);
+  const auto writes = [&](int number, const Layout &layout) {
+    operation.operands.emplace_back(desc, number, true, layout);
   };
-  const Shape channels = {kernel[0]};
+  const Layout x = Layout::plain(image), w = Layout::plain(kernel, is_swapped), y = Layout::plain(output);
+  const Layout b = Layout::plain({kernel[0]});
   if (kind == FORWARD) {
-    reads(onednn::SOURCE, image);
-    reads(onednn::WEIGHTS, kernel);
-    if (has_bias) reads(onednn::BIAS, channels);
-    writes(onednn::DESTINATION, output);
+    reads(onednn::SOURCE, x);
+    reads(onednn::WEIGHTS, w);
+    if (has_bias) reads(onednn::BIAS, b);
+    writes(onednn::DESTINATION, y);
   } else if (kind == OF_IMAGE) {
-    reads(onednn::DESTINATION_GRADIENT, output);
-    reads(onednn::WEIGHTS, kernel);
-    writes(onednn::SOURCE_GRADIENT, image);
+    reads(onednn::DESTINATION_GRADIENT, y);
+    reads(onednn::WEIGHTS, w);
+    writes(onednn::SOURCE_GRADIENT, x);
   } else {
-    reads(onednn::SOURCE, image);
-    reads(onednn::DESTINATION_GRADIENT, output);
-    writes(onednn::WEIGHTS_GRADIENT, kernel);
-    if (has_bias) writes(onednn::BIAS_GRADIENT, channels);
+    reads(onednn::SOURCE, x);
+    reads(onednn::DESTINATION_GRADIENT, y);
+    writes(onednn::WEIGHTS_GRADIENT, w);
+    if (has_bias) writes(onednn::BIAS_GRADIENT, b);
   }
   dnnl_primitive_desc_destroy(desc);
   return operation;
 }
 
-int run(Kind kind, const Shape &image, const Shape &kernel, const Shape &output, bool has_bias, void **data) {
+// kernel: its shape as the caller has it, with the axes in the other order where is_swapped.
+int run(Kind kind, const Shape &image, Shape kernel, const Shape &output, bool has_bias, bool is_swapped, void **data) {
   static std::mutex one_at_a_time;
   static std::map<Shape, Operation> operations;
   try {
     const std::lock_guard<std::mutex> guard(one_at_a_time);
-    Shape key = {kind, has_bias};
-    for (auto shape : {&image, &kernel, &output}) key.insert(key.end(), shape->begin(), shape->end());
+    if (is_swapped) std::swap(kernel[0], kernel[1]);
+    Shape key = {kind, has_bias, is_swapped};
+    for (auto shape : {&image, const_cast<const Shape *>(&kernel), &output}) {
+      key.insert(key.end(), shape->begin(), shape->end());
+    }
     auto found = operations.find(key);
     if (found == operations.end()) {
-      found = operations.emplace(key, make_operation(kind, image, kernel, output, has_bias)).first;
+      auto made = make_operation(kind, image, kernel, output, has_bias, is_swapped);
+      found = operations.emplace(key, std::move(made)).first;
     }
     found->second.run(data);
     return 0;
@@ -250,22 +263,39 @@ int run(Kind kind, const Shape &image, const Shape &kernel, const Shape &output,
 }  // namespace
 
 // MindSpore's interface of custom operators: inputs, then outputs.
-#define OPERANDS int count, void **data, int *ndims, int64_t **shapes, const char **, void *, void *
+#define OPERANDS [[maybe_unused]] int count, void **data, int *ndims, int64_t **shapes, const char **, void *, void *
 #define SHAPE(i) Shape(shapes[i], shapes[i] + ndims[i])
 
 // image, kernel[, bias] -> output
 extern "C" int convolve(OPERANDS) {
-  return run(FORWARD, SHAPE(0), SHAPE(1), SHAPE(count - 1), count == 4, data);
+  return run(FORWARD, SHAPE(0), SHAPE(1), SHAPE(count - 1), count == 4, false, data);
 }
 
-// gradient of the output, kernel[, image (for its shape)] -> gradient of the image
+// gradient of the output, kernel, image (for its shape) -> gradient of the image
 extern "C" int gradient_of_image(OPERANDS) {
   void *operands[] = {data[0], data[1], data[count - 1]};
-  return run(OF_IMAGE, SHAPE(count - 1), SHAPE(1), SHAPE(0), false, operands);
+  return run(OF_IMAGE, SHAPE(count - 1), SHAPE(1), SHAPE(0), false, false, operands);
 }
 
 // image, gradient of the output, kernel (for its shape) -> gradient of the kernel[, of the bias]
 extern "C" int gradient_of_kernel(OPERANDS) {
   void *operands[] = {data[0], data[1], data[3], count == 5 ? data[4] : nullptr};
-  return run(OF_KERNEL, SHAPE(0), SHAPE(2), SHAPE(1), count == 5, operands);
+  return run(OF_KERNEL, SHAPE(0), SHAPE(2), SHAPE(1), count == 5, false, operands);
+}
+
+// features, kernel -> image
+extern "C" int transposed_convolve(OPERANDS) {
+  return run(OF_IMAGE, SHAPE(count - 1), SHAPE(1), SHAPE(0), false, true, data);
+}
+
+// gradient of the image, kernel, features (for their shape) -> gradient of the features
+extern "C" int transposed_gradient_of_features(OPERANDS) {
+  void *operands[] = {data[0], data[1], data[count - 1]};
+  return run(FORWARD, SHAPE(0), SHAPE(1), SHAPE(count - 1), false, true, operands);
+}
+
+// gradient of the image, features, kernel (for its shape) -> gradient of the kernel
+extern "C" int transposed_gradient_of_kernel(OPERANDS) {
+  void *operands[] = {data[0], data[1], data[3]};
+  return run(OF_KERNEL, SHAPE(0), SHAPE(2), SHAPE(1), false, true, operands);
 }

@@ -29,7 +29,7 @@ def test_the_products_of_convolutions_are_counted(monkeypatch):
     convolve = native_operators.convolution(stride=2, has_bias=True)
     assert multiply_adds(lambda: convolve(image, kernel, ops.zeros(5))) == 2 * 4 * 4 * 5 * 3 * 9
     enlarge = native_operators.transposed_convolution(stride=2)
-    assert multiply_adds(lambda: enlarge(image, ops.zeros((3, 5, 4, 4)))) == 2 * 8 * 8 * 3 * 5 * 16
+    assert multiply_adds(lambda: enlarge(image, ops.zeros((5, 3, 4, 4)))) == 2 * 8 * 8 * 3 * 5 * 16
 
 
 def test_pauses_between_records_are_no_training():
