@@ -12,6 +12,7 @@ from models import native_operators
 from models.convolution import Conv2d
 from models.group_norm import GroupNorm
 from tests.parity import assert_gradients_close, assert_same_layer, running_in, with_compiled_kernels
+from tests.test_parity_blocks import Function, FunctionCell, noise
 
 torch.set_num_threads(1)
 
@@ -20,10 +21,6 @@ torch.set_num_threads(1)
 def mode(request, monkeypatch):
     with_compiled_kernels(monkeypatch)
     return request.param
-
-
-def noise(*shape, seed=1) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
 @pytest.mark.parametrize("has_bias", [False, True])
@@ -35,26 +32,9 @@ def test_a_layer(kernel, stride, size, has_bias, mode):
     assert_same_layer(ours, theirs, [noise(3, 5, *size)], mode)
 
 
-class Function(nn.Cell):
-    """An operator as a cell without parameters."""
-
-    def __init__(self, operator):
-        super().__init__()
-        self.operator = operator
-
-    def construct(self, *inputs):
-        return self.operator(*inputs)
-
-
-class TorchFunction(torch.nn.Module):
-    def __init__(self, function):
-        super().__init__()
-        self.forward = function
-
-
 def test_the_transposed_convolution(mode):
-    theirs = TorchFunction(lambda x, w: torch.nn.functional.conv_transpose2d(x, w.transpose(0, 1), stride=2, padding=1))
-    ours = Function(native_operators.transposed_convolution(stride=2))
+    theirs = Function(lambda x, w: torch.nn.functional.conv_transpose2d(x, w.transpose(0, 1), stride=2, padding=1))
+    ours = FunctionCell(native_operators.transposed_convolution(stride=2))
     assert_same_layer(ours, theirs, [noise(2, 5, 4, 3), noise(6, 5, 4, 4, seed=2)], mode, differentiable=2)
 
 
@@ -114,7 +94,7 @@ def test_strides_and_biases_are_not_mixed_up(mode):
         return convolve(features, 2), convolve(kept), convolve(kept, bias=bias)
 
     inputs = [noise(2, 4, 6, 6), noise(4, 4, 3, 3, seed=2), noise(4, seed=3)]
-    assert_same_layer(Two(), TorchFunction(theirs), inputs, mode, differentiable=3)
+    assert_same_layer(Two(), Function(theirs), inputs, mode, differentiable=3)
 
 
 def test_rounding_is_that_of_pytorch(mode):
@@ -127,7 +107,7 @@ def test_rounding_is_that_of_pytorch(mode):
         return {"features": x.grad.numpy(), "kernel": w.grad.numpy()}
 
     exact, theirs = torch_gradients(torch.float64), torch_gradients(torch.float32)
-    convolve = Function(native_operators.convolution(stride=1, has_bias=False))
+    convolve = FunctionCell(native_operators.convolution(stride=1, has_bias=False))
     with running_in(mode):
         inputs = [ms.Tensor(features), ms.Tensor(kernel)]
         found = ms.ops.GradOperation(get_all=True, sens_param=True)(convolve)(*inputs, ms.Tensor(gradient))
