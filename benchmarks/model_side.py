@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.side_by_side import serve
 from utils import config
 from utils.atlas_maps import load_or_build_reference_map
-from utils.train_options import TrainOptions
+from utils.train_options import KERNELS, TrainOptions
 
 WORKS = ("dp", "end", "infer", "ground_truth")
 LEARNING_RATE = 1e-6  # the weights hardly move, so that every repetition does the same work
@@ -20,7 +20,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lnet_width", type=float, default=1.0)
     parser.add_argument("--device", choices=["CPU", "GPU"], default="CPU")
     parser.add_argument("--mode", choices=["graph", "pynative"], default="graph")
-    parser.add_argument("--kernels", choices=["auto", "compiled", "mindspore"], default="auto")
+    parser.add_argument("--kernels", choices=KERNELS, default="auto")
     parser.add_argument("--amp_level", choices=["O0", "O2", "O3"], default="O0")
 
 

@@ -244,9 +244,7 @@ int run(Kind kind, const Shape &image, Shape kernel, const Shape &output, bool h
     const std::lock_guard<std::mutex> guard(one_at_a_time);
     if (is_swapped) std::swap(kernel[0], kernel[1]);
     Shape key = {kind, has_bias, is_swapped};
-    for (auto shape : {&image, const_cast<const Shape *>(&kernel), &output}) {
-      key.insert(key.end(), shape->begin(), shape->end());
-    }
+    for (auto shape : {image, kernel, output}) key.insert(key.end(), shape.begin(), shape.end());
     auto found = operations.find(key);
     if (found == operations.end()) {
       auto made = make_operation(kind, image, kernel, output, has_bias, is_swapped);

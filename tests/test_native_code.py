@@ -2,9 +2,11 @@
 
 import os
 import subprocess
+import sys
 
 import pytest
 
+from tests.conftest import REPOSITORY
 from utils import native_code
 from utils.errors import UserError
 
@@ -47,6 +49,33 @@ def test_other_code_is_another_library(tmp_path, monkeypatch):
     monkeypatch.setattr(native_code, "SOURCES", tmp_path)
     assert native_code.library() == before  # of what is in use; a process that starts now has the other
     assert native_code.library_path() != before
+
+
+def test_code_for_another_processor_or_mindspore_is_not_taken(monkeypatch, tmp_path):
+    found = {native_code.library_path(), native_code.library_path()}
+    monkeypatch.setattr(native_code, "PROCESSOR", tmp_path / "cpuinfo")
+    (tmp_path / "cpuinfo").write_text("model name : another\nflags : avx2\n")
+    found.add(native_code.library_path())
+    monkeypatch.setattr(native_code.ms, "__version__", "3")
+    assert len({*found, native_code.library_path()}) == 3
+
+
+def instructions(limit: str | None, kernels: str) -> int:
+    """What oneDNN may use, by its own number, in a new process that takes `kernels`."""
+    words = (
+        f"from utils import native_code as n; n.choose({kernels!r}, 'CPU', 'O0'); "
+        "print(n.ctypes.CDLL(str(n.ONEDNN)).dnnl_get_effective_cpu_isa())"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != native_code.INSTRUCTIONS}
+    environment |= {native_code.INSTRUCTIONS: limit} if limit else {}
+    command = [sys.executable, "-c", words]
+    return int(subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, check=True).stdout)
+
+
+def test_the_limit_on_instructions_is_lifted_for_compiled_kernels_but_not_a_user_s_own():
+    assert instructions(None, "compiled") == instructions("DEFAULT", "mindspore")
+    assert instructions(None, "mindspore") == instructions("AVX2", "mindspore")
+    assert instructions("SSE41", "compiled") == instructions("SSE41", "mindspore") < instructions("AVX2", "mindspore")
 
 
 def test_mindspore_s_own_can_be_had():

@@ -12,7 +12,6 @@ import mindspore as ms
 from utils.environment import SETTINGS
 from utils.errors import UserError
 from utils.files import atomic_path
-from utils.kernel_folder import kernel_folder
 
 SOURCES = Path(__file__).resolve().parent.parent / "native"
 COMPILER = "g++"
@@ -20,6 +19,7 @@ COMMAND = [COMPILER, "-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "
 ONEDNN = Path(ms.__file__).parent / "lib/libdnnl.so.3"  # MindSpore's own
 INSTRUCTIONS = "ONEDNN_MAX_CPU_ISA"
 ALL_INSTRUCTIONS = 0  # dnnl_cpu_isa_default
+PROCESSOR = Path("/proc/cpuinfo")
 
 _library: Path | None = None
 
@@ -67,9 +67,13 @@ def choose(wanted: str, target: str, precision: str) -> str:
 
 
 def library_path() -> Path:
-    """Where the sources of now are, or will be, compiled to."""
-    content = b"".join(path.read_bytes() for path in sorted(SOURCES.glob("*.[ch]*")))
-    return kernel_folder() / f"native-{hashlib.sha256(content).hexdigest()[:12]}.so"
+    """Where the sources of now are, or will be, compiled to for this processor and this MindSpore."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    processor = {line for line in PROCESSOR.read_text().splitlines() if line.startswith(("flags", "model"))}
+    origin = hashlib.sha256("\n".join([ms.__version__, *COMMAND, *sorted(processor)]).encode())
+    for path in sorted(SOURCES.glob("*.[ch]*")):
+        origin.update(path.read_bytes())
+    return cache / "decomr-mindspore" / f"native-{origin.hexdigest()[:12]}.so"
 
 
 def build() -> Path:
