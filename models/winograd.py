@@ -56,7 +56,7 @@ class FewProducts(nn.Cell):
         pixels, weights, outputs = nearest if enlarges else plain
         self.products = len(pixels)
         self.stride = 1 if enlarges else 2
-        # GPU libraries have their own; the compiled convolutions are faster
+        # GPU libraries have their own; compiled convolutions take as long as this
         self.is_wanted = ms.get_context("device_target") == "CPU" and not native_code.in_use()
         self.pixels = tuple(map(tuple, pixels.tolist()))
         self.of_weights = Tensor(np.kron(weights, weights).astype(np.float32))
