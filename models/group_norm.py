@@ -28,19 +28,10 @@ class GroupNorm(nn.Cell):
         self.groups = groups
         self.gamma = Parameter(initializer("ones", channels, ms.float32), name="gamma")
         self.beta = Parameter(initializer("zeros", channels, ms.float32), name="beta")
-        self.is_native = native_code.in_use()
-        self.normalise = native_operators.group_norm(groups) if self.is_native else _Normalise(groups)
-        if self.is_native:
-            self.normalise_and_rectify = native_operators.group_norm(groups, rectifies=True)
+        self.normalise = native_operators.group_norm(groups) if native_code.in_use() else _Normalise(groups)
 
     def construct(self, features: Tensor) -> Tensor:
         return self.normalise(features, self.gamma, self.beta)[0]
-
-    def rectified(self, features: Tensor) -> Tensor:
-        """ReLU of the normalised features; compiled, in one pass."""
-        if self.is_native:
-            return self.normalise_and_rectify(features, self.gamma, self.beta)[0]
-        return ops.relu(self(features))
 
 
 class _Normalise(nn.Cell):

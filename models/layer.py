@@ -6,6 +6,7 @@ release, so that its checkpoints map by name.
 
 from mindspore import Tensor, nn, ops
 
+from models import native_operators
 from models.convolution import Conv2d
 from models.group_norm import GroupNorm
 from models.resnet import Bottleneck
@@ -43,14 +44,16 @@ class ConvBottleNeck(nn.Cell):
         self.conv3 = conv1x1(middle, out_channels)
         self.norm3 = make_norm(norm_type, out_channels, group_size)
         self.relu = nn.ReLU()
-        self.rectifies_with_norm = norm_type == "GN" and native_code.in_use()
+        self.fuses = norm_type == "GN" and native_code.in_use()
+        if self.fuses:
+            self.rectify_and_convolve = native_operators.rectified_convolution(self.norm1.groups)
         self.projects_skip = in_channels != out_channels
         if self.projects_skip:
             self.skip_conv = conv1x1(in_channels, out_channels)
 
     def construct(self, features: Tensor) -> Tensor:
         reduced, skip = self.reduce(features)
-        return self.expand(self.conv2(self.activate(reduced)), skip)
+        return self.expand(self.convolve(reduced), skip)
 
     def reduce(self, features: Tensor):
         """The linear part that looks at one pixel at a time: (output of conv1, skip)."""
@@ -59,12 +62,23 @@ class ConvBottleNeck(nn.Cell):
 
     def activate(self, reduced: Tensor) -> Tensor:
         """Output of conv1 -> input of the 3x3 convolution."""
-        return self.norm1.rectified(reduced) if self.rectifies_with_norm else self.relu(self.norm1(reduced))
+        return self.relu(self.norm1(reduced))
+
+    def convolve(self, reduced: Tensor) -> Tensor:
+        """Output of conv1 -> output of the 3x3 convolution."""
+        if not self.fuses:
+            return self.conv2(self.activate(reduced))
+        norm, conv = self.norm1, self.conv2
+        return self.rectify_and_convolve(reduced, norm.gamma, norm.beta, conv.weight, conv.bias)[0]
 
     def expand(self, convolved: Tensor, skip: Tensor) -> Tensor:
         """Output of the 3x3 convolution -> output of the block."""
-        out = self.norm2.rectified(convolved) if self.rectifies_with_norm else self.relu(self.norm2(convolved))
-        return self.relu(self.norm3(self.conv3(out)) + skip)
+        norm, conv = self.norm2, self.conv3
+        if self.fuses:
+            out = self.rectify_and_convolve(convolved, norm.gamma, norm.beta, conv.weight, conv.bias)[0]
+        else:
+            out = conv(self.relu(norm(convolved)))
+        return self.relu(self.norm3(out) + skip)
 
 
 class NearestBottleNeck(nn.SequentialCell):
@@ -80,15 +94,27 @@ class NearestBottleNeck(nn.SequentialCell):
         super().__init__(NearestUpsample2(), ConvBottleNeck(in_channels, out_channels, norm_type, group_size))
         self.reduces_first = norm_type == "GN"
         self.upsample_and_convolve = NearestConv3x3(out_channels // 2)
+        if self[1].fuses:
+            self.rectify_and_convolve = native_operators.rectified_transposed_convolution(self[1].norm1.groups, stride=2)
 
     def construct(self, features: Tensor) -> Tensor:
         upsample, bottleneck = self[0], self[1]
         if not self.reduces_first:
             return bottleneck(upsample(features))
         reduced, skip = bottleneck.reduce(features)
-        conv2 = bottleneck.conv2
-        convolved = self.upsample_and_convolve(bottleneck.activate(reduced), conv2.weight, conv2.bias)
-        return bottleneck.expand(convolved, upsample(skip))
+        return bottleneck.expand(self.convolve(reduced), upsample(skip))
+
+    def convolve(self, reduced: Tensor) -> Tensor:
+        """Output of conv1 -> output of the 3x3 convolution, of twice the size."""
+        upsample, bottleneck = self[0], self[1]
+        norm, conv = bottleneck.norm1, bottleneck.conv2
+        if not bottleneck.fuses:
+            return self.upsample_and_convolve(bottleneck.activate(reduced), conv.weight, conv.bias)
+        if not self.upsample_and_convolve.is_worthwhile(reduced):
+            return bottleneck.convolve(upsample(reduced))
+        kernel = self.upsample_and_convolve.summed(conv.weight)
+        convolved = self.rectify_and_convolve(reduced, norm.gamma, norm.beta, kernel)[0]
+        return self.upsample_and_convolve.add_bias(convolved, conv.bias)
 
 
 class BilinearBottleNeck(nn.SequentialCell):
@@ -104,8 +130,7 @@ class BilinearBottleNeck(nn.SequentialCell):
     def construct(self, features: Tensor) -> Tensor:
         upsample, bottleneck = self[0], self[1]
         reduced, skip = bottleneck.reduce(features)
-        convolved = bottleneck.conv2(bottleneck.activate(upsample(reduced)))
-        return bottleneck.expand(convolved, upsample(skip))
+        return bottleneck.expand(bottleneck.convolve(upsample(reduced)), upsample(skip))
 
 
 class HourGlass(nn.Cell):

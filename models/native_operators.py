@@ -58,32 +58,78 @@ def _gradient_of_kernel(has_bias: bool) -> ops.Custom:
     return _operator("gradient_of_kernel", shape, types, None, has_bias)
 
 
-def group_norm(groups: int, rectifies: bool = False) -> ops.Custom:
+def group_norm(groups: int) -> ops.Custom:
     """(features [B, C, H, W], gamma [C], beta [C]) -> normalised, mean [B, G], 1 / deviation [B, G].
 
-    rectifies: with a ReLU behind it.
     Gradients reach the inputs from the first output only; the other two are what the backward pass needs.
     """
-
-    def statistics(features):
-        return [features[0], groups]
+    of_inputs = _operator("group_norm_gradient", lambda x, gamma, *_: (x, gamma, gamma), _three_types, None)
 
     def shape(features, gamma, beta):
-        return features, statistics(features), statistics(features)
-
-    def three(*inputs):
-        return (_type_of_first(*inputs),) * 3
-
-    name = "group_norm_relu" if rectifies else "group_norm"
-    of_inputs = _operator(f"{name}_gradient", lambda x, gamma, *_: (x, gamma, gamma), three, None)
+        return (features, *_statistics(features, groups))
 
     def bprop(features, gamma, beta, outputs, gradients):
         return of_inputs(features, gamma, outputs[1], outputs[2], gradients[0])
 
-    def bprop_rectified(features, gamma, beta, outputs, gradients):
-        return of_inputs(features, gamma, outputs[1], outputs[2], gradients[0], outputs[0])
+    return _operator("group_norm", shape, _three_types, bprop, groups)
 
-    return _operator(name, shape, three, bprop_rectified if rectifies else bprop, groups)
+
+def rectified_convolution(groups: int) -> ops.Custom:
+    """GroupNorm, ReLU and a convolution, whose input is computed again for the backward pass rather than kept.
+
+    (features [B, C, H, W], gamma [C], beta [C], kernel [C', C, k, k], bias [C']) -> convolved [B, C', H, W] and the
+    statistics, as of group_norm.
+    """
+
+    def gradient_types(*inputs):
+        return (_type_of_first(*inputs),) * 5
+
+    of_inputs = _operator(
+        "rectified_gradients",
+        lambda x, gamma, beta, mean, deviation, kernel, g: (x, gamma, beta, kernel, [kernel[0]]),
+        gradient_types,
+        None,
+    )
+
+    def shape(features, gamma, beta, kernel, bias):
+        return ([features[0], kernel[0], *features[2:]], *_statistics(features, groups))
+
+    def bprop(features, gamma, beta, kernel, bias, outputs, gradients):
+        return of_inputs(features, gamma, beta, outputs[1], outputs[2], kernel, gradients[0])
+
+    return _operator("rectified_convolve", shape, _three_types, bprop, groups)
+
+
+def rectified_transposed_convolution(groups: int, stride: int) -> ops.Custom:
+    """The same with a transposed convolution: kernel [C', C, k, k], no bias -> [B, C', stride * H, stride * W]."""
+
+    def gradient_types(*inputs):
+        return (_type_of_first(*inputs),) * 4
+
+    of_inputs = _operator(
+        "rectified_transposed_gradients",
+        lambda x, gamma, beta, mean, deviation, kernel, g: (x, gamma, beta, kernel),
+        gradient_types,
+        None,
+    )
+
+    def shape(features, gamma, beta, kernel):
+        enlarged = [features[0], kernel[0], stride * features[2], stride * features[3]]
+        return (enlarged, *_statistics(features, groups))
+
+    def bprop(features, gamma, beta, kernel, outputs, gradients):
+        return of_inputs(features, gamma, beta, outputs[1], outputs[2], kernel, gradients[0])
+
+    return _operator("rectified_transposed_convolve", shape, _three_types, bprop, groups, stride)
+
+
+def _statistics(features, groups: int) -> tuple:
+    """Shapes of mean and 1 / deviation."""
+    return [features[0], groups], [features[0], groups]
+
+
+def _three_types(*inputs):
+    return (_type_of_first(*inputs),) * 3
 
 
 def _type_of_first(*inputs):

@@ -83,15 +83,22 @@ class NearestConv3x3(nn.Cell):
         batch, channels, height, width = features.shape
         if not self.training and self.few_products.pays(channels, height, width):
             return self.add_bias(self.few_products(features, weight), bias)
-        if height * width < self.WORTHWHILE:
+        if not self.is_worthwhile(features):
             return self.add_bias(self.convolve(self.nearest(features), weight), bias)
         if self.is_native:
-            kernels = ops.matmul(weight.reshape(-1, 9), self.sums).reshape(self.out_channels, channels, 4, 4)
-            return self.add_bias(self.transposed_convolution(features, kernels), bias)
+            return self.add_bias(self.transposed_convolution(features, self.summed(weight)), bias)
         kernels = ops.matmul(weight.transpose(1, 0, 2, 3).reshape(-1, 9), self.sums)
         kernels = kernels.reshape(channels, self.out_channels, 4, 4)
         size = (batch, self.out_channels, 2 * height, 2 * width)
         return self.add_bias(self.transposed_convolution(features, kernels, size), bias)
+
+    def is_worthwhile(self, features: Tensor) -> bool:
+        """Whether the transposed convolution pays for maps of this size."""
+        return features.shape[2] * features.shape[3] >= self.WORTHWHILE
+
+    def summed(self, weight: Tensor) -> Tensor:
+        """[out, C, 3, 3] -> the kernel [out, C, 4, 4] of the transposed convolution."""
+        return ops.matmul(weight.reshape(-1, 9), self.sums).reshape(*weight.shape[:2], 4, 4)
 
 
 def _bilinear_rows(size: int) -> np.ndarray:

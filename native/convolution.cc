@@ -1,17 +1,12 @@
-// Float32 convolutions as custom operators of MindSpore on a CPU, computed by the oneDNN of MindSpore's own wheel.
-//
 // MindSpore's convolution keeps oneDNN to plain layouts, [B, C, H, W], for which it has no fast code on processors
 // with AVX-512, and slower code elsewhere. Here oneDNN chooses the layouts, and its reorders bring images and
 // weights there and back. Biases and their gradients are part of the convolution.
-//
-// Padding is half of the kernel's size and the stride follows from the sizes, so shapes say all:
-// image [B, C, H, W], kernel [C', C, k, k], output [B, C', ceil(H / stride), ceil(W / stride)]. A transposed
-// convolution is the gradient of the image with a kernel that is stored the other way round, [C, C', k, k].
+
+#include "convolution.h"
 
 #include <omp.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -22,9 +17,8 @@
 
 #include "onednn.h"
 
+namespace convolution {
 namespace {
-
-using Shape = std::vector<int64_t>;
 
 void check(int status, const char *what) {
   if (status != 0) throw std::runtime_error("oneDNN, " + std::string(what) + ": status " + std::to_string(status));
@@ -98,28 +92,11 @@ dnnl_primitive_t make_primitive(dnnl_primitive_desc_t desc) {
   return primitive;
 }
 
-// Memory for copies in other layouts, the same for all convolutions: they run one at a time.
-void *scratch(size_t place, size_t bytes) {
-  static std::vector<std::unique_ptr<void, decltype(&std::free)>> blocks;
-  static std::vector<size_t> sizes;
-  while (blocks.size() <= place) {
-    blocks.emplace_back(nullptr, std::free);
-    sizes.push_back(0);
-  }
-  if (sizes[place] < bytes) {
-    blocks[place].reset();
-    blocks[place].reset(std::aligned_alloc(64, (bytes + 63) / 64 * 64));
-    if (!blocks[place]) throw std::bad_alloc();
-    sizes[place] = bytes;
-  }
-  return blocks[place].get();
-}
-
 // What a primitive reads or writes: the caller's memory, or a copy of it in the primitive's layout.
 class Operand {
  public:
-  Operand(dnnl_primitive_desc_t primitive, int number, bool is_output, const Layout &plain)
-      : number_(number), is_output_(is_output) {
+  Operand(dnnl_primitive_desc_t primitive, int number, Place place, bool is_output, const Layout &plain)
+      : number_(number), place_(place), is_output_(is_output) {
     auto &engine = processor().engine;
     const_dnnl_memory_desc_t wanted = dnnl_primitive_desc_query_md(primitive, onednn::QUERY_OPERAND, number);
     check(dnnl_memory_create(&callers_, plain, engine, nullptr), "memory");
@@ -133,9 +110,10 @@ class Operand {
     dnnl_primitive_desc_destroy(desc);
   }
 
-  dnnl_exec_arg_t bind(void *data, size_t place) const {
-    dnnl_memory_set_data_handle(callers_, data);
-    if (copy_) dnnl_memory_set_data_handle(copy_, scratch(place, bytes_));
+  dnnl_exec_arg_t bind(const Operands &operands) const {
+    void *const data[] = {operands.image, operands.kernel, operands.output, operands.bias};  // by Place
+    dnnl_memory_set_data_handle(callers_, data[place_]);
+    if (copy_) dnnl_memory_set_data_handle(copy_, scratch(place_, bytes_));
     return {number_, copy_ ? copy_ : callers_};
   }
   void before() const {
@@ -144,6 +122,14 @@ class Operand {
   void after() const {
     if (copy_ && is_output_) reorder(copy_, callers_);
   }
+  // Whether the other reads a copy that this one has made.
+  bool serves(const Operand &other) const {
+    if (is_output_ || place_ != other.place_ || !copy_ || !other.copy_) return false;
+    const_dnnl_memory_desc_t own, others;
+    check(dnnl_memory_get_memory_desc(copy_, &own), "memory");
+    check(dnnl_memory_get_memory_desc(other.copy_, &others), "memory");
+    return dnnl_memory_desc_equal(own, others);
+  }
 
  private:
   void reorder(dnnl_memory_t from, dnnl_memory_t to) const {
@@ -151,6 +137,7 @@ class Operand {
     check(dnnl_primitive_execute(reorder_, processor().stream, 2, operands), "reorder");
   }
   int number_;
+  Place place_;
   bool is_output_;
   size_t bytes_ = 0;
   dnnl_memory_t callers_ = nullptr, copy_ = nullptr;
@@ -161,19 +148,22 @@ struct Operation {
   dnnl_primitive_t primitive;
   std::vector<Operand> operands;
 
-  void run(void **data) const {
+  // before: what has just run on the same memory.
+  void run(const Operands &memory, const Operation *before = nullptr) const {
     std::vector<dnnl_exec_arg_t> bound;
-    for (size_t i = 0; i < operands.size(); ++i) bound.push_back(operands[i].bind(data[i], i));
-    for (auto &operand : operands) operand.before();
+    for (auto &operand : operands) bound.push_back(operand.bind(memory));
+    for (auto &operand : operands) {
+      const auto serves = [&](const Operand &other) { return other.serves(operand); };
+      if (!before || std::none_of(before->operands.begin(), before->operands.end(), serves)) operand.before();
+    }
     check(dnnl_primitive_execute(primitive, processor().stream, int(bound.size()), bound.data()), "convolution");
     for (auto &operand : operands) operand.after();
   }
 };
 
-enum Kind { FORWARD, OF_IMAGE, OF_KERNEL };
-
 // What oneDNN shall compute, with the layouts that it chose.
-dnnl_primitive_desc_t describe(Kind kind, const Shape &image, const Shape &kernel, const Shape &output, bool has_bias) {
+dnnl_primitive_desc_t describe(Kind kind, const Sizes &sizes, bool has_bias) {
+  const auto &[image, kernel, output, is_swapped] = sizes;
   dnnl_dims_t strides = {}, dilations = {}, before = {}, after = {};
   for (int axis = 0; axis < 2; ++axis) {
     const int64_t in = image[2 + axis], size = kernel[2 + axis], out = output[2 + axis];
@@ -205,95 +195,73 @@ dnnl_primitive_desc_t describe(Kind kind, const Shape &image, const Shape &kerne
   return gradient;
 }
 
-Operation make_operation(Kind kind, const Shape &image, const Shape &kernel, const Shape &output, bool has_bias,
-                         bool is_swapped) {
-  const dnnl_primitive_desc_t desc = describe(kind, image, kernel, output, has_bias);
+Operation make_operation(Kind kind, const Sizes &sizes, bool has_bias) {
+  const dnnl_primitive_desc_t desc = describe(kind, sizes, has_bias);
   Operation operation{make_primitive(desc), {}};
-  const auto reads = [&](int number, const Layout &layout) {
-    operation.operands.emplace_back(desc, number, false, layout);
+  const auto reads = [&](int number, Place place, const Layout &layout) {
+    operation.operands.emplace_back(desc, number, place, false, layout);
   };
-  const auto writes = [&](int number, const Layout &layout) {
-    operation.operands.emplace_back(desc, number, true, layout);
+  const auto writes = [&](int number, Place place, const Layout &layout) {
+    operation.operands.emplace_back(desc, number, place, true, layout);
   };
-  const Layout x = Layout::plain(image), w = Layout::plain(kernel, is_swapped), y = Layout::plain(output);
-  const Layout b = Layout::plain({kernel[0]});
+  const Layout image = Layout::plain(sizes.image), kernel = Layout::plain(sizes.kernel, sizes.is_swapped);
+  const Layout output = Layout::plain(sizes.output), bias = Layout::plain({sizes.kernel[0]});
   if (kind == FORWARD) {
-    reads(onednn::SOURCE, x);
-    reads(onednn::WEIGHTS, w);
-    if (has_bias) reads(onednn::BIAS, b);
-    writes(onednn::DESTINATION, y);
+    reads(onednn::SOURCE, IMAGE, image);
+    reads(onednn::WEIGHTS, KERNEL, kernel);
+    if (has_bias) reads(onednn::BIAS, BIAS, bias);
+    writes(onednn::DESTINATION, OUTPUT, output);
   } else if (kind == OF_IMAGE) {
-    reads(onednn::DESTINATION_GRADIENT, y);
-    reads(onednn::WEIGHTS, w);
-    writes(onednn::SOURCE_GRADIENT, x);
+    reads(onednn::DESTINATION_GRADIENT, OUTPUT, output);
+    reads(onednn::WEIGHTS, KERNEL, kernel);
+    writes(onednn::SOURCE_GRADIENT, IMAGE, image);
   } else {
-    reads(onednn::SOURCE, x);
-    reads(onednn::DESTINATION_GRADIENT, y);
-    writes(onednn::WEIGHTS_GRADIENT, w);
-    if (has_bias) writes(onednn::BIAS_GRADIENT, b);
+    reads(onednn::SOURCE, IMAGE, image);
+    reads(onednn::DESTINATION_GRADIENT, OUTPUT, output);
+    writes(onednn::WEIGHTS_GRADIENT, KERNEL, kernel);
+    if (has_bias) writes(onednn::BIAS_GRADIENT, BIAS, bias);
   }
   dnnl_primitive_desc_destroy(desc);
   return operation;
 }
 
-// kernel: its shape as the caller has it, with the axes in the other order where is_swapped.
-int run(Kind kind, const Shape &image, Shape kernel, const Shape &output, bool has_bias, bool is_swapped, void **data) {
-  static std::mutex one_at_a_time;
+// The operation, made at its first use.
+const Operation &operation(Kind kind, const Sizes &sizes, bool has_bias) {
   static std::map<Shape, Operation> operations;
-  try {
-    const std::lock_guard<std::mutex> guard(one_at_a_time);
-    if (is_swapped) std::swap(kernel[0], kernel[1]);
-    Shape key = {kind, has_bias, is_swapped};
-    for (auto shape : {image, kernel, output}) key.insert(key.end(), shape.begin(), shape.end());
-    auto found = operations.find(key);
-    if (found == operations.end()) {
-      auto made = make_operation(kind, image, kernel, output, has_bias, is_swapped);
-      found = operations.emplace(key, std::move(made)).first;
-    }
-    found->second.run(data);
-    return 0;
-  } catch (const std::exception &error) {
-    std::fprintf(stderr, "convolution: %s\n", error.what());
-    return 1;  // MindSpore raises an error
-  }
+  Shape key = {kind, has_bias, sizes.is_swapped};
+  for (auto shape : {&sizes.image, &sizes.kernel, &sizes.output}) key.insert(key.end(), shape->begin(), shape->end());
+  auto found = operations.find(key);
+  if (found == operations.end()) found = operations.emplace(key, make_operation(kind, sizes, has_bias)).first;
+  return found->second;
 }
 
 }  // namespace
 
-// MindSpore's interface of custom operators: inputs, then outputs.
-#define OPERANDS [[maybe_unused]] int count, void **data, int *ndims, int64_t **shapes, const char **, void *, void *
-#define SHAPE(i) Shape(shapes[i], shapes[i] + ndims[i])
-
-// image, kernel[, bias] -> output
-extern "C" int convolve(OPERANDS) {
-  return run(FORWARD, SHAPE(0), SHAPE(1), SHAPE(count - 1), count == 4, false, data);
+void run(Kind kind, const Sizes &sizes, const Operands &operands) {
+  operation(kind, sizes, operands.bias).run(operands);
 }
 
-// gradient of the output, kernel, image (for its shape) -> gradient of the image
-extern "C" int gradient_of_image(OPERANDS) {
-  void *operands[] = {data[0], data[1], data[count - 1]};
-  return run(OF_IMAGE, SHAPE(count - 1), SHAPE(1), SHAPE(0), false, false, operands);
+void run_both(const Sizes &sizes, const Work &first, const Work &second) {
+  const Operation &before = operation(first.kind, sizes, first.operands.bias);
+  before.run(first.operands);
+  operation(second.kind, sizes, second.operands.bias).run(second.operands, &before);
 }
 
-// image, gradient of the output, kernel (for its shape) -> gradient of the kernel[, of the bias]
-extern "C" int gradient_of_kernel(OPERANDS) {
-  void *operands[] = {data[0], data[1], data[3], count == 5 ? data[4] : nullptr};
-  return run(OF_KERNEL, SHAPE(0), SHAPE(2), SHAPE(1), count == 5, false, operands);
+void *scratch(Place place, size_t bytes) {
+  struct Block {
+    std::unique_ptr<void, decltype(&std::free)> memory{nullptr, std::free};
+    size_t size = 0;
+  };
+  static std::map<Place, Block> blocks;
+  Block &block = blocks[place];
+  if (block.size < bytes) {
+    block.size = 0;
+    block.memory.reset();
+    block.memory.reset(std::aligned_alloc(64, (bytes + 63) / 64 * 64));
+    if (!block.memory) throw std::bad_alloc();
+    block.size = bytes;
+  }
+  return block.memory.get();
 }
 
-// features, kernel -> image
-extern "C" int transposed_convolve(OPERANDS) {
-  return run(OF_IMAGE, SHAPE(count - 1), SHAPE(1), SHAPE(0), false, true, data);
-}
-
-// gradient of the image, kernel, features (for their shape) -> gradient of the features
-extern "C" int transposed_gradient_of_features(OPERANDS) {
-  void *operands[] = {data[0], data[1], data[count - 1]};
-  return run(FORWARD, SHAPE(0), SHAPE(1), SHAPE(count - 1), false, true, operands);
-}
-
-// gradient of the image, features, kernel (for its shape) -> gradient of the kernel
-extern "C" int transposed_gradient_of_kernel(OPERANDS) {
-  void *operands[] = {data[0], data[1], data[3]};
-  return run(OF_KERNEL, SHAPE(0), SHAPE(2), SHAPE(1), false, true, operands);
-}
+}  // namespace convolution

@@ -31,6 +31,7 @@ int dnnl_memory_desc_destroy(dnnl_memory_desc_t);
 int dnnl_memory_desc_equal(const_dnnl_memory_desc_t, const_dnnl_memory_desc_t);
 size_t dnnl_memory_desc_get_size(const_dnnl_memory_desc_t);
 int dnnl_memory_create(dnnl_memory_t *, const_dnnl_memory_desc_t, dnnl_engine_t, void *data);
+int dnnl_memory_get_memory_desc(dnnl_memory_t, const_dnnl_memory_desc_t *);
 int dnnl_memory_set_data_handle(dnnl_memory_t, void *data);
 
 int dnnl_convolution_forward_primitive_desc_create(

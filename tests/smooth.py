@@ -14,7 +14,7 @@ def smooth_activations(network: nn.Cell) -> None:
     """Replace every ReLU of `network`."""
     for _, cell in list(network.cells_and_names()):
         if isinstance(cell, ConvBottleNeck):
-            cell.rectifies_with_norm = False
+            cell.fuses = False
         for index, (name, child) in enumerate(cell.name_cells().items()):
             if isinstance(child, nn.ReLU) and isinstance(cell, nn.SequentialCell):
                 cell[index] = SiLU()

@@ -45,19 +45,64 @@ def test_group_norm(groups, channels, size, mode):
     assert_same_layer(GroupNorm(groups, channels), torch.nn.GroupNorm(groups, channels), [features], mode)
 
 
-class Rectified(GroupNorm):
-    def construct(self, features):
-        return self.rectified(features)
+class First(nn.Cell):
+    """The first output of an operator."""
 
+    def __init__(self, operator):
+        super().__init__()
+        self.operator = operator
 
-class TorchRectified(torch.nn.GroupNorm):
-    def forward(self, features):
-        return torch.nn.functional.relu(super().forward(features))
+    def construct(self, *inputs):
+        return self.operator(*inputs)[0]
 
 
 @pytest.mark.parametrize("size", [(5, 3), (40, 41)])
-def test_group_norm_with_a_relu(size, mode):
-    assert_same_layer(Rectified(3, 6), TorchRectified(3, 6), [noise(2, 6, *size)], mode)
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_the_convolution_of_rectified_features(kernel, size, mode):
+    def theirs(features, gamma, beta, weight, bias):
+        rectified = torch.relu(torch.nn.functional.group_norm(features, 3, gamma, beta))
+        return torch.nn.functional.conv2d(rectified, weight, bias, padding=kernel // 2)
+
+    inputs = [noise(2, 6, *size) + 3, noise(6, seed=2), noise(6, seed=3)]
+    inputs += [noise(20, 6, kernel, kernel, seed=4), noise(20, seed=5)]
+    ours = First(native_operators.rectified_convolution(groups=3))
+    assert_same_layer(ours, Function(theirs), inputs, mode, differentiable=5)
+
+
+@pytest.mark.parametrize("size", [(5, 3), (20, 21)])
+def test_the_transposed_convolution_of_rectified_features(size, mode):
+    def theirs(features, gamma, beta, weight):
+        rectified = torch.relu(torch.nn.functional.group_norm(features, 3, gamma, beta))
+        return torch.nn.functional.conv_transpose2d(rectified, weight.transpose(0, 1), stride=2, padding=1)
+
+    inputs = [noise(2, 6, *size) + 3, noise(6, seed=2), noise(6, seed=3), noise(20, 6, 4, 4, seed=4)]
+    ours = First(native_operators.rectified_transposed_convolution(groups=3, stride=2))
+    assert_same_layer(ours, Function(theirs), inputs, mode, differentiable=4)
+
+
+class Chain(nn.Cell):
+    """Operators of several shapes in turn, so that each finds the memory that another has left."""
+
+    def __init__(self):
+        super().__init__()
+        self.wide, self.narrow = (native_operators.rectified_convolution(groups) for groups in (2, 4))
+
+    def construct(self, features, gamma, beta, weight, bias):
+        out = self.wide(features, gamma, beta, weight, bias)[0]
+        out = self.narrow(out[:, :, 3:, 2:], gamma, beta, weight, bias)[0]
+        return self.wide(out, gamma, beta, weight, bias)[0]
+
+
+def test_one_after_the_other(mode):
+    def theirs(features, gamma, beta, weight, bias):
+        def one(x, groups):
+            rectified = torch.relu(torch.nn.functional.group_norm(x, groups, gamma, beta))
+            return torch.nn.functional.conv2d(rectified, weight, bias, padding=1)
+
+        return one(one(one(features, 2)[:, :, 3:, 2:], 4), 2)
+
+    inputs = [noise(2, 8, 12, 10), noise(8, seed=2), noise(8, seed=3), noise(8, 8, 3, 3, seed=4), noise(8, seed=5)]
+    assert_same_layer(Chain(), Function(theirs), inputs, mode, differentiable=5)
 
 
 def test_a_large_mean_does_not_drown_what_varies(mode):

@@ -1,0 +1,43 @@
+// Float32 convolutions by the oneDNN of MindSpore's own wheel.
+//
+// Padding is half of the kernel's size and the stride follows from the sizes, so shapes say all:
+// image [B, C, H, W], kernel [C', C, k, k], output [B, C', ceil(H / stride), ceil(W / stride)].
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace convolution {
+
+using Shape = std::vector<int64_t>;
+
+// What is computed of the others. A transposed convolution is OF_IMAGE.
+enum Kind { FORWARD, OF_IMAGE, OF_KERNEL };
+
+// is_swapped: the kernel lies in memory as [C, C', k, k].
+struct Sizes {
+  Shape image, kernel, output;
+  bool is_swapped = false;
+};
+
+// bias [C'], or its gradient for OF_KERNEL: null where there is none.
+struct Operands {
+  void *image, *kernel, *output, *bias = nullptr;
+};
+
+// std::exception where oneDNN fails.
+void run(Kind, const Sizes &, const Operands &);
+
+// Two kinds, one after the other. Of what both read, copies in another layout are made once.
+struct Work {
+  Kind kind;
+  Operands operands;
+};
+void run_both(const Sizes &, const Work &first, const Work &second);
+
+// Memory that lasts until the next call with the same place; every place has its own.
+enum Place { IMAGE, KERNEL, OUTPUT, BIAS, RECTIFIED, GRADIENT };
+void *scratch(Place, size_t bytes);
+
+}  // namespace convolution

@@ -1,0 +1,162 @@
+// The custom operators of MindSpore on a CPU: from its interface to convolution.h and group_norm.h.
+//
+// MindSpore hands over inputs, then outputs. They run one at a time. Shapes say all that is to be said, but where an
+// operand is there only for its shape.
+
+#include <cstdio>
+#include <exception>
+#include <mutex>
+
+#include "convolution.h"
+#include "group_norm.h"
+
+using convolution::Shape;
+
+namespace {
+
+struct Arguments {
+  int count;
+  void **data;
+  int *ndims;
+  int64_t **shapes;
+  Shape shape(int i) const { return Shape(shapes[i], shapes[i] + ndims[i]); }
+  float *floats(int i) const { return static_cast<float *>(data[i]); }
+};
+
+template <typename Work>
+int guarded(Work work) {
+  static std::mutex one_at_a_time;
+  try {
+    const std::lock_guard<std::mutex> guard(one_at_a_time);
+    work();
+    return 0;
+  } catch (const std::exception &error) {
+    std::fprintf(stderr, "compiled kernels: %s\n", error.what());
+    return 1;  // MindSpore raises an error
+  }
+}
+
+// The sizes of a convolution from the numbers of its operands.
+convolution::Sizes sizes(const Arguments &in, int image, int kernel, int output) {
+  return {in.shape(image), in.shape(kernel), in.shape(output)};
+}
+
+// The same where output and image change places and the kernel is stored the other way round.
+convolution::Sizes transposed_sizes(const Arguments &in, int features, int kernel, int enlarged) {
+  Shape swapped = in.shape(kernel);
+  std::swap(swapped[0], swapped[1]);
+  return {in.shape(enlarged), swapped, in.shape(features), true};
+}
+
+// Memory of the first operand's size.
+float *like_first(const Arguments &in, convolution::Place place) {
+  size_t bytes = sizeof(float);
+  for (int64_t size : in.shape(0)) bytes *= size;
+  return static_cast<float *>(convolution::scratch(place, bytes));
+}
+
+}  // namespace
+
+#define OPERATOR(name)                                                                                          \
+  static void name##_of(const Arguments &in);                                                                   \
+  extern "C" int name(int count, void **data, int *ndims, int64_t **shapes, const char **, void *, void *) {    \
+    return guarded([=] { name##_of({count, data, ndims, shapes}); });                                           \
+  }                                                                                                             \
+  static void name##_of(const Arguments &in)
+
+// image, kernel[, bias] -> output
+OPERATOR(convolve) {
+  const int output = in.count - 1;
+  void *bias = in.count == 4 ? in.data[2] : nullptr;
+  convolution::run(convolution::FORWARD, sizes(in, 0, 1, output), {in.data[0], in.data[1], in.data[output], bias});
+}
+
+// gradient of the output, kernel, image (for its shape) -> gradient of the image
+OPERATOR(gradient_of_image) {
+  convolution::run(convolution::OF_IMAGE, sizes(in, 2, 1, 0), {in.data[3], in.data[1], in.data[0]});
+}
+
+// image, gradient of the output, kernel (for its shape) -> gradient of the kernel[, of the bias]
+OPERATOR(gradient_of_kernel) {
+  void *bias = in.count == 5 ? in.data[4] : nullptr;
+  convolution::run(convolution::OF_KERNEL, sizes(in, 0, 2, 1), {in.data[0], in.data[3], in.data[1], bias});
+}
+
+// features, kernel -> enlarged
+OPERATOR(transposed_convolve) {
+  convolution::run(convolution::OF_IMAGE, transposed_sizes(in, 0, 1, 2), {in.data[2], in.data[1], in.data[0]});
+}
+
+// gradient of the enlarged, kernel, features (for their shape) -> gradient of the features
+OPERATOR(transposed_gradient_of_features) {
+  convolution::run(convolution::FORWARD, transposed_sizes(in, 2, 1, 0), {in.data[0], in.data[1], in.data[3]});
+}
+
+// gradient of the enlarged, features, kernel (for its shape) -> gradient of the kernel
+OPERATOR(transposed_gradient_of_kernel) {
+  convolution::run(convolution::OF_KERNEL, transposed_sizes(in, 1, 2, 0), {in.data[0], in.data[3], in.data[1]});
+}
+
+// x [B, C, H, W], gamma [C], beta [C] -> normalised [B, C, H, W], mean [B, G], 1 / deviation [B, G]
+OPERATOR(group_norm) {
+  const groupnorm::Input input{in.floats(0), in.floats(1), in.floats(2)};
+  groupnorm::normalise({in.shapes[0], in.shapes[4]}, input, false, {in.floats(4), in.floats(5)}, in.floats(3));
+}
+
+// x, gamma, mean, 1 / deviation, gradient of the normalised -> gradients of x, gamma and beta
+OPERATOR(group_norm_gradient) {
+  const groupnorm::Input input{in.floats(0), in.floats(1), nullptr};
+  groupnorm::gradients({in.shapes[0], in.shapes[2]}, input, {in.floats(2), in.floats(3)}, in.floats(4), nullptr,
+                        {in.floats(5), in.floats(6), in.floats(7)});
+}
+
+// x, gamma, beta, kernel[, bias] -> convolution of the normalised and rectified x, mean, 1 / deviation
+OPERATOR(rectified_convolve) {
+  const int output = in.count - 3;
+  float *rectified = like_first(in, convolution::RECTIFIED);
+  const groupnorm::Input input{in.floats(0), in.floats(1), in.floats(2)};
+  const groupnorm::Statistics statistics{in.floats(output + 1), in.floats(output + 2)};
+  groupnorm::normalise({in.shapes[0], in.shapes[output + 1]}, input, true, statistics, rectified);
+  void *bias = in.count == 8 ? in.data[4] : nullptr;
+  convolution::run(convolution::FORWARD, sizes(in, 0, 3, output), {rectified, in.data[3], in.data[output], bias});
+}
+
+// x, gamma, beta, kernel -> transposed convolution of the normalised and rectified x, mean, 1 / deviation
+OPERATOR(rectified_transposed_convolve) {
+  float *rectified = like_first(in, convolution::RECTIFIED);
+  const groupnorm::Input input{in.floats(0), in.floats(1), in.floats(2)};
+  groupnorm::normalise({in.shapes[0], in.shapes[5]}, input, true, {in.floats(5), in.floats(6)}, rectified);
+  convolution::run(convolution::OF_IMAGE, transposed_sizes(in, 0, 3, 4), {in.data[4], in.data[3], rectified});
+}
+
+// The rectified x is computed again rather than kept since the forward pass: `convolve` is given it, and where to
+// write its gradient.
+template <typename Convolve>
+static void rectified_gradient(const Arguments &in, Convolve convolve) {
+  float *rectified = like_first(in, convolution::RECTIFIED), *gradient = like_first(in, convolution::GRADIENT);
+  const groupnorm::Sizes of_norm(in.shapes[0], in.shapes[3]);
+  const groupnorm::Input input{in.floats(0), in.floats(1), in.floats(2)};
+  const groupnorm::Statistics statistics{in.floats(3), in.floats(4)};
+  groupnorm::rectified_again(of_norm, input, statistics, rectified);
+  convolve(rectified, gradient);
+  groupnorm::gradients(of_norm, input, statistics, gradient, rectified, {in.floats(7), in.floats(8), in.floats(9)});
+}
+
+// x, gamma, beta, mean, 1 / deviation, kernel, gradient of the output -> gradients of x, gamma, beta, kernel[, bias]
+OPERATOR(rectified_gradients) {
+  rectified_gradient(in, [&](float *rectified, float *gradient) {
+    void *bias = in.count == 12 ? in.data[11] : nullptr;
+    convolution::run_both(sizes(in, 0, 5, 6),
+                          {convolution::OF_KERNEL, {rectified, in.data[10], in.data[6], bias}},
+                          {convolution::OF_IMAGE, {gradient, in.data[5], in.data[6]}});
+  });
+}
+
+// the same of a transposed convolution, without bias
+OPERATOR(rectified_transposed_gradients) {
+  rectified_gradient(in, [&](float *rectified, float *gradient) {
+    convolution::run_both(transposed_sizes(in, 0, 5, 6),
+                          {convolution::OF_KERNEL, {in.data[6], in.data[10], rectified}},
+                          {convolution::FORWARD, {in.data[6], in.data[5], gradient}});
+  });
+}
