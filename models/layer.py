@@ -47,9 +47,13 @@ class ConvBottleNeck(nn.Cell):
         self.fuses = norm_type == "GN" and native_code.in_use()
         if self.fuses:
             self.rectify_and_convolve = native_operators.rectified_convolution(self.norm1.groups)
+            self.normalise_and_add = native_operators.residual_norm(self.norm3.groups)
         self.projects_skip = in_channels != out_channels
+        self.reduces_with_skip = self.fuses and self.projects_skip and middle % native_operators.SPLIT_CHANNELS == 0
         if self.projects_skip:
             self.skip_conv = conv1x1(in_channels, out_channels)
+        if self.reduces_with_skip:
+            self.convolve_twice = native_operators.two_convolutions()
 
     def construct(self, features: Tensor) -> Tensor:
         reduced, skip = self.reduce(features)
@@ -57,6 +61,9 @@ class ConvBottleNeck(nn.Cell):
 
     def reduce(self, features: Tensor):
         """The linear part that looks at one pixel at a time: (output of conv1, skip)."""
+        if self.reduces_with_skip:
+            first, second = self.conv1, self.skip_conv
+            return self.convolve_twice(features, first.weight, first.bias, second.weight, second.bias)
         skip = self.skip_conv(features) if self.projects_skip else features
         return self.conv1(features), skip
 
@@ -74,11 +81,10 @@ class ConvBottleNeck(nn.Cell):
     def expand(self, convolved: Tensor, skip: Tensor) -> Tensor:
         """Output of the 3x3 convolution -> output of the block."""
         norm, conv = self.norm2, self.conv3
-        if self.fuses:
-            out = self.rectify_and_convolve(convolved, norm.gamma, norm.beta, conv.weight, conv.bias)[0]
-        else:
-            out = conv(self.relu(norm(convolved)))
-        return self.relu(self.norm3(out) + skip)
+        if not self.fuses:
+            return self.relu(self.norm3(conv(self.relu(norm(convolved)))) + skip)
+        out = self.rectify_and_convolve(convolved, norm.gamma, norm.beta, conv.weight, conv.bias)[0]
+        return self.normalise_and_add(out, self.norm3.gamma, self.norm3.beta, skip)[0]
 
 
 class NearestBottleNeck(nn.SequentialCell):

@@ -9,6 +9,8 @@ from mindspore.common import dtype
 
 from utils import native_code
 
+SPLIT_CHANNELS = 16  # that oneDNN keeps together
+
 
 def convolution(stride: int, has_bias: bool) -> ops.Custom:
     """(features [B, C, H, W], kernel [C', C, k, k][, bias [C']]) -> [B, C', H', W']."""
@@ -26,6 +28,34 @@ def convolution(stride: int, has_bias: bool) -> ops.Custom:
         return of_features(gradient, kernel, features), of_weights[0], of_weights[1]
 
     return _operator("convolve", shape, _type_of_first, bprop_with_bias if has_bias else bprop, stride, has_bias)
+
+
+def two_convolutions() -> ops.Custom:
+    """(features [B, C, H, W], kernel [C1, C, k, k], bias [C1], kernel [C2, C, k, k], bias [C2]) -> both results.
+
+    They are computed as one with the output channels of both. C1 must be a multiple of SPLIT_CHANNELS.
+    """
+
+    def gradient_types(*inputs):
+        return (_type_of_first(*inputs),) * 5
+
+    of_inputs = _operator(
+        "gradients_of_both",
+        lambda x, kernel1, kernel2, *_: (x, kernel1, [kernel1[0]], kernel2, [kernel2[0]]),
+        gradient_types,
+        None,
+    )
+
+    def shape(features, kernel1, bias1, kernel2, bias2):
+        return tuple([features[0], kernel[0], *features[2:]] for kernel in (kernel1, kernel2))
+
+    def types(*inputs):
+        return (_type_of_first(*inputs),) * 2
+
+    def bprop(features, kernel1, bias1, kernel2, bias2, outputs, gradients):
+        return of_inputs(features, kernel1, kernel2, gradients[0], gradients[1])
+
+    return _operator("convolve_twice", shape, types, bprop)
 
 
 def transposed_convolution(stride: int) -> ops.Custom:
@@ -72,6 +102,25 @@ def group_norm(groups: int) -> ops.Custom:
         return of_inputs(features, gamma, outputs[1], outputs[2], gradients[0])
 
     return _operator("group_norm", shape, _three_types, bprop, groups)
+
+
+def residual_norm(groups: int) -> ops.Custom:
+    """GroupNorm, a sum and ReLU: (features [B, C, H, W], gamma [C], beta [C], skip [B, C, H, W]) -> as group_norm."""
+
+    def gradient_types(*inputs):
+        return (_type_of_first(*inputs),) * 4
+
+    of_inputs = _operator(
+        "residual_norm_gradient", lambda x, gamma, *_: (x, gamma, gamma, x), gradient_types, None
+    )
+
+    def shape(features, gamma, beta, skip):
+        return (features, *_statistics(features, groups))
+
+    def bprop(features, gamma, beta, skip, outputs, gradients):
+        return of_inputs(features, gamma, outputs[1], outputs[2], gradients[0], outputs[0])
+
+    return _operator("residual_norm", shape, _three_types, bprop, groups)
 
 
 def rectified_convolution(groups: int) -> ops.Custom:

@@ -73,6 +73,15 @@ class Layout {
                                                Dims(strides).values), "layout");
     return layout;
   }
+  // Channels `first` to `last` of images in the layout `all`.
+  static Layout channels(const_dnnl_memory_desc_t all, Shape shape, int64_t first, int64_t last) {
+    Shape offsets(shape.size(), 0);
+    offsets[1] = first;
+    shape[1] = last - first;
+    Layout layout;
+    check(dnnl_memory_desc_create_submemory(&layout.desc_, all, Dims(shape).values, Dims(offsets).values), "channels");
+    return layout;
+  }
   Layout(Layout &&other) noexcept { std::swap(desc_, other.desc_); }
   ~Layout() { if (desc_) dnnl_memory_desc_destroy(desc_); }
   operator const_dnnl_memory_desc_t() const { return desc_; }
@@ -92,35 +101,76 @@ dnnl_primitive_t make_primitive(dnnl_primitive_desc_t desc) {
   return primitive;
 }
 
-// What a primitive reads or writes: the caller's memory, or a copy of it in the primitive's layout.
-class Operand {
- public:
-  Operand(dnnl_primitive_desc_t primitive, int number, Place place, bool is_output, const Layout &plain)
-      : number_(number), place_(place), is_output_(is_output) {
-    auto &engine = processor().engine;
-    const_dnnl_memory_desc_t wanted = dnnl_primitive_desc_query_md(primitive, onednn::QUERY_OPERAND, number);
-    check(dnnl_memory_create(&callers_, plain, engine, nullptr), "memory");
-    if (dnnl_memory_desc_equal(wanted, plain)) return;
-    check(dnnl_memory_create(&copy_, wanted, engine, nullptr), "memory");
-    bytes_ = dnnl_memory_desc_get_size(wanted);
+dnnl_memory_t make_memory(const_dnnl_memory_desc_t layout) {
+  dnnl_memory_t memory;
+  check(dnnl_memory_create(&memory, layout, processor().engine, nullptr), "memory");
+  return memory;
+}
+
+// A caller's memory, and how it comes from or to a copy in another layout.
+struct Part {
+  dnnl_memory_t callers, copy = nullptr;
+  dnnl_primitive_t reorder = nullptr;
+
+  explicit Part(const Layout &plain) : callers(make_memory(plain)) {}
+  Part(const Layout &plain, const_dnnl_memory_desc_t wanted, bool is_output) : Part(plain) {
+    copy = make_memory(wanted);
     const_dnnl_memory_desc_t from = is_output ? wanted : plain, to = is_output ? plain : wanted;
+    const auto engine = processor().engine;
     dnnl_primitive_desc_t desc;
     check(dnnl_reorder_primitive_desc_create(&desc, from, engine, to, engine, nullptr), "reorder");
-    reorder_ = make_primitive(desc);
+    reorder = make_primitive(desc);
     dnnl_primitive_desc_destroy(desc);
+  }
+  void run(bool is_output) const {
+    const dnnl_memory_t from = is_output ? copy : callers, to = is_output ? callers : copy;
+    const dnnl_exec_arg_t operands[] = {{onednn::SOURCE, from}, {onednn::DESTINATION, to}};
+    check(dnnl_primitive_execute(reorder, processor().stream, 2, operands), "reorder");
+  }
+};
+
+// What a primitive reads or writes: the caller's memory, or a copy of it, or of its two parts, in the primitive's
+// layout.
+class Operand {
+ public:
+  Operand(dnnl_primitive_desc_t primitive, int number, Place place, bool is_output, const Shape &shape,
+          const Sizes &sizes)
+      : number_(number), place_(place), is_output_(is_output) {
+    const_dnnl_memory_desc_t wanted = dnnl_primitive_desc_query_md(primitive, onednn::QUERY_OPERAND, number);
+    const Layout plain = Layout::plain(shape, place == KERNEL && sizes.is_swapped);
+    const int64_t split = place == OUTPUT ? sizes.split : 0;
+    if (!split && dnnl_memory_desc_equal(wanted, plain)) {
+      parts_.emplace_back(plain);
+      return;
+    }
+    copy_ = make_memory(wanted);
+    bytes_ = dnnl_memory_desc_get_size(wanted);
+    if (!split) {
+      parts_.emplace_back(plain, wanted, is_output);
+      return;
+    }
+    for (auto [first, last] : {std::pair(int64_t(0), split), std::pair(split, shape[1])}) {
+      Shape part = shape;
+      part[1] = last - first;
+      parts_.emplace_back(Layout::plain(part), Layout::channels(wanted, shape, first, last), is_output);
+    }
   }
 
   dnnl_exec_arg_t bind(const Operands &operands) const {
     void *const data[] = {operands.image, operands.kernel, operands.output, operands.bias};  // by Place
-    dnnl_memory_set_data_handle(callers_, data[place_]);
-    if (copy_) dnnl_memory_set_data_handle(copy_, scratch(place_, bytes_));
-    return {number_, copy_ ? copy_ : callers_};
+    dnnl_memory_set_data_handle(parts_[0].callers, data[place_]);
+    if (parts_.size() > 1) dnnl_memory_set_data_handle(parts_[1].callers, operands.second_output);
+    if (!copy_) return {number_, parts_[0].callers};
+    void *copy = scratch(place_, bytes_);
+    dnnl_memory_set_data_handle(copy_, copy);
+    for (auto &part : parts_) dnnl_memory_set_data_handle(part.copy, copy);
+    return {number_, copy_};
   }
   void before() const {
-    if (copy_ && !is_output_) reorder(callers_, copy_);
+    if (copy_ && !is_output_) reorder();
   }
   void after() const {
-    if (copy_ && is_output_) reorder(copy_, callers_);
+    if (copy_ && is_output_) reorder();
   }
   // Whether the other reads a copy that this one has made.
   bool serves(const Operand &other) const {
@@ -132,16 +182,15 @@ class Operand {
   }
 
  private:
-  void reorder(dnnl_memory_t from, dnnl_memory_t to) const {
-    const dnnl_exec_arg_t operands[] = {{onednn::SOURCE, from}, {onednn::DESTINATION, to}};
-    check(dnnl_primitive_execute(reorder_, processor().stream, 2, operands), "reorder");
+  void reorder() const {
+    for (auto &part : parts_) part.run(is_output_);
   }
   int number_;
   Place place_;
   bool is_output_;
   size_t bytes_ = 0;
-  dnnl_memory_t callers_ = nullptr, copy_ = nullptr;
-  dnnl_primitive_t reorder_ = nullptr;
+  std::vector<Part> parts_;
+  dnnl_memory_t copy_ = nullptr;
 };
 
 struct Operation {
@@ -163,7 +212,7 @@ struct Operation {
 
 // What oneDNN shall compute, with the layouts that it chose.
 dnnl_primitive_desc_t describe(Kind kind, const Sizes &sizes, bool has_bias) {
-  const auto &[image, kernel, output, is_swapped] = sizes;
+  const auto &[image, kernel, output, is_swapped, split] = sizes;
   dnnl_dims_t strides = {}, dilations = {}, before = {}, after = {};
   for (int axis = 0; axis < 2; ++axis) {
     const int64_t in = image[2 + axis], size = kernel[2 + axis], out = output[2 + axis];
@@ -198,27 +247,26 @@ dnnl_primitive_desc_t describe(Kind kind, const Sizes &sizes, bool has_bias) {
 Operation make_operation(Kind kind, const Sizes &sizes, bool has_bias) {
   const dnnl_primitive_desc_t desc = describe(kind, sizes, has_bias);
   Operation operation{make_primitive(desc), {}};
-  const auto reads = [&](int number, Place place, const Layout &layout) {
-    operation.operands.emplace_back(desc, number, place, false, layout);
+  const auto reads = [&](int number, Place place, const Shape &shape) {
+    operation.operands.emplace_back(desc, number, place, false, shape, sizes);
   };
-  const auto writes = [&](int number, Place place, const Layout &layout) {
-    operation.operands.emplace_back(desc, number, place, true, layout);
+  const auto writes = [&](int number, Place place, const Shape &shape) {
+    operation.operands.emplace_back(desc, number, place, true, shape, sizes);
   };
-  const Layout image = Layout::plain(sizes.image), kernel = Layout::plain(sizes.kernel, sizes.is_swapped);
-  const Layout output = Layout::plain(sizes.output), bias = Layout::plain({sizes.kernel[0]});
+  const Shape bias = {sizes.kernel[0]};
   if (kind == FORWARD) {
-    reads(onednn::SOURCE, IMAGE, image);
-    reads(onednn::WEIGHTS, KERNEL, kernel);
+    reads(onednn::SOURCE, IMAGE, sizes.image);
+    reads(onednn::WEIGHTS, KERNEL, sizes.kernel);
     if (has_bias) reads(onednn::BIAS, BIAS, bias);
-    writes(onednn::DESTINATION, OUTPUT, output);
+    writes(onednn::DESTINATION, OUTPUT, sizes.output);
   } else if (kind == OF_IMAGE) {
-    reads(onednn::DESTINATION_GRADIENT, OUTPUT, output);
-    reads(onednn::WEIGHTS, KERNEL, kernel);
-    writes(onednn::SOURCE_GRADIENT, IMAGE, image);
+    reads(onednn::DESTINATION_GRADIENT, OUTPUT, sizes.output);
+    reads(onednn::WEIGHTS, KERNEL, sizes.kernel);
+    writes(onednn::SOURCE_GRADIENT, IMAGE, sizes.image);
   } else {
-    reads(onednn::SOURCE, IMAGE, image);
-    reads(onednn::DESTINATION_GRADIENT, OUTPUT, output);
-    writes(onednn::WEIGHTS_GRADIENT, KERNEL, kernel);
+    reads(onednn::SOURCE, IMAGE, sizes.image);
+    reads(onednn::DESTINATION_GRADIENT, OUTPUT, sizes.output);
+    writes(onednn::WEIGHTS_GRADIENT, KERNEL, sizes.kernel);
     if (has_bias) writes(onednn::BIAS_GRADIENT, BIAS, bias);
   }
   dnnl_primitive_desc_destroy(desc);
@@ -228,7 +276,7 @@ Operation make_operation(Kind kind, const Sizes &sizes, bool has_bias) {
 // The operation, made at its first use.
 const Operation &operation(Kind kind, const Sizes &sizes, bool has_bias) {
   static std::map<Shape, Operation> operations;
-  Shape key = {kind, has_bias, sizes.is_swapped};
+  Shape key = {kind, has_bias, sizes.is_swapped, sizes.split};
   for (auto shape : {&sizes.image, &sizes.kernel, &sizes.output}) key.insert(key.end(), shape->begin(), shape->end());
   auto found = operations.find(key);
   if (found == operations.end()) found = operations.emplace(key, make_operation(kind, sizes, has_bias)).first;

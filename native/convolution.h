@@ -16,14 +16,16 @@ using Shape = std::vector<int64_t>;
 enum Kind { FORWARD, OF_IMAGE, OF_KERNEL };
 
 // is_swapped: the kernel lies in memory as [C, C', k, k].
+// split: the output is two images, of so many channels and of the rest; 0: one.
 struct Sizes {
   Shape image, kernel, output;
   bool is_swapped = false;
+  int64_t split = 0;
 };
 
 // bias [C'], or its gradient for OF_KERNEL: null where there is none.
 struct Operands {
-  void *image, *kernel, *output, *bias = nullptr;
+  void *image, *kernel, *output, *bias = nullptr, *second_output = nullptr;
 };
 
 // std::exception where oneDNN fails.
@@ -37,7 +39,7 @@ struct Work {
 void run_both(const Sizes &, const Work &first, const Work &second);
 
 // Memory that lasts until the next call with the same place; every place has its own.
-enum Place { IMAGE, KERNEL, OUTPUT, BIAS, RECTIFIED, GRADIENT };
+enum Place { IMAGE, KERNEL, OUTPUT, BIAS, RECTIFIED, GRADIENT, BOTH_KERNELS, BOTH_BIASES, GRADIENT_OF_KERNELS, GRADIENT_OF_BIASES };
 void *scratch(Place, size_t bytes);
 
 }  // namespace convolution

@@ -36,19 +36,19 @@ struct Passed {
   }
 };
 
-// gamma * (x - mean) / deviation + beta of one group, with a ReLU or without.
-template <bool RECTIFIES>
+// gamma * (x - mean) / deviation + beta of one group, plus the skip, with a ReLU or without.
+template <bool ADDS, bool RECTIFIES>
 void scale_and_shift(const Sizes &sizes, int64_t group, const Input &input, float mean, float inverse_deviation,
                      float *y) {
   for (int64_t c = 0; c < sizes.channels; ++c) {
     const int64_t channel = group % sizes.groups * sizes.channels + c;
     const float scale = input.gamma[channel] * inverse_deviation, shift = input.beta[channel];
     const int64_t offset = group * sizes.length() + c * sizes.pixels;
-    const float *from = input.x + offset;
+    const float *from = input.x + offset, *skip = ADDS ? input.skip + offset : nullptr;
     float *to = y + offset;
 #pragma omp simd
     for (int64_t i = 0; i < sizes.pixels; ++i) {
-      const float value = (from[i] - mean) * scale + shift;
+      const float normalised = (from[i] - mean) * scale + shift, value = ADDS ? normalised + skip[i] : normalised;
       to[i] = RECTIFIES ? std::max(value, 0.0f) : value;
     }
   }
@@ -84,6 +84,9 @@ void find_gradients(const Sizes &sizes, const Input &input, const Statistics &st
       float *to = found.x + offset;
 #pragma omp simd
       for (int64_t i = 0; i < sizes.pixels; ++i) to[i] = scale * g[i] + slope * (in[i] - mean) + shift;
+      if (!found.skip) continue;
+#pragma omp simd
+      for (int64_t i = 0; i < sizes.pixels; ++i) found.skip[offset + i] = g[i];
     }
   }
   for (int64_t channel = 0; channel < all_channels; ++channel) {
@@ -100,6 +103,8 @@ void find_gradients(const Sizes &sizes, const Input &input, const Statistics &st
 }  // namespace
 
 void normalise(const Sizes &sizes, const Input &input, bool rectifies, const Statistics &statistics, float *y) {
+  const auto write = input.skip ? rectifies ? scale_and_shift<true, true> : scale_and_shift<true, false>
+                                : rectifies ? scale_and_shift<false, true> : scale_and_shift<false, false>;
 #pragma omp parallel for schedule(static)
   for (int64_t group = 0; group < sizes.samples * sizes.groups; ++group) {
     const float *in = input.x + group * sizes.length();
@@ -109,14 +114,14 @@ void normalise(const Sizes &sizes, const Input &input, bool rectifies, const Sta
     const float inverse_deviation = float(1 / std::sqrt(squares / sizes.length() + EPSILON));
     statistics.mean[group] = mean;
     statistics.inverse_deviation[group] = inverse_deviation;
-    (rectifies ? scale_and_shift<true> : scale_and_shift<false>)(sizes, group, input, mean, inverse_deviation, y);
+    write(sizes, group, input, mean, inverse_deviation, y);
   }
 }
 
 void rectified_again(const Sizes &sizes, const Input &input, const Statistics &statistics, float *y) {
 #pragma omp parallel for schedule(static)
   for (int64_t group = 0; group < sizes.samples * sizes.groups; ++group) {
-    scale_and_shift<true>(sizes, group, input, statistics.mean[group], statistics.inverse_deviation[group], y);
+    scale_and_shift<false, true>(sizes, group, input, statistics.mean[group], statistics.inverse_deviation[group], y);
   }
 }
 

@@ -1,4 +1,4 @@
-// GroupNorm (Wu & He, ECCV 2018), alone or with the ReLU behind it, and its gradients, float32.
+// GroupNorm (Wu & He, ECCV 2018), alone, with the ReLU behind it, or with a sum and its ReLU; gradients; float32.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,9 @@ struct Sizes {
   int64_t length() const { return channels * pixels; }  // of a group
 };
 
+// skip: what is added to the normalised x, or null.
 struct Input {
-  const float *x, *gamma, *beta;
+  const float *x, *gamma, *beta, *skip = nullptr;
 };
 
 struct Statistics {
@@ -22,16 +23,16 @@ struct Statistics {
 };
 
 struct Gradients {
-  float *x, *gamma, *beta;
+  float *x, *gamma, *beta, *skip = nullptr;
 };
 
-// Fills the statistics and y, with a ReLU or without.
+// Fills the statistics and y. rectifies: with a ReLU, behind the sum where there is a skip.
 void normalise(const Sizes &, const Input &, bool rectifies, const Statistics &, float *y);
 
 // The y of before, digit by digit, from the statistics of before.
 void rectified_again(const Sizes &, const Input &, const Statistics &, float *y);
 
-// gradient: of y. rectified: y where it has a ReLU, else null. Does not read beta.
+// gradient: of y. rectified: y where it has a ReLU, else null. Reads neither beta nor skip.
 void gradients(const Sizes &, const Input &, const Statistics &, const float *gradient, const float *rectified,
                const Gradients &);
 

@@ -27,6 +27,8 @@ int dnnl_threadpool_interop_stream_create(dnnl_stream_t *, dnnl_engine_t, void *
 int dnnl_memory_desc_create_with_tag(dnnl_memory_desc_t *, int ndims, const dnnl_dims_t, int type, int tag);
 int dnnl_memory_desc_create_with_strides(dnnl_memory_desc_t *, int ndims, const dnnl_dims_t, int type,
                                          const dnnl_dims_t strides);
+int dnnl_memory_desc_create_submemory(dnnl_memory_desc_t *, const_dnnl_memory_desc_t parent, const dnnl_dims_t sizes,
+                                      const dnnl_dims_t offsets);
 int dnnl_memory_desc_destroy(dnnl_memory_desc_t);
 int dnnl_memory_desc_equal(const_dnnl_memory_desc_t, const_dnnl_memory_desc_t);
 size_t dnnl_memory_desc_get_size(const_dnnl_memory_desc_t);

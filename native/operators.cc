@@ -4,6 +4,7 @@
 // operand is there only for its shape.
 
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <mutex>
 
@@ -20,6 +21,11 @@ struct Arguments {
   int *ndims;
   int64_t **shapes;
   Shape shape(int i) const { return Shape(shapes[i], shapes[i] + ndims[i]); }
+  size_t bytes(int i) const {
+    size_t product = sizeof(float);
+    for (int64_t size : shape(i)) product *= size;
+    return product;
+  }
   float *floats(int i) const { return static_cast<float *>(data[i]); }
 };
 
@@ -50,9 +56,32 @@ convolution::Sizes transposed_sizes(const Arguments &in, int features, int kerne
 
 // Memory of the first operand's size.
 float *like_first(const Arguments &in, convolution::Place place) {
-  size_t bytes = sizeof(float);
-  for (int64_t size : in.shape(0)) bytes *= size;
-  return static_cast<float *>(convolution::scratch(place, bytes));
+  return static_cast<float *>(convolution::scratch(place, in.bytes(0)));
+}
+
+// Two operands, one behind the other.
+struct Joined {
+  const Arguments &in;
+  int first, second;
+  convolution::Place place;
+  char *memory = static_cast<char *>(convolution::scratch(place, in.bytes(first) + in.bytes(second)));
+  void read() const {
+    std::memcpy(memory, in.data[first], in.bytes(first));
+    std::memcpy(memory + in.bytes(first), in.data[second], in.bytes(second));
+  }
+  void write() const {
+    std::memcpy(in.data[first], memory, in.bytes(first));
+    std::memcpy(in.data[second], memory + in.bytes(first), in.bytes(second));
+  }
+};
+
+// Of two convolutions of one image as one, whose output has the channels of both.
+convolution::Sizes sizes_of_both(const Arguments &in, int image, int kernel1, int kernel2, int output1) {
+  convolution::Sizes found = sizes(in, image, kernel1, output1);
+  found.split = found.kernel[0];
+  found.kernel[0] += in.shape(kernel2)[0];
+  found.output[1] = found.kernel[0];
+  return found;
 }
 
 }  // namespace
@@ -82,6 +111,27 @@ OPERATOR(gradient_of_kernel) {
   convolution::run(convolution::OF_KERNEL, sizes(in, 0, 2, 1), {in.data[0], in.data[3], in.data[1], bias});
 }
 
+// image, kernel, bias, kernel, bias -> output of the first convolution, of the second
+OPERATOR(convolve_twice) {
+  const Joined kernels{in, 1, 3, convolution::BOTH_KERNELS}, biases{in, 2, 4, convolution::BOTH_BIASES};
+  kernels.read();
+  biases.read();
+  convolution::run(convolution::FORWARD, sizes_of_both(in, 0, 1, 3, 5),
+                   {in.data[0], kernels.memory, in.data[5], biases.memory, in.data[6]});
+}
+
+// image, kernel, kernel, gradient of the first output, of the second -> gradients of image, kernel, bias, kernel, bias
+OPERATOR(gradients_of_both) {
+  const Joined kernels{in, 1, 2, convolution::BOTH_KERNELS};
+  const Joined of_kernels{in, 6, 8, convolution::GRADIENT_OF_KERNELS}, of_biases{in, 7, 9, convolution::GRADIENT_OF_BIASES};
+  kernels.read();
+  convolution::run_both(sizes_of_both(in, 0, 1, 2, 3),
+                        {convolution::OF_KERNEL, {in.data[0], of_kernels.memory, in.data[3], of_biases.memory, in.data[4]}},
+                        {convolution::OF_IMAGE, {in.data[5], kernels.memory, in.data[3], nullptr, in.data[4]}});
+  of_kernels.write();
+  of_biases.write();
+}
+
 // features, kernel -> enlarged
 OPERATOR(transposed_convolve) {
   convolution::run(convolution::OF_IMAGE, transposed_sizes(in, 0, 1, 2), {in.data[2], in.data[1], in.data[0]});
@@ -108,6 +158,19 @@ OPERATOR(group_norm_gradient) {
   const groupnorm::Input input{in.floats(0), in.floats(1), nullptr};
   groupnorm::gradients({in.shapes[0], in.shapes[2]}, input, {in.floats(2), in.floats(3)}, in.floats(4), nullptr,
                         {in.floats(5), in.floats(6), in.floats(7)});
+}
+
+// x, gamma, beta, skip -> rectified sum of the normalised x and skip, mean, 1 / deviation
+OPERATOR(residual_norm) {
+  const groupnorm::Input input{in.floats(0), in.floats(1), in.floats(2), in.floats(3)};
+  groupnorm::normalise({in.shapes[0], in.shapes[5]}, input, true, {in.floats(5), in.floats(6)}, in.floats(4));
+}
+
+// x, gamma, mean, 1 / deviation, gradient of the sum, the sum -> gradients of x, gamma, beta and skip
+OPERATOR(residual_norm_gradient) {
+  const groupnorm::Input input{in.floats(0), in.floats(1), nullptr};
+  groupnorm::gradients({in.shapes[0], in.shapes[2]}, input, {in.floats(2), in.floats(3)}, in.floats(4), in.floats(5),
+                       {in.floats(6), in.floats(7), in.floats(8), in.floats(9)});
 }
 
 // x, gamma, beta, kernel[, bias] -> convolution of the normalised and rectified x, mean, 1 / deviation

@@ -38,6 +38,30 @@ def test_the_transposed_convolution(mode):
     assert_same_layer(ours, theirs, [noise(2, 5, 4, 3), noise(6, 5, 4, 4, seed=2)], mode, differentiable=2)
 
 
+class Two1x1(nn.Cell):
+    def __init__(self):
+        super().__init__()
+        self.operator = native_operators.two_convolutions()
+
+    def construct(self, *inputs):
+        return self.operator(*inputs)
+
+
+@pytest.mark.parametrize("channels", [(16, 5), (32, 64)])
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_two_convolutions_of_the_same_features(kernel, channels, mode):
+    def theirs(features, kernel1, bias1, kernel2, bias2):
+        convolve = torch.nn.functional.conv2d
+        return convolve(features, kernel1, bias1, padding=kernel // 2), convolve(
+            features, kernel2, bias2, padding=kernel // 2
+        )
+
+    inputs = [noise(2, 7, 6, 5)]
+    for count in channels:
+        inputs += [noise(count, 7, kernel, kernel, seed=count), noise(count, seed=count + 1)]
+    assert_same_layer(Two1x1(), Function(theirs), inputs, mode, differentiable=5)
+
+
 @pytest.mark.parametrize("groups, channels", [(1, 5), (3, 6), (6, 6)])
 @pytest.mark.parametrize("size", [(1, 7), (5, 3), (40, 41)])
 def test_group_norm(groups, channels, size, mode):
@@ -54,6 +78,16 @@ class First(nn.Cell):
 
     def construct(self, *inputs):
         return self.operator(*inputs)[0]
+
+
+@pytest.mark.parametrize("size", [(5, 3), (40, 41)])
+def test_the_rectified_sum_with_normalised_features(size, mode):
+    def theirs(features, gamma, beta, skip):
+        return torch.relu(torch.nn.functional.group_norm(features, 3, gamma, beta) + skip)
+
+    inputs = [noise(2, 6, *size) + 3, noise(6, seed=2), noise(6, seed=3), noise(2, 6, *size, seed=4)]
+    ours = First(native_operators.residual_norm(groups=3))
+    assert_same_layer(ours, Function(theirs), inputs, mode, differentiable=4)
 
 
 @pytest.mark.parametrize("size", [(5, 3), (40, 41)])
