@@ -7,15 +7,15 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <array>
 #include <map>
-#include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "onednn.h"
+#include "workspace.h"
 
 namespace convolution {
 namespace {
@@ -39,7 +39,10 @@ struct Processor {
   OpenMPThreads threads;
   dnnl_engine_t engine;
   dnnl_stream_t stream;
+  dnnl_primitive_attr_t attributes;
   Processor() {
+    check(dnnl_primitive_attr_create(&attributes), "attributes");
+    check(dnnl_primitive_attr_set_scratchpad_mode(attributes, onednn::CALLERS_SCRATCHPAD), "attributes");
     check(dnnl_engine_create(&engine, onednn::CPU, 0), "engine");
     check(dnnl_threadpool_interop_stream_create(&stream, engine, &threads), "stream");
   }
@@ -129,6 +132,9 @@ struct Part {
   }
 };
 
+enum Place { IMAGE, KERNEL, OUTPUT, BIAS, SCRATCHPAD, PLACES };
+using Copies = std::array<void *, PLACES>;
+
 // What a primitive reads or writes: the caller's memory, or a copy of it, or of its two parts, in the primitive's
 // layout.
 class Operand {
@@ -156,14 +162,16 @@ class Operand {
     }
   }
 
-  dnnl_exec_arg_t bind(const Operands &operands) const {
+  Place place() const { return place_; }
+  size_t bytes() const { return bytes_; }  // of the copy, where there is one
+
+  dnnl_exec_arg_t bind(const Operands &operands, const Copies &copies) const {
     void *const data[] = {operands.image, operands.kernel, operands.output, operands.bias};  // by Place
     dnnl_memory_set_data_handle(parts_[0].callers, data[place_]);
     if (parts_.size() > 1) dnnl_memory_set_data_handle(parts_[1].callers, operands.second_output);
     if (!copy_) return {number_, parts_[0].callers};
-    void *copy = scratch(place_, bytes_);
-    dnnl_memory_set_data_handle(copy_, copy);
-    for (auto &part : parts_) dnnl_memory_set_data_handle(part.copy, copy);
+    dnnl_memory_set_data_handle(copy_, copies[place_]);
+    for (auto &part : parts_) dnnl_memory_set_data_handle(part.copy, copies[place_]);
     return {number_, copy_};
   }
   void before() const {
@@ -196,11 +204,15 @@ class Operand {
 struct Operation {
   dnnl_primitive_t primitive;
   std::vector<Operand> operands;
+  dnnl_memory_t scratchpad;
+  std::array<size_t, PLACES> bytes = {};  // that it works in
 
   // before: what has just run on the same memory.
-  void run(const Operands &memory, const Operation *before = nullptr) const {
+  void run(const Operands &memory, const Copies &copies, const Operation *before = nullptr) const {
     std::vector<dnnl_exec_arg_t> bound;
-    for (auto &operand : operands) bound.push_back(operand.bind(memory));
+    for (auto &operand : operands) bound.push_back(operand.bind(memory, copies));
+    dnnl_memory_set_data_handle(scratchpad, copies[SCRATCHPAD]);
+    bound.push_back({onednn::SCRATCHPAD, scratchpad});
     for (auto &operand : operands) {
       const auto serves = [&](const Operand &other) { return other.serves(operand); };
       if (!before || std::none_of(before->operands.begin(), before->operands.end(), serves)) operand.before();
@@ -209,6 +221,15 @@ struct Operation {
     for (auto &operand : operands) operand.after();
   }
 };
+
+// Memory for the larger of the two at every place.
+Copies take_memory(const Operation &first, const Operation &second) {
+  Copies copies;
+  for (int place = 0; place < PLACES; ++place) {
+    copies[place] = workspace().take(std::max(first.bytes[place], second.bytes[place]));
+  }
+  return copies;
+}
 
 // What oneDNN shall compute, with the layouts that it chose.
 dnnl_primitive_desc_t describe(Kind kind, const Sizes &sizes, bool has_bias) {
@@ -227,17 +248,18 @@ dnnl_primitive_desc_t describe(Kind kind, const Sizes &sizes, bool has_bias) {
   dnnl_primitive_desc_t forward, gradient;
   check(dnnl_convolution_forward_primitive_desc_create(&forward, engine, onednn::FORWARD_TRAINING,
                                                        onednn::DIRECT_CONVOLUTION, x, w, b, y, strides, dilations,
-                                                       before, after, nullptr),
+                                                       before, after, processor().attributes),
         "convolution");
   if (kind == FORWARD) return forward;
   if (kind == OF_IMAGE) {
     check(dnnl_convolution_backward_data_primitive_desc_create(&gradient, engine, onednn::DIRECT_CONVOLUTION, x, w, y,
-                                                               strides, dilations, before, after, forward, nullptr),
+                                                               strides, dilations, before, after, forward,
+                                                               processor().attributes),
           "gradient of the image");
   } else {
     check(dnnl_convolution_backward_weights_primitive_desc_create(&gradient, engine, onednn::DIRECT_CONVOLUTION, x, w,
                                                                   b, y, strides, dilations, before, after, forward,
-                                                                  nullptr),
+                                                                  processor().attributes),
           "gradient of the kernel");
   }
   dnnl_primitive_desc_destroy(forward);
@@ -246,7 +268,8 @@ dnnl_primitive_desc_t describe(Kind kind, const Sizes &sizes, bool has_bias) {
 
 Operation make_operation(Kind kind, const Sizes &sizes, bool has_bias) {
   const dnnl_primitive_desc_t desc = describe(kind, sizes, has_bias);
-  Operation operation{make_primitive(desc), {}};
+  const_dnnl_memory_desc_t scratchpad = dnnl_primitive_desc_query_md(desc, onednn::QUERY_OPERAND, onednn::SCRATCHPAD);
+  Operation operation{make_primitive(desc), {}, make_memory(scratchpad)};
   const auto reads = [&](int number, Place place, const Shape &shape) {
     operation.operands.emplace_back(desc, number, place, false, shape, sizes);
   };
@@ -269,6 +292,8 @@ Operation make_operation(Kind kind, const Sizes &sizes, bool has_bias) {
     writes(onednn::WEIGHTS_GRADIENT, KERNEL, sizes.kernel);
     if (has_bias) writes(onednn::BIAS_GRADIENT, BIAS, bias);
   }
+  for (auto &operand : operation.operands) operation.bytes[operand.place()] = operand.bytes();
+  operation.bytes[SCRATCHPAD] = dnnl_memory_desc_get_size(scratchpad);
   dnnl_primitive_desc_destroy(desc);
   return operation;
 }
@@ -286,30 +311,16 @@ const Operation &operation(Kind kind, const Sizes &sizes, bool has_bias) {
 }  // namespace
 
 void run(Kind kind, const Sizes &sizes, const Operands &operands) {
-  operation(kind, sizes, operands.bias).run(operands);
+  const Operation &only = operation(kind, sizes, operands.bias);
+  only.run(operands, take_memory(only, only));
 }
 
 void run_both(const Sizes &sizes, const Work &first, const Work &second) {
   const Operation &before = operation(first.kind, sizes, first.operands.bias);
-  before.run(first.operands);
-  operation(second.kind, sizes, second.operands.bias).run(second.operands, &before);
-}
-
-void *scratch(Place place, size_t bytes) {
-  struct Block {
-    std::unique_ptr<void, decltype(&std::free)> memory{nullptr, std::free};
-    size_t size = 0;
-  };
-  static std::map<Place, Block> blocks;
-  Block &block = blocks[place];
-  if (block.size < bytes) {
-    block.size = 0;
-    block.memory.reset();
-    block.memory.reset(std::aligned_alloc(64, (bytes + 63) / 64 * 64));
-    if (!block.memory) throw std::bad_alloc();
-    block.size = bytes;
-  }
-  return block.memory.get();
+  const Operation &after = operation(second.kind, sizes, second.operands.bias);
+  const Copies copies = take_memory(before, after);
+  before.run(first.operands, copies);
+  after.run(second.operands, copies, &before);
 }
 
 }  // namespace convolution

@@ -38,8 +38,4 @@ struct Work {
 };
 void run_both(const Sizes &, const Work &first, const Work &second);
 
-// Memory that lasts until the next call with the same place; every place has its own.
-enum Place { IMAGE, KERNEL, OUTPUT, BIAS, RECTIFIED, GRADIENT, BOTH_KERNELS, BOTH_BIASES, GRADIENT_OF_KERNELS, GRADIENT_OF_BIASES };
-void *scratch(Place, size_t bytes);
-
 }  // namespace convolution

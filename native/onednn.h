@@ -14,7 +14,8 @@ typedef struct dnnl_primitive *dnnl_primitive_t;
 typedef struct dnnl_primitive_desc *dnnl_primitive_desc_t;
 typedef struct dnnl_memory_desc *dnnl_memory_desc_t;
 typedef const struct dnnl_memory_desc *const_dnnl_memory_desc_t;
-typedef const void *const_dnnl_primitive_attr_t;
+typedef struct dnnl_primitive_attr *dnnl_primitive_attr_t;
+typedef const struct dnnl_primitive_attr *const_dnnl_primitive_attr_t;
 typedef int64_t dnnl_dims_t[12];
 typedef struct {
   int arg;
@@ -35,6 +36,9 @@ size_t dnnl_memory_desc_get_size(const_dnnl_memory_desc_t);
 int dnnl_memory_create(dnnl_memory_t *, const_dnnl_memory_desc_t, dnnl_engine_t, void *data);
 int dnnl_memory_get_memory_desc(dnnl_memory_t, const_dnnl_memory_desc_t *);
 int dnnl_memory_set_data_handle(dnnl_memory_t, void *data);
+
+int dnnl_primitive_attr_create(dnnl_primitive_attr_t *);
+int dnnl_primitive_attr_set_scratchpad_mode(dnnl_primitive_attr_t, int mode);
 
 int dnnl_convolution_forward_primitive_desc_create(
     dnnl_primitive_desc_t *, dnnl_engine_t, int propagation, int algorithm, const_dnnl_memory_desc_t source,
@@ -61,8 +65,9 @@ int dnnl_primitive_execute(dnnl_primitive_t, dnnl_stream_t, int count, const dnn
 
 namespace onednn {
 constexpr int CPU = 1, FLOAT32 = 3, ANY_LAYOUT = 1, DIRECT_CONVOLUTION = 1, FORWARD_TRAINING = 64;
+constexpr int CALLERS_SCRATCHPAD = 1;
 constexpr int QUERY_OPERAND = 255;  // the layout of an operand, by its number:
-constexpr int SOURCE = 1, DESTINATION = 17, WEIGHTS = 33, BIAS = 41;
+constexpr int SOURCE = 1, DESTINATION = 17, WEIGHTS = 33, BIAS = 41, SCRATCHPAD = 80;
 constexpr int SOURCE_GRADIENT = 129, DESTINATION_GRADIENT = 145, WEIGHTS_GRADIENT = 161, BIAS_GRADIENT = 169;
 
 // What oneDNN asks of the threads of its caller; it calls them through this table of virtual functions.

@@ -10,6 +10,7 @@
 
 #include "convolution.h"
 #include "group_norm.h"
+#include "workspace.h"
 
 using convolution::Shape;
 
@@ -34,6 +35,7 @@ int guarded(Work work) {
   static std::mutex one_at_a_time;
   try {
     const std::lock_guard<std::mutex> guard(one_at_a_time);
+    workspace().begin();
     work();
     return 0;
   } catch (const std::exception &error) {
@@ -55,16 +57,13 @@ convolution::Sizes transposed_sizes(const Arguments &in, int features, int kerne
 }
 
 // Memory of the first operand's size.
-float *like_first(const Arguments &in, convolution::Place place) {
-  return static_cast<float *>(convolution::scratch(place, in.bytes(0)));
-}
+float *like_first(const Arguments &in) { return static_cast<float *>(workspace().take(in.bytes(0))); }
 
 // Two operands, one behind the other.
 struct Joined {
   const Arguments &in;
   int first, second;
-  convolution::Place place;
-  char *memory = static_cast<char *>(convolution::scratch(place, in.bytes(first) + in.bytes(second)));
+  char *memory = static_cast<char *>(workspace().take(in.bytes(first) + in.bytes(second)));
   void read() const {
     std::memcpy(memory, in.data[first], in.bytes(first));
     std::memcpy(memory + in.bytes(first), in.data[second], in.bytes(second));
@@ -113,7 +112,7 @@ OPERATOR(gradient_of_kernel) {
 
 // image, kernel, bias, kernel, bias -> output of the first convolution, of the second
 OPERATOR(convolve_twice) {
-  const Joined kernels{in, 1, 3, convolution::BOTH_KERNELS}, biases{in, 2, 4, convolution::BOTH_BIASES};
+  const Joined kernels{in, 1, 3}, biases{in, 2, 4};
   kernels.read();
   biases.read();
   convolution::run(convolution::FORWARD, sizes_of_both(in, 0, 1, 3, 5),
@@ -122,8 +121,8 @@ OPERATOR(convolve_twice) {
 
 // image, kernel, kernel, gradient of the first output, of the second -> gradients of image, kernel, bias, kernel, bias
 OPERATOR(gradients_of_both) {
-  const Joined kernels{in, 1, 2, convolution::BOTH_KERNELS};
-  const Joined of_kernels{in, 6, 8, convolution::GRADIENT_OF_KERNELS}, of_biases{in, 7, 9, convolution::GRADIENT_OF_BIASES};
+  const Joined kernels{in, 1, 2};
+  const Joined of_kernels{in, 6, 8}, of_biases{in, 7, 9};
   kernels.read();
   convolution::run_both(sizes_of_both(in, 0, 1, 2, 3),
                         {convolution::OF_KERNEL, {in.data[0], of_kernels.memory, in.data[3], of_biases.memory, in.data[4]}},
@@ -176,7 +175,7 @@ OPERATOR(residual_norm_gradient) {
 // x, gamma, beta, kernel[, bias] -> convolution of the normalised and rectified x, mean, 1 / deviation
 OPERATOR(rectified_convolve) {
   const int output = in.count - 3;
-  float *rectified = like_first(in, convolution::RECTIFIED);
+  float *rectified = like_first(in);
   const groupnorm::Input input{in.floats(0), in.floats(1), in.floats(2)};
   const groupnorm::Statistics statistics{in.floats(output + 1), in.floats(output + 2)};
   groupnorm::normalise({in.shapes[0], in.shapes[output + 1]}, input, true, statistics, rectified);
@@ -186,7 +185,7 @@ OPERATOR(rectified_convolve) {
 
 // x, gamma, beta, kernel -> transposed convolution of the normalised and rectified x, mean, 1 / deviation
 OPERATOR(rectified_transposed_convolve) {
-  float *rectified = like_first(in, convolution::RECTIFIED);
+  float *rectified = like_first(in);
   const groupnorm::Input input{in.floats(0), in.floats(1), in.floats(2)};
   groupnorm::normalise({in.shapes[0], in.shapes[5]}, input, true, {in.floats(5), in.floats(6)}, rectified);
   convolution::run(convolution::OF_IMAGE, transposed_sizes(in, 0, 3, 4), {in.data[4], in.data[3], rectified});
@@ -196,7 +195,7 @@ OPERATOR(rectified_transposed_convolve) {
 // write its gradient.
 template <typename Convolve>
 static void rectified_gradient(const Arguments &in, Convolve convolve) {
-  float *rectified = like_first(in, convolution::RECTIFIED), *gradient = like_first(in, convolution::GRADIENT);
+  float *rectified = like_first(in), *gradient = like_first(in);
   const groupnorm::Sizes of_norm(in.shapes[0], in.shapes[3]);
   const groupnorm::Input input{in.floats(0), in.floats(1), in.floats(2)};
   const groupnorm::Statistics statistics{in.floats(3), in.floats(4)};
