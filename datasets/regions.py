@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from utils.arrays import available_memory
 from utils.camera import BOX_UNIT
 from utils.errors import UserError
+from utils.memory import available_memory
 
 BORDER = 2.0  # px around the square for bilinear weights
 SAMPLES_TO_JUDGE_BY = 64  # whose memory is taken as that of all

@@ -3,6 +3,7 @@
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
+from models.compiled_cell import CompiledCell
 from models.losses import current_world_size
 from models.training_step import TrainingStep, Update
 
@@ -20,7 +21,7 @@ def _clear_it(total):
     return ops.assign(total, ops.zeros_like(total))
 
 
-class _Collect(nn.Cell):
+class _Collect(CompiledCell):
     """The inputs of a step's network -> its outputs; adds the gradients to `sums`."""
 
     def __init__(self, step: TrainingStep):

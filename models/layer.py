@@ -101,7 +101,9 @@ class NearestBottleNeck(nn.SequentialCell):
         self.reduces_first = norm_type == "GN"
         self.upsample_and_convolve = NearestConv3x3(out_channels // 2)
         if self[1].fuses:
-            self.rectify_and_convolve = native_operators.rectified_transposed_convolution(self[1].norm1.groups, stride=2)
+            self.rectify_and_convolve = native_operators.rectified_transposed_convolution(
+                self[1].norm1.groups, stride=2
+            )
 
     def construct(self, features: Tensor) -> Tensor:
         upsample, bottleneck = self[0], self[1]

@@ -110,9 +110,7 @@ def residual_norm(groups: int) -> ops.Custom:
     def gradient_types(*inputs):
         return (_type_of_first(*inputs),) * 4
 
-    of_inputs = _operator(
-        "residual_norm_gradient", lambda x, gamma, *_: (x, gamma, gamma, x), gradient_types, None
-    )
+    of_inputs = _operator("residual_norm_gradient", lambda x, gamma, *_: (x, gamma, gamma, x), gradient_types, None)
 
     def shape(features, gamma, beta, skip):
         return (features, *_statistics(features, groups))

@@ -2,10 +2,11 @@
 
 from mindspore import Tensor, nn
 
+from models.compiled_cell import CompiledCell
 from models.uv_generator import Index_UV_Generator
 
 
-class MeshPredictor(nn.Cell):
+class MeshPredictor(CompiledCell):
     """Image [B, 3, S, S] -> dp_out [B, 3, h, w], vertices [B, V, 3] in metres, camera [B, 3] = (s, tx, ty)."""
 
     def __init__(self, dmr: nn.Cell, sampler: Index_UV_Generator):

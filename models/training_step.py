@@ -7,6 +7,7 @@ An update happens only when the total and every gradient are finite. Whether it 
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 
+from models.compiled_cell import CompiledCell
 from models.losses import current_world_size
 
 GROWTH_STEPS = 2000  # finite steps after which a dynamic loss scale doubles
@@ -77,7 +78,7 @@ def _counter(value, name: str, dtype) -> Parameter:
     return Parameter(Tensor(value, dtype), name=name, requires_grad=False)
 
 
-class TrainingStep(nn.Cell):
+class TrainingStep(CompiledCell):
     """The inputs of `network` -> its outputs (total, *terms); updates the optimiser's parameters.
 
     The forward pass runs once: losses and gradients come from the same evaluation. clip_grad and

@@ -136,3 +136,13 @@ def test_shares_add_up_to_one_or_to_nothing():
     shares = np.concatenate([[column.asnumpy() for column in part[:2]] for part in parts], axis=1)
     np.testing.assert_allclose(shares, [[1 / 3, 0, 1 / 3, 1 / 3], [0, 0, 0, 0]], rtol=1e-6)
     assert [part[2].shape for part in parts] == [(2, 3), (2, 3)]
+
+
+def test_compiling_gives_its_memory_back_once(mode, monkeypatch):
+    calls = []
+    monkeypatch.setattr("models.compiled_cell.return_freed_memory", lambda: calls.append(1))
+    step = make_step()
+    for _ in range(3):
+        step(*batch())
+    step(*batch(4))  # another shape is another graph
+    assert len(calls) == (2 if mode == ms.GRAPH_MODE else 0)

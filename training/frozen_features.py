@@ -5,7 +5,7 @@ import numpy as np
 from mindspore import Tensor, nn
 
 from models.losses import current_world_size
-from utils.arrays import available_memory
+from utils.memory import available_memory
 
 MEMORY_SHARE = 1 / 4  # of the memory that is available at the start, for outputs that all ranks keep
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from utils.memory import available_memory
+
 VERSIONS = ((1, 0), (2, 0), (3, 0))
 
 
@@ -47,13 +49,3 @@ def read_members(stream, read_objects: Callable = refuse_objects) -> dict[str, n
             with archive.open(name) as member:
                 arrays[name.removesuffix(".npy")] = read_array(member, read_objects)
     return arrays
-
-
-def available_memory() -> int:
-    """Bytes that can be had without swapping, as Linux sees it; 0 where it does not say."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as stream:
-            fields = dict(line.split(":", 1) for line in stream)
-        return int(fields["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError):
-        return 0

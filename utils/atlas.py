@@ -108,10 +108,8 @@ def _rasterise(corners: np.ndarray, height: int, width: int) -> tuple[np.ndarray
     a, b, c = (corners[triangle, k] for k in range(3))
     doubled_area = _cross(b - a, c - a)
     with np.errstate(divide="ignore", invalid="ignore"):  # a triangle without area covers no pixel
-        weights = (
-            np.stack([_cross(b - point, c - point), _cross(c - point, a - point)], axis=-1) / doubled_area[:, None]
-        )
-    weights = np.concatenate([weights, 1 - weights.sum(axis=-1, keepdims=True)], axis=-1)
+        two = np.stack([_cross(b - point, c - point), _cross(c - point, a - point)], axis=-1) / doubled_area[:, None]
+        weights = np.concatenate([two, 1 - two.sum(axis=-1, keepdims=True)], axis=-1)
     inside = (weights > INSIDE).all(axis=-1)
     pixel, first = np.unique(point[inside] @ [1, width], return_index=True)
     return pixel, triangle[inside][first], weights[inside][first]

@@ -15,9 +15,9 @@ import numpy as np
 from mindspore import Tensor, nn
 
 from utils import checksums, config
-from utils.arrays import available_memory
 from utils.errors import UserError
 from utils.files import write_text
+from utils.memory import available_memory
 from utils.train_options import TrainOptions
 
 ARCHITECTURE = ("model", "img_res", "uv_res", "uv_type", "uv_channels", "warp_level", "norm_type", "lnet_width",
