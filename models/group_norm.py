@@ -28,7 +28,7 @@ class GroupNorm(nn.Cell):
         self.groups = groups
         self.gamma = Parameter(initializer("ones", channels, ms.float32), name="gamma")
         self.beta = Parameter(initializer("zeros", channels, ms.float32), name="beta")
-        self.normalise = native_operators.group_norm(groups) if native_code.in_use() else _Normalise(groups)
+        self.normalise = native_operators.norm(groups) if native_code.in_use() else _Normalise(groups)
 
     def construct(self, features: Tensor) -> Tensor:
         return self.normalise(features, self.gamma, self.beta)[0]

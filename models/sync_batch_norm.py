@@ -7,6 +7,8 @@ forward pass and one in the backward pass, and gives every rank what one process
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
+from models.resnet import Bottleneck
+
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
@@ -82,6 +84,8 @@ def synchronise_batch_norm(network: nn.Cell, ranks: int) -> None:
     if ranks == 1:
         return
     for _, cell in list(network.cells_and_names()):
+        if isinstance(cell, Bottleneck):
+            cell.fuses = False  # its compiled operators know one rank
         for index, (name, child) in enumerate(cell.name_cells().items()):
             if not isinstance(child, BATCH_NORMS):
                 continue

@@ -1,4 +1,4 @@
-// The custom operators of MindSpore on a CPU: from its interface to convolution.h and group_norm.h.
+// The custom operators of MindSpore on a CPU: from its interface to convolution.h and norm.h.
 //
 // MindSpore hands over inputs, then outputs. They run one at a time. Shapes say all that is to be said, but where an
 // operand is there only for its shape.
@@ -9,7 +9,7 @@
 #include <mutex>
 
 #include "convolution.h"
-#include "group_norm.h"
+#include "norm.h"
 #include "workspace.h"
 
 using convolution::Shape;
@@ -54,6 +54,11 @@ convolution::Sizes transposed_sizes(const Arguments &in, int features, int kerne
   Shape swapped = in.shape(kernel);
   std::swap(swapped[0], swapped[1]);
   return {in.shape(enlarged), swapped, in.shape(features), true};
+}
+
+// Of the norm of the first operand.
+norm::Sizes norm_sizes(const Arguments &in, int statistics) {
+  return {in.shapes[0], in.shapes[statistics], in.ndims[statistics]};
 }
 
 // Memory of the first operand's size.
@@ -146,29 +151,29 @@ OPERATOR(transposed_gradient_of_kernel) {
   convolution::run(convolution::OF_KERNEL, transposed_sizes(in, 1, 2, 0), {in.data[0], in.data[3], in.data[1]});
 }
 
-// x [B, C, H, W], gamma [C], beta [C] -> normalised [B, C, H, W], mean [B, G], 1 / deviation [B, G]
-OPERATOR(group_norm) {
-  const groupnorm::Input input{in.floats(0), in.floats(1), in.floats(2)};
-  groupnorm::normalise({in.shapes[0], in.shapes[4]}, input, false, {in.floats(4), in.floats(5)}, in.floats(3));
+// x [B, C, H, W], gamma [C], beta [C] -> normalised [B, C, H, W], mean, 1 / deviation: [B, G] of a GroupNorm, [C] of a BatchNorm
+OPERATOR(normalise) {
+  const norm::Input input{in.floats(0), in.floats(1), in.floats(2)};
+  norm::normalise(norm_sizes(in, 4), input, false, {in.floats(4), in.floats(5)}, in.floats(3));
 }
 
 // x, gamma, mean, 1 / deviation, gradient of the normalised -> gradients of x, gamma and beta
-OPERATOR(group_norm_gradient) {
-  const groupnorm::Input input{in.floats(0), in.floats(1), nullptr};
-  groupnorm::gradients({in.shapes[0], in.shapes[2]}, input, {in.floats(2), in.floats(3)}, in.floats(4), nullptr,
+OPERATOR(norm_gradient) {
+  const norm::Input input{in.floats(0), in.floats(1), nullptr};
+  norm::gradients(norm_sizes(in, 2), input, {in.floats(2), in.floats(3)}, in.floats(4), nullptr,
                         {in.floats(5), in.floats(6), in.floats(7)});
 }
 
 // x, gamma, beta, skip -> rectified sum of the normalised x and skip, mean, 1 / deviation
 OPERATOR(residual_norm) {
-  const groupnorm::Input input{in.floats(0), in.floats(1), in.floats(2), in.floats(3)};
-  groupnorm::normalise({in.shapes[0], in.shapes[5]}, input, true, {in.floats(5), in.floats(6)}, in.floats(4));
+  const norm::Input input{in.floats(0), in.floats(1), in.floats(2), in.floats(3)};
+  norm::normalise(norm_sizes(in, 5), input, true, {in.floats(5), in.floats(6)}, in.floats(4));
 }
 
 // x, gamma, mean, 1 / deviation, gradient of the sum, the sum -> gradients of x, gamma, beta and skip
 OPERATOR(residual_norm_gradient) {
-  const groupnorm::Input input{in.floats(0), in.floats(1), nullptr};
-  groupnorm::gradients({in.shapes[0], in.shapes[2]}, input, {in.floats(2), in.floats(3)}, in.floats(4), in.floats(5),
+  const norm::Input input{in.floats(0), in.floats(1), nullptr};
+  norm::gradients(norm_sizes(in, 2), input, {in.floats(2), in.floats(3)}, in.floats(4), in.floats(5),
                        {in.floats(6), in.floats(7), in.floats(8), in.floats(9)});
 }
 
@@ -176,9 +181,9 @@ OPERATOR(residual_norm_gradient) {
 OPERATOR(rectified_convolve) {
   const int output = in.count - 3;
   float *rectified = like_first(in);
-  const groupnorm::Input input{in.floats(0), in.floats(1), in.floats(2)};
-  const groupnorm::Statistics statistics{in.floats(output + 1), in.floats(output + 2)};
-  groupnorm::normalise({in.shapes[0], in.shapes[output + 1]}, input, true, statistics, rectified);
+  const norm::Input input{in.floats(0), in.floats(1), in.floats(2)};
+  const norm::Statistics statistics{in.floats(output + 1), in.floats(output + 2)};
+  norm::normalise(norm_sizes(in, output + 1), input, true, statistics, rectified);
   void *bias = in.count == 8 ? in.data[4] : nullptr;
   convolution::run(convolution::FORWARD, sizes(in, 0, 3, output), {rectified, in.data[3], in.data[output], bias});
 }
@@ -186,8 +191,8 @@ OPERATOR(rectified_convolve) {
 // x, gamma, beta, kernel -> transposed convolution of the normalised and rectified x, mean, 1 / deviation
 OPERATOR(rectified_transposed_convolve) {
   float *rectified = like_first(in);
-  const groupnorm::Input input{in.floats(0), in.floats(1), in.floats(2)};
-  groupnorm::normalise({in.shapes[0], in.shapes[5]}, input, true, {in.floats(5), in.floats(6)}, rectified);
+  const norm::Input input{in.floats(0), in.floats(1), in.floats(2)};
+  norm::normalise(norm_sizes(in, 5), input, true, {in.floats(5), in.floats(6)}, rectified);
   convolution::run(convolution::OF_IMAGE, transposed_sizes(in, 0, 3, 4), {in.data[4], in.data[3], rectified});
 }
 
@@ -196,12 +201,12 @@ OPERATOR(rectified_transposed_convolve) {
 template <typename Convolve>
 static void rectified_gradient(const Arguments &in, Convolve convolve) {
   float *rectified = like_first(in), *gradient = like_first(in);
-  const groupnorm::Sizes of_norm(in.shapes[0], in.shapes[3]);
-  const groupnorm::Input input{in.floats(0), in.floats(1), in.floats(2)};
-  const groupnorm::Statistics statistics{in.floats(3), in.floats(4)};
-  groupnorm::rectified_again(of_norm, input, statistics, rectified);
+  const norm::Sizes of_norm = norm_sizes(in, 3);
+  const norm::Input input{in.floats(0), in.floats(1), in.floats(2)};
+  const norm::Statistics statistics{in.floats(3), in.floats(4)};
+  norm::rectified_again(of_norm, input, statistics, rectified);
   convolve(rectified, gradient);
-  groupnorm::gradients(of_norm, input, statistics, gradient, rectified, {in.floats(7), in.floats(8), in.floats(9)});
+  norm::gradients(of_norm, input, statistics, gradient, rectified, {in.floats(7), in.floats(8), in.floats(9)});
 }
 
 // x, gamma, beta, mean, 1 / deviation, kernel, gradient of the output -> gradients of x, gamma, beta, kernel[, bias]
