@@ -146,6 +146,11 @@ def rectified_transposed_convolution(groups: int | None, stride: int) -> ops.Cus
     return _operator("rectified_transposed_convolve", shape, 3, bprop, groups, stride)
 
 
+def square_sum() -> ops.Custom:
+    """Any number of arrays -> the sum of their squares, [1]; no gradient."""
+    return _operator("square_sum", lambda *_: [1])
+
+
 def _convolved(features, kernel, stride: int = 1) -> list:
     return [features[0], kernel[0], -(-features[2] // stride), -(-features[3] // stride)]
 

@@ -7,8 +7,10 @@ An update happens only when the total and every gradient are finite. Whether it 
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 
+from models import native_operators
 from models.compiled_cell import CompiledCell
 from models.losses import current_world_size
+from utils import native_code
 
 GROWTH_STEPS = 2000  # finite steps after which a dynamic loss scale doubles
 FIRST_LOSS_SCALE = 2.0**15
@@ -46,6 +48,9 @@ class Update(nn.Cell):
         self.skipped = _counter(0, "skipped_updates", ms.int32)
         self.finite_steps = _counter(0, "finite_steps", ms.int32)
         self.map = ops.HyperMap()
+        self.is_native = native_code.in_use()
+        if self.is_native:
+            self.square_sum = native_operators.square_sum()
         world_size = current_world_size()
         self.is_parallel = world_size > 1
         if self.is_parallel:
@@ -58,7 +63,7 @@ class Update(nn.Cell):
             total = self.all_reduce(total)  # all ranks decide alike
         if self.loss_scaling:
             gradients = self.map(ops.partial(_multiply, 1 / self.scale), gradients)
-        norm = ops.sqrt(ops.addn(self.map(_square_sum, gradients)))
+        norm = ops.sqrt(self.squared_norm(gradients))
         if self.clip_grad > 0:
             gradients = self.map(ops.partial(_multiply, ops.minimum(self.clip_grad / (norm + 1e-12), 1.0)), gradients)
         if ops.isfinite(norm + total):
@@ -72,6 +77,12 @@ class Update(nn.Cell):
             if self.loss_scaling:
                 self.scale = ops.maximum(self.scale / 2, Tensor(1.0, ms.float32))
         return norm
+
+    def squared_norm(self, gradients):
+        """The sum of the squares of all numbers in `gradients`, a scalar."""
+        if self.is_native:
+            return self.square_sum(*gradients).reshape(())
+        return ops.addn(self.map(_square_sum, gradients))
 
 
 def _counter(value, name: str, dtype) -> Parameter:

@@ -3,10 +3,12 @@
 // MindSpore hands over inputs, then outputs. They run one at a time. Shapes say all that is to be said, but where an
 // operand is there only for its shape.
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <exception>
 #include <mutex>
+#include <vector>
 
 #include "convolution.h"
 #include "norm.h"
@@ -149,6 +151,32 @@ OPERATOR(transposed_gradient_of_features) {
 // gradient of the enlarged, features, kernel (for its shape) -> gradient of the kernel
 OPERATOR(transposed_gradient_of_kernel) {
   convolution::run(convolution::OF_KERNEL, transposed_sizes(in, 1, 2, 0), {in.data[0], in.data[3], in.data[1]});
+}
+
+// any number of arrays -> the sum of their squares [1]
+OPERATOR(square_sum) {
+  struct Piece {
+    const float *values;
+    int64_t count;
+  };
+  constexpr int64_t LONGEST = 16384;  // of a piece, whose sum is kept in float by many lanes
+  std::vector<Piece> pieces;
+  for (int i = 0; i < in.count - 1; ++i) {
+    const int64_t count = in.bytes(i) / sizeof(float);
+    for (int64_t start = 0; start < count; start += LONGEST) {
+      pieces.push_back({in.floats(i) + start, std::min(LONGEST, count - start)});
+    }
+  }
+  double total = 0;
+#pragma omp parallel for schedule(static) reduction(+ : total)
+  for (size_t piece = 0; piece < pieces.size(); ++piece) {
+    const float *values = pieces[piece].values;
+    float partial = 0;
+#pragma omp simd reduction(+ : partial)
+    for (int64_t i = 0; i < pieces[piece].count; ++i) partial += values[i] * values[i];
+    total += partial;
+  }
+  *in.floats(in.count - 1) = float(total);
 }
 
 // x [B, C, H, W], gamma [C], beta [C] -> normalised [B, C, H, W], mean, 1 / deviation: [B, G] of a GroupNorm, [C] of a BatchNorm

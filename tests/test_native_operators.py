@@ -139,6 +139,32 @@ def test_one_after_the_other(mode):
     assert_same_layer(Chain(), Function(theirs), inputs, mode, differentiable=5)
 
 
+class Sum(nn.Cell):
+    def __init__(self):
+        super().__init__()
+        self.square_sum = native_operators.square_sum()
+
+    def construct(self, *arrays):
+        return self.square_sum(*arrays)
+
+
+def test_the_sum_of_squares_is_exact_to_float32(mode):
+    arrays = [noise(3, 5), noise(1), noise(70_001, seed=2), noise(16384, seed=3) * 1e-3]
+    with running_in(mode):
+        found = Sum()(*map(ms.Tensor, arrays)).asnumpy()
+    exact = sum((array.astype(np.float64) ** 2).sum() for array in arrays)
+    assert found.shape == (1,)
+    assert abs(found[0] - exact) < 1e-6 * exact
+
+
+def test_one_number_that_is_not_finite_shows_in_the_sum_of_squares(mode):
+    for value in (np.nan, np.inf, 1e30):
+        array = noise(40_000)
+        array[39_999] = value
+        with running_in(mode):
+            assert not np.isfinite(Sum()(ms.Tensor(noise(3)), ms.Tensor(array)).asnumpy()[0])
+
+
 def test_a_large_mean_does_not_drown_what_varies(mode):
     """Against float64, as exact as PyTorch."""
     features = noise(2, 16, 64, 64) + 1000

@@ -10,15 +10,19 @@ from mindspore import nn
 from models import losses
 from models.accumulation import AccumulatedStep, MicroBatches
 from models.training_step import FIRST_LOSS_SCALE, TrainingStep
+from tests.parity import with_compiled_kernels
 
 RATE = 0.1
 
 
-@pytest.fixture(params=[ms.PYNATIVE_MODE, ms.GRAPH_MODE], ids=["pynative", "graph"])
-def mode(request):
+@pytest.fixture(params=["pynative", "graph", "compiled"])
+def mode(request, monkeypatch):
     before = ms.get_context("mode")
-    ms.set_context(mode=request.param)
-    yield request.param
+    if request.param == "compiled":
+        with_compiled_kernels(monkeypatch)
+    chosen = ms.PYNATIVE_MODE if request.param == "pynative" else ms.GRAPH_MODE
+    ms.set_context(mode=chosen)
+    yield chosen
     ms.set_context(mode=before)
 
 
