@@ -8,6 +8,8 @@
 #include <cstring>
 #include <exception>
 #include <mutex>
+#include <numeric>
+#include <utility>
 #include <vector>
 
 #include "convolution.h"
@@ -132,7 +134,8 @@ OPERATOR(gradients_of_both) {
   const Joined of_kernels{in, 6, 8}, of_biases{in, 7, 9};
   kernels.read();
   convolution::run_both(sizes_of_both(in, 0, 1, 2, 3),
-                        {convolution::OF_KERNEL, {in.data[0], of_kernels.memory, in.data[3], of_biases.memory, in.data[4]}},
+                        {convolution::OF_KERNEL,
+                         {in.data[0], of_kernels.memory, in.data[3], of_biases.memory, in.data[4]}},
                         {convolution::OF_IMAGE, {in.data[5], kernels.memory, in.data[3], nullptr, in.data[4]}});
   of_kernels.write();
   of_biases.write();
@@ -167,19 +170,21 @@ OPERATOR(square_sum) {
       pieces.push_back({in.floats(i) + start, std::min(LONGEST, count - start)});
     }
   }
-  double total = 0;
-#pragma omp parallel for schedule(static) reduction(+ : total)
+  std::vector<double> sums(pieces.size());
+#pragma omp parallel for schedule(static)
   for (size_t piece = 0; piece < pieces.size(); ++piece) {
     const float *values = pieces[piece].values;
     float partial = 0;
 #pragma omp simd reduction(+ : partial)
     for (int64_t i = 0; i < pieces[piece].count; ++i) partial += values[i] * values[i];
-    total += partial;
+    sums[piece] = partial;
   }
-  *in.floats(in.count - 1) = float(total);
+  // in one order, whatever the threads
+  *in.floats(in.count - 1) = float(std::accumulate(sums.begin(), sums.end(), 0.0));
 }
 
-// x [B, C, H, W], gamma [C], beta [C] -> normalised [B, C, H, W], mean, 1 / deviation: [B, G] of a GroupNorm, [C] of a BatchNorm
+// x [B, C, H, W], gamma [C], beta [C] -> normalised [B, C, H, W], mean and 1 / deviation: [B, G] of a GroupNorm, [C] of
+// a BatchNorm
 OPERATOR(normalise) {
   const norm::Input input{in.floats(0), in.floats(1), in.floats(2)};
   norm::normalise(norm_sizes(in, 4), input, false, {in.floats(4), in.floats(5)}, in.floats(3));

@@ -148,9 +148,12 @@ def test_gradients_of_every_parameter(name, kernels, witness, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kernels", ["compiled", "mindspore"])
 @pytest.mark.parametrize("name, live", [("dp", False), ("end", False), ("dp", True)])
-def test_gradients_are_as_exact_as_pytorchs(name, live, witness):
+def test_gradients_are_as_exact_as_pytorchs(name, live, kernels, witness, monkeypatch):
     """In one of a few batches: where a ReLU opens on one side only by rounding, which is chance, all of one are off."""
+    if kernels == "compiled":
+        with_compiled_kernels(monkeypatch)
     found = []
     for seed in range(BATCHES_TO_TRY):
         stage = make_stage(name, witness, live=live, seed=seed)
