@@ -9,9 +9,11 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
+from models import native_operators
 from models.convolution import add_to_channels, convolution
 from models.layer import GROUP_SIZE, BilinearBottleNeck, ConvBottleNeck, HourGlass, NearestBottleNeck, conv1x1
 from models.resnet import FEATURE_CHANNELS, ResNet50
+from utils import native_code
 from utils.atlas_maps import load_or_build_reference_map
 
 COARSEST_LEVEL = 5  # the encoder ends at stride 2**5
@@ -96,6 +98,22 @@ def warp_feature(dp_out: Tensor, feature_map: Tensor, uv_res: int) -> Tensor:
     mean = sums[:, :-1] / (count + COUNT_EPSILON)
     surface = ops.concat([mean, (count > 0).astype(mean.dtype)], 1)
     return surface.reshape(batch, uv_res, uv_res, channels + POSITION_CHANNELS).transpose(0, 3, 1, 2)
+
+
+class Warp(nn.Cell):
+    """warp_feature to `side` cells a side: (dp_out, feature_map) -> surface; compiled, in a tenth of the time."""
+
+    def __init__(self, side: int):
+        super().__init__()
+        self.side = side
+        self.is_native = native_code.in_use()
+        if self.is_native:
+            self.in_one_pass = native_operators.warp(side, POSITION_CHANNELS)
+
+    def construct(self, dp_out: Tensor, feature_map: Tensor) -> Tensor:
+        if self.is_native:
+            return self.in_one_pass(dp_out, feature_map)
+        return warp_feature(dp_out, feature_map, self.side)
 
 
 def make_fc_head(code_channels: int, out_channels: int) -> nn.SequentialCell:
@@ -183,6 +201,7 @@ class UVNet(nn.Cell):
         super().__init__()
         self.warps = warps
         self.warp_res = ATLAS_LEVEL_SIZE >> warp_lv
+        self.warp = Warp(self.warp_res)
         uv_level = {ATLAS_LEVEL_SIZE >> level: level for level in range(2)}[uv_res]
         base = int(256 * width)
         final = int(uv_channels * width)
@@ -207,7 +226,7 @@ class UVNet(nn.Cell):
 
     def construct(self, dp_out: Tensor, dp_feature: Tensor, codes: Tensor):
         batch = codes.shape[0]
-        surface = warp_feature(dp_out, dp_feature, self.warp_res)
+        surface = self.warp(dp_out, dp_feature)
         if not self.warps:
             surface = ops.zeros_like(surface)
         reference_map = ops.tile(self.reference_map, (batch, 1, 1, 1))

@@ -146,6 +146,19 @@ def rectified_transposed_convolution(groups: int | None, stride: int) -> ops.Cus
     return _operator("rectified_transposed_convolve", shape, 3, bprop, groups, stride)
 
 
+def warp(side: int, position_channels: int) -> ops.Custom:
+    """models.dense_cnn.warp_feature: (dp_out [B, 3, h, w], features [B, C, h, w]) -> [B, C + 3, side, side]."""
+    of_features = _operator("warp_gradient", lambda dp_out, features, g: features)
+
+    def shape(dp_out, features):
+        return [features[0], features[1] + position_channels, side, side]
+
+    def bprop(dp_out, features, output, gradient):
+        return ops.zeros_like(dp_out), of_features(dp_out, features, gradient)
+
+    return _operator("warp_to_surface", shape, 1, bprop, side)
+
+
 def square_sum() -> ops.Custom:
     """Any number of arrays -> the sum of their squares, [1]; no gradient."""
     return _operator("square_sum", lambda *_: [1])

@@ -1,4 +1,4 @@
-// The custom operators of MindSpore on a CPU: from its interface to convolution.h and norm.h.
+// The custom operators of MindSpore on a CPU: from its interface to convolution.h, norm.h and warp.h.
 //
 // MindSpore hands over inputs, then outputs. They run one at a time. Shapes say all that is to be said, but where an
 // operand is there only for its shape.
@@ -14,6 +14,7 @@
 
 #include "convolution.h"
 #include "norm.h"
+#include "warp.h"
 #include "workspace.h"
 
 using convolution::Shape;
@@ -154,6 +155,20 @@ OPERATOR(transposed_gradient_of_features) {
 // gradient of the enlarged, features, kernel (for its shape) -> gradient of the kernel
 OPERATOR(transposed_gradient_of_kernel) {
   convolution::run(convolution::OF_KERNEL, transposed_sizes(in, 1, 2, 0), {in.data[0], in.data[3], in.data[1]});
+}
+
+// IUV image [B, 3, H, W], features [B, C, H, W] -> surface [B, C + 3, R, R]
+OPERATOR(warp_to_surface) {
+  const int64_t *features = in.shapes[1];
+  warp::forward({features[0], features[1], features[2], features[3], in.shapes[2][2]}, in.floats(0), in.floats(1),
+                in.floats(2));
+}
+
+// IUV image, features (for their shape), gradient of the surface -> gradient of the features
+OPERATOR(warp_gradient) {
+  const int64_t *features = in.shapes[1];
+  warp::backward({features[0], features[1], features[2], features[3], in.shapes[2][2]}, in.floats(0), in.floats(2),
+                 in.floats(3));
 }
 
 // any number of arrays -> the sum of their squares [1]

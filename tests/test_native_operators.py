@@ -10,6 +10,7 @@ from mindspore import nn
 
 from models import native_operators
 from models.convolution import Conv2d
+from models.dense_cnn import Warp, warp_feature
 from models.group_norm import GroupNorm
 from tests.parity import assert_gradients_close, assert_same_layer, running_in, with_compiled_kernels
 from tests.test_parity_blocks import Function, FunctionCell, noise
@@ -137,6 +138,29 @@ def test_one_after_the_other(mode):
 
     inputs = [noise(2, 8, 12, 10), noise(8, seed=2), noise(8, seed=3), noise(8, 8, 3, 3, seed=4), noise(8, seed=5)]
     assert_same_layer(Chain(), Function(theirs), inputs, mode, differentiable=5)
+
+
+@pytest.mark.parametrize("height, width", [(8, 6), (1, 5)])
+def test_pixels_go_to_the_cells_of_warp_feature(height, width, mode):
+    """Whatever (u, v) and mask are: halves, outside of [0, 1], on the threshold."""
+    rng = np.random.default_rng(6)
+    iuv = rng.uniform(-0.3, 1.3, (3, 3, height, width)).astype(np.float32)
+    iuv[0, 1:] = rng.integers(0, 65, (2, height, width)) / 32  # with 17 cells a side: half of them between two
+    iuv[1, 0] = 0.5
+    iuv[2, 0, 0, :3] = np.nan
+    features = noise(3, 4, height, width)
+    with running_in(mode):
+        found = Warp(17)(ms.Tensor(iuv), ms.Tensor(features)).asnumpy()
+    expected = warp_feature(ms.Tensor(iuv), ms.Tensor(features), 17).asnumpy()
+    np.testing.assert_array_equal(found[:, -1], expected[:, -1])
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_the_iuv_image_gets_no_gradient(mode):
+    iuv, features = noise(1, 3, 6, 6), noise(1, 2, 6, 6)
+    with running_in(mode):
+        gradient = ms.grad(Warp(9), 0)(ms.Tensor(iuv), ms.Tensor(features)).asnumpy()
+    assert gradient.shape == iuv.shape and not gradient.any()
 
 
 class Sum(nn.Cell):

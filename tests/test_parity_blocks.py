@@ -154,11 +154,6 @@ def test_grid_sampling(mode):
     assert_same_layer(FunctionCell(grid_sample), theirs, [noise(2, 3, 9, 8), grid], mode, differentiable=2)
 
 
-class Warp(nn.Cell):
-    def construct(self, dp_out, features):
-        return dense_cnn.warp_feature(dp_out, features, 64)
-
-
 def dp_image(batch: int, height: int, width: int, share: float) -> np.ndarray:
     """(mask, u, v) [B, 3, h, w] away from the places where rounding could go either way."""
     rng = np.random.default_rng(5)
@@ -172,4 +167,4 @@ def dp_image(batch: int, height: int, width: int, share: float) -> np.ndarray:
 def test_warp(share, mode):
     theirs = Function(lambda dp_out, features: surface.warp_feature(dp_out, features, 64))
     inputs = [dp_image(3, 14, 16, share), noise(3, 8, 14, 16)]
-    assert_same_layer(Warp(), theirs, inputs, mode)
+    assert_same_layer(dense_cnn.Warp(64), theirs, inputs, mode)
