@@ -4,111 +4,20 @@
 
 #include "convolution.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <array>
 #include <map>
-#include <mutex>
-#include <stdexcept>
-#include <string>
+#include <utility>
 #include <vector>
 
+#include "layout.h"
 #include "onednn.h"
 #include "workspace.h"
 
 namespace convolution {
 namespace {
 
-void check(int status, const char *what) {
-  if (status != 0) throw std::runtime_error("oneDNN, " + std::string(what) + ": status " + std::to_string(status));
-}
-
-struct OpenMPThreads : onednn::Threadpool {
-  int get_num_threads() const override { return omp_get_max_threads(); }
-  bool get_in_parallel() const override { return omp_in_parallel(); }
-  void parallel_for(int count, const std::function<void(int, int)> &work) override {
-#pragma omp parallel for schedule(static, 1) if (count > 1)
-    for (int i = 0; i < count; ++i) work(i, count);
-  }
-  uint64_t get_flags() const override { return 0; }
-  void wait() override {}
-};
-
-struct Processor {
-  OpenMPThreads threads;
-  dnnl_engine_t engine;
-  dnnl_stream_t stream;
-  dnnl_primitive_attr_t attributes;
-  Processor() {
-    check(dnnl_primitive_attr_create(&attributes), "attributes");
-    check(dnnl_primitive_attr_set_scratchpad_mode(attributes, onednn::CALLERS_SCRATCHPAD), "attributes");
-    check(dnnl_engine_create(&engine, onednn::CPU, 0), "engine");
-    check(dnnl_threadpool_interop_stream_create(&stream, engine, &threads), "stream");
-  }
-};
-
-Processor &processor() {
-  static Processor instance;
-  return instance;
-}
-
-// A description of memory, of the layout that oneDNN likes or of the plain one.
-class Layout {
- public:
-  static Layout any(const Shape &shape) {
-    Layout layout;
-    check(dnnl_memory_desc_create_with_tag(&layout.desc_, int(shape.size()), Dims(shape).values, onednn::FLOAT32,
-                                           onednn::ANY_LAYOUT), "layout");
-    return layout;
-  }
-  // is_swapped: the first two axes lie in memory in the other order.
-  static Layout plain(Shape shape, bool is_swapped = false) {
-    if (is_swapped) std::swap(shape[0], shape[1]);
-    Shape strides(shape.size(), 1);
-    for (size_t i = shape.size() - 1; i > 0; --i) strides[i - 1] = strides[i] * shape[i];
-    if (is_swapped) {
-      std::swap(shape[0], shape[1]);
-      std::swap(strides[0], strides[1]);
-    }
-    Layout layout;
-    check(dnnl_memory_desc_create_with_strides(&layout.desc_, int(shape.size()), Dims(shape).values, onednn::FLOAT32,
-                                               Dims(strides).values), "layout");
-    return layout;
-  }
-  // Channels `first` to `last` of images in the layout `all`.
-  static Layout channels(const_dnnl_memory_desc_t all, Shape shape, int64_t first, int64_t last) {
-    Shape offsets(shape.size(), 0);
-    offsets[1] = first;
-    shape[1] = last - first;
-    Layout layout;
-    check(dnnl_memory_desc_create_submemory(&layout.desc_, all, Dims(shape).values, Dims(offsets).values), "channels");
-    return layout;
-  }
-  Layout(Layout &&other) noexcept { std::swap(desc_, other.desc_); }
-  ~Layout() { if (desc_) dnnl_memory_desc_destroy(desc_); }
-  operator const_dnnl_memory_desc_t() const { return desc_; }
-
- private:
-  struct Dims {
-    dnnl_dims_t values = {};
-    explicit Dims(const Shape &shape) { std::copy(shape.begin(), shape.end(), values); }
-  };
-  Layout() = default;
-  dnnl_memory_desc_t desc_ = nullptr;
-};
-
-dnnl_primitive_t make_primitive(dnnl_primitive_desc_t desc) {
-  dnnl_primitive_t primitive;
-  check(dnnl_primitive_create(&primitive, desc), "primitive");
-  return primitive;
-}
-
-dnnl_memory_t make_memory(const_dnnl_memory_desc_t layout) {
-  dnnl_memory_t memory;
-  check(dnnl_memory_create(&memory, layout, processor().engine, nullptr), "memory");
-  return memory;
-}
+using onednn::check, onednn::Layout, onednn::make_memory, onednn::make_primitive, onednn::processor;
 
 // A caller's memory, and how it comes from or to a copy in another layout.
 struct Part {

@@ -1,4 +1,4 @@
-// The part of oneDNN's C interface that convolution.cc uses. MindSpore's wheel carries the library (3.10, with
+// The part of oneDNN's C interface that layout.h and convolution.cc use. MindSpore's wheel carries the library (3.10, with
 // threads from its caller) without its headers. Names, order and numbers are oneDNN's and hold for all of version 3.
 #pragma once
 

@@ -39,15 +39,6 @@ def test_the_transposed_convolution(mode):
     assert_same_layer(ours, theirs, [noise(2, 5, 4, 3), noise(6, 5, 4, 4, seed=2)], mode, differentiable=2)
 
 
-class Two1x1(nn.Cell):
-    def __init__(self):
-        super().__init__()
-        self.operator = native_operators.two_convolutions()
-
-    def construct(self, *inputs):
-        return self.operator(*inputs)
-
-
 @pytest.mark.parametrize("channels", [(16, 5), (32, 64)])
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_two_convolutions_of_the_same_features(kernel, channels, mode):
@@ -60,7 +51,8 @@ def test_two_convolutions_of_the_same_features(kernel, channels, mode):
     inputs = [noise(2, 7, 6, 5)]
     for count in channels:
         inputs += [noise(count, 7, kernel, kernel, seed=count), noise(count, seed=count + 1)]
-    assert_same_layer(Two1x1(), Function(theirs), inputs, mode, differentiable=5)
+    ours = FunctionCell(native_operators.two_convolutions())
+    assert_same_layer(ours, Function(theirs), inputs, mode, differentiable=5)
 
 
 @pytest.mark.parametrize("groups, channels", [(1, 5), (3, 6), (6, 6)])
@@ -163,19 +155,10 @@ def test_the_iuv_image_gets_no_gradient(mode):
     assert gradient.shape == iuv.shape and not gradient.any()
 
 
-class Sum(nn.Cell):
-    def __init__(self):
-        super().__init__()
-        self.square_sum = native_operators.square_sum()
-
-    def construct(self, *arrays):
-        return self.square_sum(*arrays)
-
-
 def test_the_sum_of_squares_is_exact_to_float32(mode):
     arrays = [noise(3, 5), noise(1), noise(70_001, seed=2), noise(16384, seed=3) * 1e-3]
     with running_in(mode):
-        found = Sum()(*map(ms.Tensor, arrays)).asnumpy()
+        found = FunctionCell(native_operators.square_sum())(*map(ms.Tensor, arrays)).asnumpy()
     exact = sum((array.astype(np.float64) ** 2).sum() for array in arrays)
     assert found.shape == (1,)
     assert abs(found[0] - exact) < 1e-6 * exact
@@ -186,7 +169,8 @@ def test_one_number_that_is_not_finite_shows_in_the_sum_of_squares(mode):
         array = noise(40_000)
         array[39_999] = value
         with running_in(mode):
-            assert not np.isfinite(Sum()(ms.Tensor(noise(3)), ms.Tensor(array)).asnumpy()[0])
+            found = FunctionCell(native_operators.square_sum())(ms.Tensor(noise(3)), ms.Tensor(array))
+            assert not np.isfinite(found.asnumpy()[0])
 
 
 def test_a_large_mean_does_not_drown_what_varies(mode):
