@@ -36,15 +36,15 @@ SIDE = 3072  # of the matrices
 FORWARD_PASSES = {"dp": 3, "end": 3, "infer": 1}
 
 
-def _of_convolution(features, weight, output) -> int:
-    return output.size * math.prod(weight.shape[1:])
+def _of_convolution(features, kernel, output) -> int:
+    return output.size * math.prod(kernel.shape[1:])
 
 
-def _of_transposed(features, weight, output) -> int:
-    return features.size * math.prod(weight.shape[1:])
+def _of_transposed(features, kernel, _output) -> int:
+    return features.size * math.prod(kernel.shape[1:])
 
 
-def _of_transposed_swapped(features, kernel, output) -> int:
+def _of_transposed_swapped(features, kernel, _output) -> int:
     return features.size * kernel.shape[0] * math.prod(kernel.shape[2:])
 
 
@@ -52,14 +52,18 @@ def _of_product(left, right, output) -> int:
     return output.size * left.shape[-1]  # none of ours transposes its left matrix
 
 
+# name -> count from (inputs, output)
 COUNTS = {
-    "Conv2D": _of_convolution,
-    "Conv2DTranspose": _of_transposed,
-    "MatMul": _of_product,
-    "BatchMatMul": _of_product,
+    "Conv2D": lambda inputs, output: _of_convolution(*inputs[:2], output),
+    "Conv2DTranspose": lambda inputs, output: _of_transposed(*inputs[:2], output),
+    "MatMul": lambda inputs, output: _of_product(*inputs[:2], output),
+    "BatchMatMul": lambda inputs, output: _of_product(*inputs[:2], output),
     # of native/
-    "convolve": _of_convolution,
-    "transposed_convolve": _of_transposed_swapped,
+    "convolve": lambda inputs, output: _of_convolution(*inputs[:2], output),
+    "convolve_twice": lambda inputs, outputs: sum(map(_of_convolution, inputs[:1] * 2, inputs[1::2], outputs)),
+    "transposed_convolve": lambda inputs, output: _of_transposed_swapped(*inputs[:2], output),
+    "rectified_convolve": lambda inputs, outputs: _of_convolution(inputs[0], inputs[3], outputs[0]),
+    "rectified_transposed_convolve": lambda inputs, outputs: _of_transposed_swapped(inputs[0], inputs[3], outputs[0]),
 }
 
 
@@ -72,7 +76,7 @@ def multiply_adds(run: Callable) -> int:
             output = original(primitive, *inputs)
             name = primitive.func.rpartition(":")[2] if primitive.name == "Custom" else primitive.name
             if name in COUNTS:
-                counted.append(COUNTS[name](*inputs[:2], output))
+                counted.append(COUNTS[name](inputs, output))
             return output
 
         return counting

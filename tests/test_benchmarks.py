@@ -30,6 +30,14 @@ def test_the_products_of_convolutions_are_counted(monkeypatch):
     assert multiply_adds(lambda: convolve(image, kernel, ops.zeros(5))) == 2 * 4 * 4 * 5 * 3 * 9
     enlarge = native_operators.transposed_convolution(stride=2)
     assert multiply_adds(lambda: enlarge(image, ops.zeros((5, 3, 4, 4)))) == 2 * 8 * 8 * 3 * 5 * 16
+    both = native_operators.two_convolutions()
+    kernels = (ops.zeros((16, 3, 1, 1)), ops.zeros(16), ops.zeros((5, 3, 1, 1)), ops.zeros(5))
+    assert multiply_adds(lambda: both(image, *kernels)) == 2 * 8 * 8 * 3 * (16 + 5)
+    norm = (ops.ones(3), ops.zeros(3))
+    rectified = native_operators.rectified_convolution(groups=3, stride=2)
+    assert multiply_adds(lambda: rectified(image, *norm, kernel, ops.zeros(5))) == 2 * 4 * 4 * 5 * 3 * 9
+    rectified = native_operators.rectified_transposed_convolution(groups=3, stride=2)
+    assert multiply_adds(lambda: rectified(image, *norm, ops.zeros((5, 3, 4, 4)))) == 2 * 8 * 8 * 3 * 5 * 16
 
 
 def test_pauses_between_records_are_no_training():
