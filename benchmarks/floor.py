@@ -61,7 +61,6 @@ COUNTS = {
     # of native/
     "convolve": lambda inputs, output: _of_convolution(*inputs[:2], output),
     "convolve_twice": lambda inputs, outputs: sum(map(_of_convolution, inputs[:1] * 2, inputs[1::2], outputs)),
-    "transposed_convolve": lambda inputs, output: _of_transposed_swapped(*inputs[:2], output),
     "rectified_convolve": lambda inputs, outputs: _of_convolution(inputs[0], inputs[3], outputs[0]),
     "rectified_transposed_convolve": lambda inputs, outputs: _of_transposed_swapped(inputs[0], inputs[3], outputs[0]),
 }

@@ -6,7 +6,7 @@ from utils.memory import return_freed_memory
 
 
 class CompiledCell(nn.Cell):
-    """A cell that gives back what compiling it needed: a tenth of the memory of a training step."""
+    """A cell that gives the memory that compiling it has freed back to the system."""
 
     def compile(self, *args, **kwargs):
         """As nn.Cell.compile, which a call does in GRAPH mode."""

@@ -101,7 +101,7 @@ def warp_feature(dp_out: Tensor, feature_map: Tensor, uv_res: int) -> Tensor:
 
 
 class Warp(nn.Cell):
-    """warp_feature to `side` cells a side: (dp_out, feature_map) -> surface; compiled, in a tenth of the time."""
+    """warp_feature to `side` cells a side: (dp_out, feature_map) -> surface; compiled where that is in use."""
 
     def __init__(self, side: int):
         super().__init__()

@@ -61,24 +61,7 @@ def two_convolutions() -> ops.Custom:
     return _operator("convolve_twice", shape, 2, bprop)
 
 
-def transposed_convolution(stride: int) -> ops.Custom:
-    """(features [B, C, H, W], kernel [C', C, k, k]) -> [B, C', stride * H, stride * W].
-
-    The kernel's first axis is that of the output, as a convolution's; MindSpore and PyTorch have it second.
-    """
-    of_features = _operator("transposed_gradient_of_features", lambda g, kernel, x: x)
-    of_kernel = _operator("transposed_gradient_of_kernel", lambda g, x, kernel: kernel)
-
-    def shape(features, kernel):
-        return _enlarged(features, kernel, stride)
-
-    def bprop(features, kernel, output, gradient):
-        return of_features(gradient, kernel, features), of_kernel(gradient, features, kernel)
-
-    return _operator("transposed_convolve", shape, 1, bprop, stride)
-
-
-def norm(groups: int | None) -> ops.Custom:
+def norm(groups: int) -> ops.Custom:
     """(features [B, C, H, W], gamma [C], beta [C]) -> normalised, mean, 1 / deviation."""
     of_inputs = _operator("norm_gradient", lambda x, gamma, *_: (x, gamma, gamma), 3)
 
@@ -129,8 +112,11 @@ def rectified_convolution(groups: int | None, stride: int = 1, has_bias: bool = 
     return _operator("rectified_convolve", shape, 3, bprop_with_bias if has_bias else bprop, *settings)
 
 
-def rectified_transposed_convolution(groups: int | None, stride: int) -> ops.Custom:
-    """The same with a transposed convolution: kernel [C', C, k, k], no bias -> [B, C', stride * H, stride * W]."""
+def rectified_transposed_convolution(groups: int, stride: int) -> ops.Custom:
+    """The same with a transposed convolution: kernel [C', C, k, k], no bias -> [B, C', stride * H, stride * W].
+
+    The kernel's first axis is that of the output, as a convolution's; MindSpore and PyTorch have it second.
+    """
     of_inputs = _operator(
         "rectified_transposed_gradients",
         lambda x, gamma, beta, mean, deviation, kernel, g: (x, gamma, beta, kernel),

@@ -5,7 +5,6 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 from mindspore.ops import ResizeNearestNeighborV2
 
-from models import native_operators
 from models.convolution import convolution
 from models.winograd import FewProducts
 from utils import native_code
@@ -69,11 +68,7 @@ class NearestConv3x3(nn.Cell):
         self.out_channels = out_channels
         self.is_native = native_code.in_use()
         self.convolve = convolution(out_channels, 3)
-        self.transposed_convolution = (
-            native_operators.transposed_convolution(stride=2)
-            if self.is_native
-            else ops.Conv2DTranspose(out_channels, 4, pad_mode="pad", pad=(1, 1, 1, 1), stride=2)
-        )
+        self.transposed_convolution = ops.Conv2DTranspose(out_channels, 4, pad_mode="pad", pad=(1, 1, 1, 1), stride=2)
         self.nearest = NearestUpsample2()
         self.few_products = FewProducts(enlarges=True)
         self.add_bias = ops.BiasAdd()
@@ -83,10 +78,9 @@ class NearestConv3x3(nn.Cell):
         batch, channels, height, width = features.shape
         if not self.training and self.few_products.pays(channels, height, width):
             return self.add_bias(self.few_products(features, weight), bias)
-        if not self.is_worthwhile(features):
+        # compiled, models.layer has the norm before it in the same operator, with the kernels of `summed`
+        if self.is_native or not self.is_worthwhile(features):
             return self.add_bias(self.convolve(self.nearest(features), weight), bias)
-        if self.is_native:
-            return self.add_bias(self.transposed_convolution(features, self.summed(weight)), bias)
         kernels = ops.matmul(weight.transpose(1, 0, 2, 3).reshape(-1, 9), self.sums)
         kernels = kernels.reshape(channels, self.out_channels, 4, 4)
         size = (batch, self.out_channels, 2 * height, 2 * width)

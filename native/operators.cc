@@ -142,21 +142,6 @@ OPERATOR(gradients_of_both) {
   of_biases.write();
 }
 
-// features, kernel -> enlarged
-OPERATOR(transposed_convolve) {
-  convolution::run(convolution::OF_IMAGE, transposed_sizes(in, 0, 1, 2), {in.data[2], in.data[1], in.data[0]});
-}
-
-// gradient of the enlarged, kernel, features (for their shape) -> gradient of the features
-OPERATOR(transposed_gradient_of_features) {
-  convolution::run(convolution::FORWARD, transposed_sizes(in, 2, 1, 0), {in.data[0], in.data[1], in.data[3]});
-}
-
-// gradient of the enlarged, features, kernel (for its shape) -> gradient of the kernel
-OPERATOR(transposed_gradient_of_kernel) {
-  convolution::run(convolution::OF_KERNEL, transposed_sizes(in, 1, 2, 0), {in.data[0], in.data[3], in.data[1]});
-}
-
 // IUV image [B, 3, H, W], features [B, C, H, W] -> surface [B, C + 3, R, R]
 OPERATOR(warp_to_surface) {
   const int64_t *features = in.shapes[1];
@@ -209,7 +194,7 @@ OPERATOR(normalise) {
 OPERATOR(norm_gradient) {
   const norm::Input input{in.floats(0), in.floats(1), nullptr};
   norm::gradients(norm_sizes(in, 2), input, {in.floats(2), in.floats(3)}, in.floats(4), nullptr,
-                        {in.floats(5), in.floats(6), in.floats(7)});
+                  {in.floats(5), in.floats(6), in.floats(7)});
 }
 
 // x, gamma, beta, skip -> rectified sum of the normalised x and skip, mean, 1 / deviation
@@ -222,7 +207,7 @@ OPERATOR(residual_norm) {
 OPERATOR(residual_norm_gradient) {
   const norm::Input input{in.floats(0), in.floats(1), nullptr};
   norm::gradients(norm_sizes(in, 2), input, {in.floats(2), in.floats(3)}, in.floats(4), in.floats(5),
-                       {in.floats(6), in.floats(7), in.floats(8), in.floats(9)});
+                  {in.floats(6), in.floats(7), in.floats(8), in.floats(9)});
 }
 
 // x, gamma, beta, kernel[, bias] -> convolution of the normalised and rectified x, mean, 1 / deviation

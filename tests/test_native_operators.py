@@ -8,11 +8,13 @@ import pytest
 import torch
 from mindspore import nn
 
-from models import native_operators
+from models import layer, native_operators, resnet
 from models.convolution import Conv2d
 from models.dense_cnn import Warp, warp_feature
 from models.group_norm import GroupNorm
+from pretrained_model_convert import resnet_pth
 from tests.parity import assert_gradients_close, assert_same_layer, running_in, with_compiled_kernels
+from tests.reference import networks
 from tests.test_parity_blocks import Function, FunctionCell, noise
 
 torch.set_num_threads(1)
@@ -31,12 +33,6 @@ def test_a_layer(kernel, stride, size, has_bias, mode):
     ours = Conv2d(5, 18, kernel, stride, has_bias=has_bias)
     theirs = torch.nn.Conv2d(5, 18, kernel, stride, kernel // 2, bias=has_bias)
     assert_same_layer(ours, theirs, [noise(3, 5, *size)], mode)
-
-
-def test_the_transposed_convolution(mode):
-    theirs = Function(lambda x, w: torch.nn.functional.conv_transpose2d(x, w.transpose(0, 1), stride=2, padding=1))
-    ours = FunctionCell(native_operators.transposed_convolution(stride=2))
-    assert_same_layer(ours, theirs, [noise(2, 5, 4, 3), noise(6, 5, 4, 4, seed=2)], mode, differentiable=2)
 
 
 @pytest.mark.parametrize("channels", [(16, 5), (32, 64)])
@@ -171,6 +167,18 @@ def test_one_number_that_is_not_finite_shows_in_the_sum_of_squares(mode):
         with running_in(mode):
             found = FunctionCell(native_operators.square_sum())(ms.Tensor(noise(3)), ms.Tensor(array))
             assert not np.isfinite(found.asnumpy()[0])
+
+
+@pytest.mark.parametrize("in_channels", [64, 24])  # the skip as it is, and projected
+def test_a_block_of_the_decoder(in_channels, mode):
+    ours, theirs = layer.ConvBottleNeck(in_channels, 64), networks.ConvBottleNeck(in_channels, 64, "GN")
+    assert_same_layer(ours, theirs, [noise(2, in_channels, 6, 5)], mode)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_block_of_the_encoder_and_its_running_statistics(stride, mode):
+    ours, theirs = resnet.Bottleneck(24, 16, stride), resnet_pth.Bottleneck(24, 16, stride)
+    assert_same_layer(ours, theirs, [noise(2, 24, 6, 8)], mode)
 
 
 def test_a_large_mean_does_not_drown_what_varies(mode):
