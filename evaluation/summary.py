@@ -52,7 +52,8 @@ def print_summary(path: Path, dataset: str, results: dict, lsp: dict | None) -> 
         remarks = [NOTES[name]] if name in NOTES else []
         if f"mean_mesh_{name}" in results:
             remarks.insert(0, f"mean training mesh: {mean(results[f'mean_mesh_{name}']):.{decimals}f}{unit}")
-        value = f"{title}: {mean(results[name]):.{decimals}f}{unit}"
+        found = mean(results[name])
+        value = f"{title}: not known" if np.isnan(found) else f"{title}: {found:.{decimals}f}{unit}"
         print(f"{value}   ({'; '.join(remarks)})" if remarks else value)
     for name, title in (("joint_errors", "joint"), ("part_errors", "body part")):
         for line in two_columns(title, _named_means(results, name)):

@@ -216,6 +216,16 @@ def test_the_port_s_figure_stands_beside_the_shape_error_with_its_name(capsys):
     assert "comparison only" in line
 
 
+def test_what_no_image_has_is_said_to_be_unknown(capsys):
+    """As the error of (u, v) where a network finds no body."""
+    results = results_of()
+    results["uv_error"] = np.full_like(results["uv_error"], np.nan)
+    summary.print_summary("dmr_1.ckpt", "up-3d", results, None)
+    printed = capsys.readouterr().out
+    assert "Mean UV error: not known" in printed
+    assert "nan" not in printed
+
+
 def test_a_table_keeps_the_order_of_checkpoints_and_picks_none(capsys):
     first, second = results_of(), results_of()
     second["shape_error"] = second["shape_error"] - 1
