@@ -1,14 +1,15 @@
-"""MindSpore's compile cache for the step of a stage, with a folder for every graph that differs from another.
+"""MindSpore's compile cache for the first step of a stage, with a folder for all graphs that differ from others.
 
 Before MindSpore takes a graph from its cache it compares source files only. But options, body and atlas are constants
 inside a graph, and graphs are told apart by the order in which a process compiles them: in one folder, one graph
-would be taken for another. Here the folder's name is a fingerprint of everything that a graph is made of. MindSpore
-reads the name of the folder once in a process, which therefore can cache one step only.
+would be taken for another. Here the folder's name is a fingerprint of everything that the graphs of a step are made
+of. MindSpore reads the name of the folder once in a process, which therefore can cache one step only.
 """
 
 import contextlib
 import hashlib
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import mindspore as ms
@@ -25,18 +26,20 @@ SOURCES = ("models", "training", "utils")
 # of the attributes that every cell has, those that shape its graph; the others count instances and runs
 OF_EVERY_CELL = ("_cells", "_params", "training", "requires_grad", "mixed_precision_type", "_amp_level")
 OWN_PACKAGES = ("models", "utils")
+Cells = nn.Cell | Sequence[nn.Cell]
 _used: Path | None = None  # the folder that MindSpore remembers
 
 
 @contextlib.contextmanager
-def compile_cache(folder: str | Path, step: nn.Cell, inputs, rank: int = 0, world_size: int = 1):
-    """While the block compiles `step` for `inputs`, MindSpore reads and writes the step's cache below `folder`.
+def compile_cache(folder: str | Path, cells: Cells, inputs, rank: int = 0, world_size: int = 1):
+    """While the block compiles `cells` for `inputs`, MindSpore reads and writes their graphs below `folder`.
 
-    A graph counts as kept once a block has ended; what a killed process left is removed. Where another process is at
+    cells: one cell, or several in the order in which the block calls them first; `inputs` are the block's.
+    Graphs count as kept once a block has ended; what a killed process left is removed. Where another process is at
     it, the block compiles as without a cache. RuntimeError where this process has used another folder before.
     """
     global _used
-    place = Path(folder).resolve() / fingerprint(step, inputs, world_size) / f"rank{rank}"
+    place = Path(folder).resolve() / fingerprint(cells, inputs, world_size) / f"rank{rank}"
     if _used not in (None, place):
         raise RuntimeError(f"this process has a compile cache already: {_used}")
     lock, graph, complete = FolderLock(place), place / "graph", place / "complete"
@@ -55,7 +58,7 @@ def compile_cache(folder: str | Path, step: nn.Cell, inputs, rank: int = 0, worl
         lock.release()
 
 
-def fingerprint(step: nn.Cell, inputs, world_size: int = 1) -> str:
+def fingerprint(cells: Cells, inputs, world_size: int = 1) -> str:
     """64 hex digits that change with the code, the cells and their constants, the shapes of `inputs` and the device."""
     walk = _Walk()
     walk.add([ms.__version__, ms.get_context("device_target"), ms.get_context("mode"), world_size])
@@ -63,7 +66,7 @@ def fingerprint(step: nn.Cell, inputs, world_size: int = 1) -> str:
         for path in sorted((REPOSITORY / folder).rglob("*.py")):
             walk.add([str(path.relative_to(REPOSITORY)), path.read_bytes()])
     walk.add(_kinds(inputs))
-    walk.add(step)
+    walk.add(cells)
     return walk.digest.hexdigest()
 
 

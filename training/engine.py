@@ -228,20 +228,21 @@ class StageLoop:
     def _step(self, batch: dict, rate: float) -> dict:
         """One update; the losses by name."""
         self.cell.optimizer.learning_rate.set_data(ms.Tensor(rate, ms.float32))
-        inputs = self.feed(batch)
-        with self._cache(inputs):
-            outputs = self.run_step(*inputs)
+        with self._cache(batch):
+            outputs = self.run_step(*self.feed(batch))
         names = ("total", *self.cell.network.loss_names)
         return {name: float(value.asnumpy()) for name, value in zip(names, outputs, strict=True)}
 
-    def _cache(self, inputs):
-        """Where the first step, which compiles, finds and leaves its graph: the last stage's, as a process has one."""
+    def _cache(self, batch: dict):
+        """Where the first step, which compiles, finds and leaves its graphs: the last stage's, as a process has one."""
         is_last = self.stage.name == ("dp" if self.options.stage == "dp" else "end")
         if self.compiled or not is_last or not self.options.compile_cache:
             return nullcontext()
         self.compiled = True
         ranks = self.training.ranks
-        return compile_cache(self.options.compile_cache, self.cell, inputs, ranks.rank, ranks.size)
+        cells = (*self.feed.cells, self.cell)
+        inputs = [column for column in batch.values() if isinstance(column, ms.Tensor)]
+        return compile_cache(self.options.compile_cache, cells, inputs, ranks.rank, ranks.size)
 
     def _after(self, step: int, batch: dict) -> None:
         """What happens every so many steps: pictures, validation, weights, saved states, and the end asked for."""

@@ -24,6 +24,12 @@ class BatchFeed:
         if self.needs_mesh:
             self.ground_truth = GroundTruth(options.uv_res, options.uv_type, is_gendered(options.dataset))
 
+    @property
+    def cells(self) -> list:
+        """What it computes with, in the order of their first call."""
+        found = [self.ground_truth] if self.needs_mesh else []
+        return [*found, self.features.cnet] if self.features else found
+
     def __call__(self, batch: dict) -> list:
         if self.needs_mesh:
             computed = self.ground_truth(*(batch[name] for name in self.PARAMETERS))

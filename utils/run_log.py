@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import cv2
-from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 from utils.files import make_folder, write_png, write_text
@@ -27,7 +26,7 @@ class RunLog:
         self.folder = Path(options.log_dir) / options.name
         self.log_freq = options.log_freq
         self.is_main = is_main
-        self.board: SummaryWriter | None = None
+        self._board = None  # a writer of TensorBoard files, opened with the first thing to write
 
     def __enter__(self):
         if self.is_main:
@@ -41,9 +40,9 @@ class RunLog:
             self._close_board()
 
     def _close_board(self) -> None:
-        if self.board is not None:
-            self.board.close()
-            self.board = None
+        if self._board is not None:
+            self._board.close()
+            self._board = None
 
     def start_stage(self, stage: str, step: int, later: tuple[str, ...] = ()) -> None:
         """Begin stage `stage` after `step` steps of it; what a run before wrote of later steps does not count.
@@ -53,13 +52,22 @@ class RunLog:
         if not self.is_main:
             return
         self._close_board()
-        self.board = SummaryWriter(
-            str(make_folder(self.folder / stage)),
-            purge_step=step + 1 if step else None,
-            filename_suffix=f".{time.time_ns()}",  # two starts within a second would share a name
-        )
+        self.stage_folder, self.first_step = make_folder(self.folder / stage), step
         if step:
             self._rewind(stage, step, later)
+
+    @property
+    def board(self):
+        """The writer of the stage's TensorBoard files."""
+        if self._board is None:
+            from tensorboardX import SummaryWriter  # takes PyTorch along where it is installed: not before the first step
+
+            self._board = SummaryWriter(
+                str(self.stage_folder),
+                purge_step=self.first_step + 1 if self.first_step else None,
+                filename_suffix=f".{time.time_ns()}",  # two starts within a second would share a name
+            )
+        return self._board
 
     def _rewind(self, stage: str, step: int, later: tuple[str, ...]) -> None:
         """Take lines at the end of metrics.jsonl that are of later steps of this stage, or of later stages, away."""
@@ -84,7 +92,7 @@ class RunLog:
 
     def scalars(self, group: str, values: dict, step: int) -> None:
         """Curves group/name in TensorBoard; values: name -> number."""
-        if self.board is not None:
+        if self.is_main:
             for name, value in values.items():
                 if math.isfinite(value):  # the writer complains in the terminal of others
                     self.board.add_scalar(f"{group}/{name}", value, step)
@@ -92,7 +100,7 @@ class RunLog:
 
     def picture(self, stage: str, title: str, step: int, image) -> None:
         """An RGB picture [H, W, 3] uint8 in TensorBoard, and as a file in the log folder."""
-        if self.board is not None:
+        if self.is_main:
             self.board.add_image(title, image, step, dataformats="HWC")
             self.board.flush()
             write_png(self.folder / f"{stage}_{title}_{step:07d}.png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
