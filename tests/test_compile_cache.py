@@ -111,19 +111,23 @@ def test_a_second_process_at_the_same_graph_compiles_without_the_cache(tmp_path,
 
 
 @pytest.mark.slow
-def test_a_second_start_takes_its_graph_from_the_cache_and_trains_the_same(generated_root, tmp_path):
+@pytest.mark.parametrize(("stage", "weights_of_it", "expected"), [("dp", "CNet_1.ckpt", 1), ("end", "dmr_1.ckpt", 2)])
+def test_a_second_start_takes_its_graphs_from_the_cache_and_trains_the_same(
+    generated_root, tmp_path, stage, weights_of_it, expected
+):
+    """Stage end has two: the ground truth's and the step's."""
     weights, graphs = [], []
     for name in ("first", "second"):
         folder = tmp_path / name
         run_script(
-            "train.py", "--stage", "dp", "--img_res", 64, "--num_workers", 1, "--batch_size", 6, "--mode", "graph",
-            "--num_epochs_dp", 1, "--ckpt_dir", folder / "ckpt", "--log_dir", folder / "logs",
+            "train.py", "--stage", stage, "--img_res", 64, "--lnet_width", 0.125, "--num_workers", 1, "--batch_size", 6,
+            "--mode", "graph", f"--num_epochs_{stage}", 1, "--ckpt_dir", folder / "ckpt", "--log_dir", folder / "logs",
             "--compile_cache", tmp_path / "cache", data_dir=generated_root,
         )  # fmt: skip
-        found = read_checkpoint(folder / "ckpt/rank0/CNet_1.ckpt")
+        found = read_checkpoint(folder / "ckpt/rank0" / weights_of_it)
         weights.append({key: value.asnumpy() for key, value in found.items()})
         graphs.append({path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.mindir")})
-    assert len(graphs[0]) == 1
+    assert len(graphs[0]) == expected
     assert graphs[1] == graphs[0]  # taken, not written anew
     for key, value in weights[0].items():
         np.testing.assert_array_equal(weights[1][key], value, err_msg=key)

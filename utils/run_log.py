@@ -60,7 +60,8 @@ class RunLog:
     def board(self):
         """The writer of the stage's TensorBoard files."""
         if self._board is None:
-            from tensorboardX import SummaryWriter  # takes PyTorch along where it is installed: not before the first step
+            # takes PyTorch along where it is installed, which no first step should wait for
+            from tensorboardX import SummaryWriter
 
             self._board = SummaryWriter(
                 str(self.stage_folder),
