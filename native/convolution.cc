@@ -12,6 +12,7 @@
 
 #include "layout.h"
 #include "onednn.h"
+#include "winograd.h"
 #include "workspace.h"
 
 namespace convolution {
@@ -220,11 +221,17 @@ const Operation &operation(Kind kind, const Sizes &sizes, bool has_bias) {
 }  // namespace
 
 void run(Kind kind, const Sizes &sizes, const Operands &operands) {
+  if (winograd::suits(sizes)) return winograd::run(kind, sizes, operands);
   const Operation &only = operation(kind, sizes, operands.bias);
   only.run(operands, take_memory(only, only));
 }
 
 void run_both(const Sizes &sizes, const Work &first, const Work &second) {
+  if (winograd::suits(sizes)) {
+    winograd::run(first.kind, sizes, first.operands);
+    winograd::run(second.kind, sizes, second.operands);
+    return;
+  }
   const Operation &before = operation(first.kind, sizes, first.operands.bias);
   const Operation &after = operation(second.kind, sizes, second.operands.bias);
   const Copies copies = take_memory(before, after);

@@ -1,5 +1,5 @@
-// The part of oneDNN's C interface that layout.h and convolution.cc use. MindSpore's wheel carries the library (3.10, with
-// threads from its caller) without its headers. Names, order and numbers are oneDNN's and hold for all of version 3.
+// The part of oneDNN's C interface that is used here. MindSpore's wheel carries the library (3.10, with threads from
+// its caller) without its headers. Names, order and numbers are oneDNN's and hold for all of version 3.
 #pragma once
 
 #include <cstddef>
@@ -58,6 +58,10 @@ int dnnl_convolution_backward_weights_primitive_desc_create(
 int dnnl_reorder_primitive_desc_create(dnnl_primitive_desc_t *, const_dnnl_memory_desc_t from, dnnl_engine_t,
                                        const_dnnl_memory_desc_t to, dnnl_engine_t, const_dnnl_primitive_attr_t);
 const_dnnl_memory_desc_t dnnl_primitive_desc_query_md(dnnl_primitive_desc_t, int what, int index);
+// matrices in the order of C
+int dnnl_threadpool_interop_sgemm(char transposes_a, char transposes_b, int64_t rows, int64_t columns, int64_t inner,
+                                  float alpha, const float *a, int64_t a_row, const float *b, int64_t b_row, float beta,
+                                  float *result, int64_t result_row, void *threadpool);
 int dnnl_primitive_desc_destroy(dnnl_primitive_desc_t);
 int dnnl_primitive_create(dnnl_primitive_t *, dnnl_primitive_desc_t);
 int dnnl_primitive_execute(dnnl_primitive_t, dnnl_stream_t, int count, const dnnl_exec_arg_t *);

@@ -35,6 +35,23 @@ def test_a_layer(kernel, stride, size, has_bias, mode):
     assert_same_layer(ours, theirs, [noise(3, 5, *size)], mode)
 
 
+@pytest.mark.parametrize("has_bias", [False, True])
+@pytest.mark.parametrize(
+    "channels, size",
+    [
+        ((128, 640), (3, 14, 16)),  # all images at once, channels of the output in two parts
+        ((640, 128), (2, 34, 32)),  # every image by itself, those of the input in two parts for its gradient
+        ((129, 130), (7, 14, 14)),  # six images, then one
+    ],
+)
+def test_3x3_with_fewer_products(channels, size, has_bias, mode):
+    """native/winograd.cc, which takes such sizes."""
+    read, written = channels
+    ours = Conv2d(read, written, 3, has_bias=has_bias)
+    theirs = torch.nn.Conv2d(read, written, 3, padding=1, bias=has_bias)
+    assert_same_layer(ours, theirs, [noise(size[0], read, *size[1:])], mode)
+
+
 @pytest.mark.parametrize("channels", [(16, 5), (32, 64)])
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_two_convolutions_of_the_same_features(kernel, channels, mode):

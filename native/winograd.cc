@@ -1,0 +1,177 @@
+// Along one axis, two pixels of the output see four of the image: y = A [(G w) * (D x)], * four products of numbers.
+// With two axes a tile has 4 x 4 of them, each summed over the channels, which is a product of matrices:
+//
+//   V [16, C, T] from the image, of T tiles; U [16, C', C] from the kernel; M = U V [16, C', T], to the output.
+//
+// The gradient of the image is the same with the kernel turned by 180 degrees. That of the kernel goes through A and G
+// the other way: M from the gradient of the output, U = M V^T, to the kernel.
+
+#include "winograd.h"
+
+#include <omp.h>
+
+#include <algorithm>
+
+#include "layout.h"
+#include "onednn.h"
+#include "winograd_factors.h"
+#include "workspace.h"
+
+namespace winograd {
+namespace {
+
+using convolution::Kind, convolution::Operands, convolution::Sizes;
+
+constexpr int64_t FEWEST_CHANNELS = 128, FEWEST_PIXELS = 14 * 14;
+// Of one product of matrices: enough tiles to be fast, and so few channels that U does not outgrow all else.
+constexpr int64_t FEWEST_TILES = 256, MOST_CHANNELS = 512;
+
+// The factor of the kernel that takes this one's place when the kernel is turned.
+inline int64_t turned(int64_t product) {
+  constexpr int64_t REVERSED[] = {3, 1, 2, 0};
+  return REVERSED[product / TAPS] * TAPS + REVERSED[product % TAPS];
+}
+
+// The gradient of the bias: sums over images and pixels, in one order.
+void sum_channels(const float *gradient, const Sizes &sizes, float *sums) {
+  const int64_t channels = sizes.output[1], pixels = sizes.output[2] * sizes.output[3];
+#pragma omp parallel for schedule(static)
+  for (int64_t channel = 0; channel < channels; ++channel) {
+    double sum = 0;
+    for (int64_t image = 0; image < sizes.output[0]; ++image) {
+      const float *values = gradient + (image * channels + channel) * pixels;
+      float partial = 0;
+#pragma omp simd reduction(+ : partial)
+      for (int64_t i = 0; i < pixels; ++i) partial += values[i];
+      sum += partial;
+    }
+    sums[channel] = float(sum);
+  }
+}
+
+// What a product of matrices is given: the thread it is called in.
+struct OneThread : onednn::Threadpool {
+  int get_num_threads() const override { return 1; }
+  bool get_in_parallel() const override { return true; }
+  void parallel_for(int count, const std::function<void(int, int)> &work) override {
+    for (int i = 0; i < count; ++i) work(i, count);
+  }
+  uint64_t get_flags() const override { return 0; }
+  void wait() override {}
+};
+
+// 16 matrices, one behind the other. is_turned: taken in the order of the turned kernel.
+struct Factors {
+  const float *values;
+  int64_t rows, pitch;
+  bool is_transposed = false, is_turned = false;
+  const float *at(int64_t product, int64_t row) const {
+    const int64_t place = is_turned ? turned(product) : product;
+    return values + place * rows * pitch + row * (is_transposed ? 1 : pitch);
+  }
+  char flag() const { return is_transposed ? 'T' : 'N'; }
+};
+
+// results [16, rows, columns] = a [16, rows, inner] b [16, inner, columns], added to what is there or not
+void multiply(int64_t rows, int64_t columns, int64_t inner, const Factors &a, const Factors &b, bool adds,
+              float *results, int64_t pitch) {
+  static OneThread one_thread;
+  const int64_t parts = (omp_get_max_threads() + PRODUCTS - 1) / PRODUCTS;  // of the rows
+  int failed = 0;
+#pragma omp parallel for schedule(static) reduction(max : failed)
+  for (int64_t task = 0; task < PRODUCTS * parts; ++task) {
+    const int64_t product = task / parts, first = task % parts * rows / parts, last = (task % parts + 1) * rows / parts;
+    const int status = dnnl_threadpool_interop_sgemm(
+        a.flag(), b.flag(), last - first, columns, inner, 1, a.at(product, first), a.pitch, b.at(product, 0),
+        b.pitch, adds ? 1 : 0, results + (product * rows + first) * pitch, pitch, &one_thread);
+    failed = std::max(failed, status);
+  }
+  onednn::check(failed, "product");
+}
+
+float *take(int64_t rows, int64_t columns) {
+  return static_cast<float *>(workspace().take(sizeof(float) * PRODUCTS * rows * (columns + PADDING)));
+}
+
+// In what pieces a convolution is worked off: groups of images that have tiles enough, and of channels of the output.
+// of_image: from output to image, so the kernel's rows are what is read.
+struct Plan {
+  int64_t batch, height, width, read, written, channels, images;
+  Plan(const Sizes &sizes, bool of_image)
+      : batch(sizes.image[0]), height(sizes.image[2]), width(sizes.image[3]), read(sizes.kernel[of_image ? 0 : 1]),
+        written(sizes.kernel[of_image ? 1 : 0]), channels(std::min(written, MOST_CHANNELS)) {
+    const int64_t tiles = height / 2 * (width / 2);
+    images = std::min(batch, (FEWEST_TILES + tiles - 1) / tiles);
+  }
+  int64_t most_tiles() const { return images * (height / 2) * (width / 2); }
+  Maps in(float *values, int64_t image) const { return maps(values, image, read, 0, read); }
+  Maps out(float *values, int64_t image, int64_t first) const {
+    return maps(values, image, written, first, std::min(written, first + channels));
+  }
+
+ private:
+  Maps maps(float *values, int64_t image, int64_t all, int64_t first, int64_t last) const {
+    return {values + image * all * height * width, std::min(images, batch - image), all, height, width, first, last};
+  }
+};
+
+void convolve(const Sizes &sizes, bool of_image, float *from, float *kernel, float *to, const float *bias) {
+  const Plan plan(sizes, of_image);
+  float *u = of_image ? take(plan.read, plan.channels) : take(plan.channels, plan.read);
+  float *v = take(plan.read, plan.most_tiles()), *m = take(plan.channels, plan.most_tiles());
+  for (int64_t first = 0; first < plan.written; first += plan.channels) {
+    const int64_t count = std::min(plan.channels, plan.written - first);
+    const Kernels kernels = of_image ? Kernels{kernel, plan.written, 0, plan.read, first, count}
+                                     : Kernels{kernel, plan.read, first, count, 0, plan.read};
+    transform_kernels(kernels, u);
+    for (int64_t image = 0; image < plan.batch; image += plan.images) {
+      const Maps in = plan.in(from, image), out = plan.out(to, image, first);
+      transform_image(in, v);
+      multiply(count, in.tiles(), plan.read, {u, kernels.rows, kernels.pitch(), of_image, of_image},
+               {v, plan.read, in.pitch()}, false, m, out.pitch());
+      gather_output(m, out, bias);
+    }
+  }
+}
+
+void find_gradient_of_kernel(const Sizes &sizes, float *image, float *gradient, float *kernel) {
+  const Plan plan(sizes, false);
+  float *u = take(plan.channels, plan.read);
+  float *v = take(plan.read, plan.most_tiles()), *m = take(plan.channels, plan.most_tiles());
+  for (int64_t first = 0; first < plan.written; first += plan.channels) {
+    const int64_t count = std::min(plan.channels, plan.written - first);
+    const Kernels kernels{kernel, plan.read, first, count, 0, plan.read};
+    for (int64_t start = 0; start < plan.batch; start += plan.images) {
+      const Maps in = plan.in(image, start), out = plan.out(gradient, start, first);
+      transform_image(in, v);
+      spread_output(out, m);
+      multiply(count, plan.read, in.tiles(), {m, count, out.pitch()}, {v, plan.read, in.pitch(), true}, start > 0, u,
+               kernels.pitch());
+    }
+    gather_kernels(u, kernels);
+  }
+}
+
+}  // namespace
+
+bool suits(const Sizes &sizes) {
+  const auto &[image, kernel, output, is_swapped, split] = sizes;
+  return kernel[2] == 3 && kernel[3] == 3 && image[2] == output[2] && image[3] == output[3] && image[2] % 2 == 0 &&
+         image[3] % 2 == 0 && image[3] <= LONGEST_ROW && image[2] * image[3] >= FEWEST_PIXELS &&
+         std::min(kernel[0], kernel[1]) >= FEWEST_CHANNELS && !is_swapped && !split;
+}
+
+void run(Kind kind, const Sizes &sizes, const Operands &operands) {
+  float *image = static_cast<float *>(operands.image), *kernel = static_cast<float *>(operands.kernel);
+  float *output = static_cast<float *>(operands.output), *bias = static_cast<float *>(operands.bias);
+  if (kind == convolution::FORWARD) {
+    convolve(sizes, false, image, kernel, output, bias);
+  } else if (kind == convolution::OF_IMAGE) {
+    convolve(sizes, true, output, kernel, image, nullptr);
+  } else {
+    find_gradient_of_kernel(sizes, image, output, kernel);
+    if (bias) sum_channels(output, sizes, bias);
+  }
+}
+
+}  // namespace winograd
