@@ -1,5 +1,6 @@
 """Choosing and compiling the kernels of native/, and what happens where that is impossible."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -24,10 +25,20 @@ def no_compiler(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
 
 
+@pytest.fixture
+def few_sources(monkeypatch, tmp_path):
+    """Code that compiles in no time in place of native/, whose own code all tests of kernels run."""
+    sources = tmp_path / "native"
+    sources.mkdir()
+    (sources / "some.cc").write_text('extern "C" int some() { return 1; }\n')
+    monkeypatch.setattr(native_code, "SOURCES", sources)
+
+
 def files(folder) -> list:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
+@pytest.mark.usefixtures("few_sources")
 def test_they_are_compiled_once(tmp_path, monkeypatch):
     assert native_code.choose("auto", "CPU", "O0") == "compiled kernels"
     assert native_code.in_use()
@@ -42,6 +53,7 @@ def test_the_code_compiles_without_warnings():
         subprocess.run(command, check=True)
 
 
+@pytest.mark.usefixtures("few_sources")
 def test_other_code_is_another_library(tmp_path, monkeypatch):
     native_code.choose("auto", "CPU", "O0")
     before = native_code.library()
@@ -60,13 +72,16 @@ def test_code_for_another_processor_or_mindspore_is_not_taken(monkeypatch, tmp_p
     assert len({*found, native_code.library_path()}) == 3
 
 
+@functools.cache
 def instructions(limit: str | None, kernels: str) -> int:
     """What oneDNN may use, by its own number, in a new process that takes `kernels`."""
     words = (
         f"from utils import native_code as n; n.choose({kernels!r}, 'CPU', 'O0'); "
         "print(n.ctypes.CDLL(str(n.ONEDNN)).dnnl_get_effective_cpu_isa())"
     )
-    environment = {name: value for name, value in os.environ.items() if name != native_code.INSTRUCTIONS}
+    # with the user's cache, so that nothing is compiled anew
+    own = (native_code.INSTRUCTIONS, "XDG_CACHE_HOME")
+    environment = {name: value for name, value in os.environ.items() if name not in own}
     environment |= {native_code.INSTRUCTIONS: limit} if limit else {}
     command = [sys.executable, "-c", words]
     return int(subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, check=True).stdout)

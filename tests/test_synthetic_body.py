@@ -20,10 +20,8 @@ TRAIN_FLIP = [5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, 12, 13, 14, 15, 16, 17, 18, 
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("mannequin")
-    write_body(folder)
-    return folder
+def root(generated_root):
+    return generated_root
 
 
 @pytest.fixture(scope="module")
