@@ -9,6 +9,7 @@ with the work.
 
 import argparse
 import contextlib
+import ctypes
 import math
 import tempfile
 import time
@@ -40,6 +41,13 @@ def _of_convolution(features, kernel, output) -> int:
     return output.size * math.prod(kernel.shape[1:])
 
 
+def _of_compiled(features, kernel, output) -> int:
+    sizes = [(ctypes.c_int64 * 4)(*array.shape) for array in (features, kernel, output)]
+    count = ctypes.CDLL(str(native_code.library())).multiply_adds
+    count.restype = ctypes.c_int64
+    return count(*sizes)
+
+
 def _of_transposed(features, kernel, _output) -> int:
     return features.size * math.prod(kernel.shape[1:])
 
@@ -59,9 +67,9 @@ COUNTS = {
     "MatMul": lambda inputs, output: _of_product(*inputs[:2], output),
     "BatchMatMul": lambda inputs, output: _of_product(*inputs[:2], output),
     # of native/
-    "convolve": lambda inputs, output: _of_convolution(*inputs[:2], output),
+    "convolve": lambda inputs, output: _of_compiled(*inputs[:2], output),
     "convolve_twice": lambda inputs, outputs: sum(map(_of_convolution, inputs[:1] * 2, inputs[1::2], outputs)),
-    "rectified_convolve": lambda inputs, outputs: _of_convolution(inputs[0], inputs[3], outputs[0]),
+    "rectified_convolve": lambda inputs, outputs: _of_compiled(inputs[0], inputs[3], outputs[0]),
     "rectified_transposed_convolve": lambda inputs, outputs: _of_transposed_swapped(inputs[0], inputs[3], outputs[0]),
 }
 

@@ -39,8 +39,9 @@ class FewProducts(nn.Cell):
     enlarges: the convolution is of the nearest x2 of the features, which never exists, H' = 2H; otherwise H and W
     must be even, H' = H.
 
-    For inference: a training step took as long with it as without (0.96), 0.7 GB more memory and a third more time to
-    compile.
+    For inference, and where nothing is compiled: native/winograd.cc has the first of the two forms, for training too.
+    With MindSpore's operators a training step took as long with it as without (0.96), 0.7 GB more memory and a third
+    more time to compile.
     """
 
     # Measured on a CPU with 4 images: 0.4 to 0.9 of the plain convolution's time; none is saved with 256 channels and
@@ -56,7 +57,7 @@ class FewProducts(nn.Cell):
         pixels, weights, outputs = nearest if enlarges else plain
         self.products = len(pixels)
         self.stride = 1 if enlarges else 2
-        # GPU libraries have their own; compiled convolutions take as long as this
+        # GPU libraries and native/ have their own
         self.is_wanted = ms.get_context("device_target") == "CPU" and not native_code.in_use()
         self.pixels = tuple(map(tuple, pixels.tolist()))
         self.of_weights = Tensor(np.kron(weights, weights).astype(np.float32))

@@ -226,6 +226,12 @@ void run(Kind kind, const Sizes &sizes, const Operands &operands) {
   only.run(operands, take_memory(only, only));
 }
 
+int64_t multiply_adds(const Sizes &sizes) {
+  if (winograd::suits(sizes)) return winograd::multiply_adds(sizes);
+  const auto &[image, kernel, output, is_swapped, split] = sizes;
+  return output[0] * output[2] * output[3] * kernel[0] * kernel[1] * kernel[2] * kernel[3];
+}
+
 void run_both(const Sizes &sizes, const Work &first, const Work &second) {
   if (winograd::suits(sizes)) {
     winograd::run(first.kind, sizes, first.operands);

@@ -31,6 +31,9 @@ struct Operands {
 // std::exception where oneDNN fails.
 void run(Kind, const Sizes &, const Operands &);
 
+// The multiply-adds of each kind.
+int64_t multiply_adds(const Sizes &);
+
 // Two kinds, one after the other. Of what both read, copies in another layout are made once.
 struct Work {
   Kind kind;

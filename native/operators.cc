@@ -95,6 +95,11 @@ convolution::Sizes sizes_of_both(const Arguments &in, int image, int kernel1, in
 
 }  // namespace
 
+// For benchmarks: the multiply-adds of a convolution, from its sizes, four each.
+extern "C" int64_t multiply_adds(const int64_t *image, const int64_t *kernel, const int64_t *output) {
+  return convolution::multiply_adds({Shape(image, image + 4), Shape(kernel, kernel + 4), Shape(output, output + 4)});
+}
+
 #define OPERATOR(name)                                                                                          \
   static void name##_of(const Arguments &in);                                                                   \
   extern "C" int name(int count, void **data, int *ndims, int64_t **shapes, const char **, void *, void *) {    \

@@ -161,6 +161,10 @@ bool suits(const Sizes &sizes) {
          std::min(kernel[0], kernel[1]) >= FEWEST_CHANNELS && !is_swapped && !split;
 }
 
+int64_t multiply_adds(const Sizes &sizes) {
+  return PRODUCTS * sizes.kernel[0] * sizes.kernel[1] * sizes.image[0] * (sizes.image[2] / 2) * (sizes.image[3] / 2);
+}
+
 void run(Kind kind, const Sizes &sizes, const Operands &operands) {
   float *image = static_cast<float *>(operands.image), *kernel = static_cast<float *>(operands.kernel);
   float *output = static_cast<float *>(operands.output), *bias = static_cast<float *>(operands.bias);

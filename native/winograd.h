@@ -12,6 +12,9 @@ namespace winograd {
 // count: what becomes of an image must not depend on those beside it.
 bool suits(const convolution::Sizes &);
 
+// The multiply-adds of such a convolution, or of one of its gradients.
+int64_t multiply_adds(const convolution::Sizes &);
+
 // As convolution::run. std::exception where oneDNN fails.
 void run(convolution::Kind, const convolution::Sizes &, const convolution::Operands &);
 

@@ -28,6 +28,10 @@ def test_the_products_of_convolutions_are_counted(monkeypatch):
     with_compiled_kernels(monkeypatch)
     convolve = native_operators.convolution(stride=2, has_bias=True)
     assert multiply_adds(lambda: convolve(image, kernel, ops.zeros(5))) == 2 * 4 * 4 * 5 * 3 * 9
+    # 16 for every 2 x 2 pixels, not 36
+    many = (ops.zeros((2, 128, 14, 16)), ops.zeros((130, 128, 3, 3)))
+    convolve = native_operators.convolution(stride=1, has_bias=False)
+    assert multiply_adds(lambda: convolve(*many)) == 2 * 7 * 8 * 128 * 130 * 16
     both = native_operators.two_convolutions()
     kernels = (ops.zeros((16, 3, 1, 1)), ops.zeros(16), ops.zeros((5, 3, 1, 1)), ops.zeros(5))
     assert multiply_adds(lambda: both(image, *kernels)) == 2 * 8 * 8 * 3 * (16 + 5)
