@@ -11,6 +11,7 @@ import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import mindspore as ms
 import numpy as np
@@ -26,7 +27,7 @@ SOURCES = ("models", "training", "utils")
 # of the attributes that every cell has, those that shape its graph; the others count instances and runs
 OF_EVERY_CELL = ("_cells", "_params", "training", "requires_grad", "mixed_precision_type", "_amp_level")
 OWN_PACKAGES = ("models", "utils")
-Cells = nn.Cell | Sequence[nn.Cell]
+Cells: TypeAlias = nn.Cell | Sequence[nn.Cell]
 _used: Path | None = None  # the folder that MindSpore remembers
 
 

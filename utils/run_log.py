@@ -7,6 +7,7 @@ import math
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 from tqdm import tqdm
@@ -26,7 +27,7 @@ class RunLog:
         self.folder = Path(options.log_dir) / options.name
         self.log_freq = options.log_freq
         self.is_main = is_main
-        self._board = None  # a writer of TensorBoard files, opened with the first thing to write
+        self._board: Any = None  # a writer of TensorBoard files, opened with the first thing to write
 
     def __enter__(self):
         if self.is_main:
