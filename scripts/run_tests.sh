@@ -27,6 +27,7 @@ done
 ensure_environment requirements-dev.txt
 cd "$REPOSITORY"
 cores="$(nproc)" processes="$((cores < 2 ? cores : 2))" # of up to 7 GB each
+export OPENBLAS_NUM_THREADS=1 # else numpy's small products have the processes take cores from each other, waiting
 if [ "$fast" = yes ]; then
     "$PYTHON" -m ruff check .
     "$PYTHON" -m ruff format --check .
