@@ -35,13 +35,26 @@ def test_a_location_map_spans_all_colours_inside_the_atlas_alone():
 
 
 def test_a_sheet_shows_every_picture_once_in_rows_and_columns():
-    rows = [[np.full((10, 10, 3), 10 * row + column, np.uint8) for column in range(2)] for row in range(3)]
+    rows = [[np.full((90, 90, 3), 10 * row + column, np.uint8) for column in range(2)] for row in range(3)]
     sheet = tile(rows, ("left", "right"))
     places = {}
     for row in range(3):
         for column in range(2):
             found = np.argwhere((sheet == 10 * row + column).all(-1))
-            assert len(found) == 100
+            assert len(found) == 90 * 90
             places[row, column] = found.min(0)
     assert all(places[row, 0][1] == places[0, 0][1] and places[row, 1][1] > places[row, 0][1] for row in range(3))
     assert places[0, 0][0] < places[1, 0][0] < places[2, 0][0]
+
+
+def test_small_pictures_are_enlarged_until_every_title_has_room():
+    titles = ("predicted IUV", "location map")
+    picture = np.arange(300, dtype=np.uint8).reshape(10, 10, 3)
+    sheet = tile([[picture, 255 - picture]], titles)
+    top, left = np.argwhere((sheet == picture[0, 0]).all(-1)).min(0)
+    factor = np.argwhere((sheet[top:, left:] == picture[0, 1]).all(-1)).min(0)[1]
+    size = 10 * factor
+    np.testing.assert_array_equal(sheet[top : top + size : factor, left : left + size : factor], picture)
+    inked = np.flatnonzero((sheet[: top - 2] < 255).any((0, 2)))  # columns with a part of a title
+    assert ((inked >= left) & (inked < left + size) | (inked >= sheet.shape[1] - left - size)).all()
+    assert max(np.diff(inked)) > 4  # the space between two titles

@@ -11,6 +11,7 @@ FOREGROUND = 0.5
 SUPERSAMPLE = 3
 MAX_SAMPLES = 9_000_000  # of one picture; about 50 bytes each
 SIDE_BACKGROUND = 245
+TITLE_FONT = cv2.FONT_HERSHEY_SIMPLEX, 0.5
 TITLE_HEIGHT = 26
 GAP = 6
 
@@ -85,15 +86,20 @@ def draw_turned(
 
 
 def tile(rows: list, titles: tuple) -> np.ndarray:
-    """Rows of square pictures [S, S, 3] uint8, all of one size, under column titles: one picture [H, W, 3] uint8."""
-    size = rows[0][0].shape[0]
+    """Rows of square pictures [S, S, 3] uint8, all of one size, under column titles: one picture [H, W, 3] uint8.
+
+    Pictures that are narrower than a title are enlarged by the smallest whole factor that makes room for it.
+    """
+    widest = max(cv2.getTextSize(title, *TITLE_FONT, 1)[0][0] for title in titles)
+    factor = -(-(widest + 4) // rows[0][0].shape[0])
+    size = factor * rows[0][0].shape[0]
     height = TITLE_HEIGHT + len(rows) * (size + GAP) + GAP
     width = len(titles) * (size + GAP) + GAP
     sheet = np.full((height, width, 3), 255, np.uint8)
     for column, title in enumerate(titles):
-        place = (GAP + column * (size + GAP) + 2, TITLE_HEIGHT - 7)
-        cv2.putText(sheet, title, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (40, 40, 40), 1, cv2.LINE_AA)
+        left = GAP + column * (size + GAP)
+        cv2.putText(sheet, title, (left + 2, TITLE_HEIGHT - 7), *TITLE_FONT, (40, 40, 40), 1, cv2.LINE_AA)
         for row, pictures in enumerate(rows):
-            top, left = TITLE_HEIGHT + row * (size + GAP) + GAP, GAP + column * (size + GAP)
-            sheet[top : top + size, left : left + size] = pictures[column]
+            top = TITLE_HEIGHT + row * (size + GAP) + GAP
+            sheet[top : top + size, left : left + size] = pictures[column].repeat(factor, 0).repeat(factor, 1)
     return sheet
