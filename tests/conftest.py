@@ -32,13 +32,6 @@ def _fingerprint() -> str:
     return digest.hexdigest()[:12]
 
 
-def pytest_collection_modifyitems(items):
-    """One test that needs the generated data first, the others last: processes that run other tests do not wait."""
-    wanting = [item for item in items if "generated_root" in getattr(item, "fixturenames", ())]
-    others = [item for item in items if item not in set(wanting)]
-    items[:] = wanting[:1] + others + wanting[1:]
-
-
 def run_script(*arguments, data_dir=None, check=True) -> subprocess.CompletedProcess:
     """Run a Python script or module of the repository as a user does."""
     environment = dict(os.environ, PYTHONPATH=str(REPOSITORY))
