@@ -11,6 +11,7 @@ from tests.conftest import REPOSITORY
 from utils import native_code
 from utils.errors import UserError
 
+USERS_ENVIRONMENT = dict(os.environ)  # with the cache in which the kernels are, so that nothing is compiled anew
 NO_COMPILER = r"there is no C\+\+ compiler \(g\+\+\) here"
 
 
@@ -79,9 +80,7 @@ def instructions(limit: str | None, kernels: str) -> int:
         f"from utils import native_code as n; n.choose({kernels!r}, 'CPU', 'O0'); "
         "print(n.ctypes.CDLL(str(n.ONEDNN)).dnnl_get_effective_cpu_isa())"
     )
-    # with the user's cache, so that nothing is compiled anew
-    own = (native_code.INSTRUCTIONS, "XDG_CACHE_HOME")
-    environment = {name: value for name, value in os.environ.items() if name not in own}
+    environment = {name: value for name, value in USERS_ENVIRONMENT.items() if name != native_code.INSTRUCTIONS}
     environment |= {native_code.INSTRUCTIONS: limit} if limit else {}
     command = [sys.executable, "-c", words]
     return int(subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, check=True).stdout)
