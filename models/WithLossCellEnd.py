@@ -1,8 +1,10 @@
 """Stage `end`: the whole model and every loss."""
 
+import mindspore as ms
 from mindspore import Tensor, nn, ops
 
 from models import losses
+from models.distributed import Shares, current_world_size
 from models.smpl import SMPL
 from models.uv_generator import Index_UV_Generator
 from utils.atlas_maps import load_or_build_part_weights
@@ -14,7 +16,8 @@ class WithLossCellEnd(nn.Cell):
     """The columns of `input_names` -> (total, *weighted terms in the order of `loss_names`).
 
     Column shapes are those of datasets.base_dataset.COLUMNS with a leading batch axis;
-    gt_vertices [B, V, 3] and gt_uv_map [B, R, R, 3] come from models.ground_truth.
+    gt_vertices [B, V, 3] and gt_uv_map [B, R, R, 3] come from models.ground_truth. With --accumulate the flags
+    has_... are each sample's shares already (models.accumulation).
     """
 
     input_names = (
@@ -46,8 +49,9 @@ class WithLossCellEnd(nn.Cell):
         part_weights = load_or_build_part_weights(options.uv_type, options.uv_res, options.uv_res)
         self.uv_weight = Tensor(losses.training_uv_weight(part_weights, self.sampler.mask.asnumpy()))
         self.consistency = losses.ConsistencyLoss(options.img_res)
-        self.world_size = losses.current_world_size()
-        self.annotated_mean = losses.AnnotatedMean(self.world_size, options.accumulate)
+        self.world_size = current_world_size()
+        self.parts = options.accumulate
+        self.shares = Shares(self.world_size)
 
     @staticmethod
     def _names(options) -> tuple:
@@ -70,18 +74,22 @@ class WithLossCellEnd(nn.Cell):
         gt_vertices,
         gt_uv_map,
     ):
+        if self.parts == 1:
+            has_dp, has_smpl, has_pose_3d, has_pose_3d_smpl = self.shares(
+                has_dp, has_smpl, has_pose_3d, has_pose_3d_smpl
+            )
         gt_iuv = losses.annotated_only(gt_iuv, has_dp)
         gt_vertices = losses.annotated_only(gt_vertices, has_smpl)
         gt_uv_map = losses.annotated_only(gt_uv_map, has_smpl)
         pose_3d = losses.annotated_only(pose_3d, has_pose_3d)
         pose_3d_smpl = losses.annotated_only(pose_3d_smpl, has_pose_3d_smpl)
 
-        dp_out, location_map, camera = self.DMR(img)
+        # the networks may be in half precision
+        dp_out, location_map, camera = [output.astype(ms.float32) for output in self.DMR(img)]
         vertices = self.sampler.resample(location_map)
         trust = ops.ones_like(fit_joint_error)
         if self.adaptive_weight:
             trust = ops.relu(1 - FIT_ERROR_SLOPE * fit_joint_error)
-        everyone = self.annotated_mean.everyone(has_smpl)
 
         joints = self.smpl.get_train_joints(vertices)
         gt_joints, confidence, has_joints = pose_3d[..., :3], pose_3d[..., 3:], has_pose_3d
@@ -100,25 +108,27 @@ class WithLossCellEnd(nn.Cell):
             self._term(
                 "key3D", losses.joints_3d_loss(joints, gt_joints, confidence, losses.pelvis_of_hips) * trust, has_joints
             ),
-            self._term("key2D", losses.joints_2d_loss(joints, camera, keypoints), everyone),
+            self._mean("key2D", losses.joints_2d_loss(joints, camera, keypoints)),
             self._term("con", self.consistency(location_map, camera, gt_iuv) * trust, has_dp),
         )
         if self.use_smpl_joints:
-            terms += self._smpl_joint_terms(
-                vertices, camera, keypoints_smpl, pose_3d_smpl, has_pose_3d_smpl, trust, everyone
-            )
+            terms += self._smpl_joint_terms(vertices, camera, keypoints_smpl, pose_3d_smpl, has_pose_3d_smpl, trust)
         total = terms[0]
         for term in terms[1:]:
             total = total + term
         return (total, *terms)
 
-    def _term(self, name, values, flags):
-        return self.lam[name] * self.annotated_mean(values, flags)
+    def _term(self, name, values, shares):
+        return self.lam[name] * losses.annotated_mean(values, shares)
 
-    def _smpl_joint_terms(self, vertices, camera, keypoints, pose_3d, has_pose_3d, trust, everyone):
+    def _mean(self, name, values):
+        """A term over all samples."""
+        return self.lam[name] * values.mean() / self.parts
+
+    def _smpl_joint_terms(self, vertices, camera, keypoints, pose_3d, has_pose_3d, trust):
         joints = self.smpl.get_smpl_joints(vertices)
         difference = losses.joints_3d_loss(joints, pose_3d[..., :3], pose_3d[..., 3:], losses.root_joint)
         return (
             self._term("key3D_smpl", difference * trust, has_pose_3d),
-            self._term("key2D_smpl", losses.joints_2d_loss(joints, camera, keypoints), everyone),
+            self._mean("key2D_smpl", losses.joints_2d_loss(joints, camera, keypoints)),
         )

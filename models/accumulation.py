@@ -1,10 +1,9 @@
 """Gradient accumulation: a large batch worked through in equal parts, for the memory of one of them."""
 
-import mindspore as ms
-from mindspore import Tensor, nn, ops
+from mindspore import nn, ops
 
 from models.compiled_cell import CompiledCell
-from models.losses import current_world_size
+from models.distributed import Shares, current_world_size
 from models.training_step import TrainingStep, Update
 
 _add = ops.MultitypeFuncGraph("decomr_add")
@@ -38,7 +37,7 @@ class _Collect(CompiledCell):
 
 
 class _Apply(nn.Cell):
-    """total -> the norm of the collected gradients; one update with them, then they are zero."""
+    """(request, total) -> Status as float32 [3]; one update with the collected gradients, then they are zero."""
 
     def __init__(self, update: Update, sums):
         super().__init__(auto_prefix=False)
@@ -46,18 +45,18 @@ class _Apply(nn.Cell):
         self.sums = sums
         self.map = ops.HyperMap()
 
-    def construct(self, total):
-        norm = self.update(self.sums, total)
+    def construct(self, request, total):
+        status = self.update(self.sums, total, request)
         self.map(_clear, self.sums)
-        return norm
+        return status
 
 
 class AccumulatedStep:
-    """A TrainingStep whose batch of `parts` * b samples is worked through b samples at a time.
+    """A ReportedStep whose batch of `parts` * b samples is worked through b samples at a time.
 
     Losses and gradients are those of the whole batch: the total variation is a sum over samples, and
     the masked means get each sample's share of the whole batch in place of its flag (see
-    models.losses.AnnotatedMean). BatchNorm alone sees b samples.
+    models.distributed.Shares). BatchNorm alone sees b samples.
     """
 
     def __init__(self, step: TrainingStep, parts: int):
@@ -72,35 +71,32 @@ class AccumulatedStep:
             cell.set_train(mode)
         return self
 
-    def __call__(self, *inputs):
+    def __call__(self, request, *inputs):
         first, *others = self.parts(inputs)
         sums = self.collect(*first)
         for part in others:
             sums = tuple(a + b for a, b in zip(sums, self.collect(*part), strict=True))
-        self.apply(sums[0])
-        return sums
+        return sums, self.apply(request, sums[0])
 
 
 class MicroBatches:
     """Cuts the inputs of a loss cell into `parts` equal ones, with shares for flags.
 
-    A flag has_... becomes flag / number of flagged samples in the batch of all parts and ranks.
+    A flag has_... becomes the sample's share in the mean over the flagged samples of all parts and ranks.
     """
 
     def __init__(self, input_names, parts: int):
         self.flags = [index for index, name in enumerate(input_names) if name.startswith("has_")]
         self.parts = parts
-        self.all_reduce = ops.AllReduce() if current_world_size() > 1 else None
+        self.shares = Shares(current_world_size())
 
     def __call__(self, inputs) -> list:
         inputs = list(inputs)
         if self.parts == 1:
             return [inputs]
-        counts = ops.stack([inputs[index].sum() for index in self.flags])
-        if self.all_reduce:
-            counts = self.all_reduce(counts)
-        for index, count in zip(self.flags, counts, strict=True):
-            inputs[index] = inputs[index] / ops.maximum(count, Tensor(1.0, ms.float32))
+        shares = self.shares(*[inputs[index] for index in self.flags])
+        for index, share in zip(self.flags, shares, strict=True):
+            inputs[index] = share
         size = len(inputs[-1]) // self.parts
         return [[_rows(column, start, size) for column in inputs] for start in range(0, size * self.parts, size)]
 

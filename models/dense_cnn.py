@@ -67,37 +67,39 @@ def warp_feature(dp_out: Tensor, feature_map: Tensor, uv_res: int) -> Tensor:
 
     Each foreground pixel (mask > 0.5) adds its features and its normalised position to the
     surface cell that its (u, v) names; a cell holds the mean of what it received. Gradients reach
-    the features, not (u, v); background pixels contribute nothing.
+    the features, not (u, v); background pixels contribute nothing. Half precision is computed in
+    float32: in float16, count + 1e-8 is 0 for an empty cell, and cell numbers above 2048 are rounded.
 
     Args:
         dp_out: [B, 3, h, w] = (mask, u, v), u and v in [0, 1].
         feature_map: [B, C, h, w].
         uv_res: R, cells a side.
     Returns:
-        [B, C + 3, R, R]: features, pixel x, pixel y, 1 where any pixel landed.
+        [B, C + 3, R, R] of the type of feature_map: features, pixel x, pixel y, 1 where any pixel landed.
     """
     batch, channels, height, width = feature_map.shape
     cells = uv_res * uv_res
-    mask, u, v = ops.stop_gradient(dp_out).reshape(batch, 3, height * width).swapaxes(0, 1)
-    column = ops.round(u * (uv_res - 1)).clip(0, uv_res - 1)
-    row = ops.round(v * (uv_res - 1)).clip(0, uv_res - 1)
+    mask, u, v = ops.stop_gradient(dp_out).astype(ms.float32).reshape(batch, 3, height * width).swapaxes(0, 1)
+    column = ops.round(u * (uv_res - 1)).clip(0, uv_res - 1).astype(ms.int32)
+    row = ops.round(v * (uv_res - 1)).clip(0, uv_res - 1).astype(ms.int32)
     first_cell = Tensor(np.arange(batch)[:, None] * cells, ms.int32)
-    cell = (row * uv_res + column).astype(ms.int32) + first_cell
+    cell = row * uv_res + column + first_cell
     # background pixels go to one spare cell behind the last, which is cut off
     spare = batch * cells
     cell = ops.select(mask > FOREGROUND, cell, ops.full_like(cell, spare)).reshape(-1)
 
     positions = Tensor(pixel_positions(height, width).reshape(2, -1).T)
     positions = ops.tile(positions, (batch, 1))
-    pixels = feature_map.transpose(0, 2, 3, 1).reshape(-1, channels)
-    ones = ops.ones((batch * height * width, 1), feature_map.dtype)
-    pixels = ops.concat([pixels, positions.astype(feature_map.dtype), ones], 1)
-    sums = ops.index_add(ops.zeros((spare + 1, channels + POSITION_CHANNELS), pixels.dtype), cell, pixels, 0)[:spare]
+    pixels = feature_map.astype(ms.float32).transpose(0, 2, 3, 1).reshape(-1, channels)
+    ones = ops.ones((batch * height * width, 1), ms.float32)
+    pixels = ops.concat([pixels, positions, ones], 1)
+    sums = ops.index_add(ops.zeros((spare + 1, channels + POSITION_CHANNELS), ms.float32), cell, pixels, 0)[:spare]
 
     count = ops.stop_gradient(sums[:, -1:])
     mean = sums[:, :-1] / (count + COUNT_EPSILON)
     surface = ops.concat([mean, (count > 0).astype(mean.dtype)], 1)
-    return surface.reshape(batch, uv_res, uv_res, channels + POSITION_CHANNELS).transpose(0, 3, 1, 2)
+    surface = surface.reshape(batch, uv_res, uv_res, channels + POSITION_CHANNELS).transpose(0, 3, 1, 2)
+    return surface.astype(feature_map.dtype)
 
 
 class Warp(nn.Cell):
@@ -163,13 +165,13 @@ class SurfaceInput(nn.SequentialCell):
 
     def construct(self, maps: Tensor, code: Tensor) -> Tensor:
         """maps [B, map_channels, R, R]: warped features, then the reference map; code [B, codes]."""
-        weight = self[0].weight
+        # in half precision MindSpore casts what a layer is given, but not the parameters of another layer
+        weight, bias = self[0].weight.astype(maps.dtype), self[0].bias.astype(maps.dtype)
         behind = self.warped + self.codes
         of_maps = ops.concat([weight[:, : self.warped], weight[:, behind:]], 1)
         of_code = weight[:, self.warped : behind].reshape(-1, self.codes)
         features = self.convolve(maps, of_maps)
-        bias = ops.matmul(code, of_code.T) + self[0].bias
-        features = self[1](add_to_channels(features, bias))
+        features = self[1](add_to_channels(features, ops.matmul(code.astype(maps.dtype), of_code.T) + bias))
         return self[4](self[3](self[2](features)))
 
 

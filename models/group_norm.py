@@ -31,11 +31,12 @@ class GroupNorm(nn.Cell):
         self.normalise = native_operators.norm(groups) if native_code.in_use() else _Normalise(groups)
 
     def construct(self, features: Tensor) -> Tensor:
-        return self.normalise(features, self.gamma, self.beta)[0]
+        # statistics of half precision would overflow
+        return self.normalise(features.astype(ms.float32), self.gamma, self.beta)[0].astype(features.dtype)
 
 
 class _Normalise(nn.Cell):
-    """(features [B, C, H, W], gamma [C], beta [C]) -> (normalised, mean [B, G, 1], 1 / deviation [B, G, 1]).
+    """(features [B, C, H, W], gamma [C], beta [C]) -> (normalised, mean [B, G, 1], 1 / deviation [B, G, 1]), float32.
 
     Gradients reach the inputs from the first output only; the other two are what its backward pass needs.
     """
@@ -56,7 +57,7 @@ class _Normalise(nn.Cell):
         return self._affine(centred, scale, shift), mean, inverse_deviation
 
     def bprop(self, features, gamma, beta, outputs, gradients):
-        gradient, mean, inverse_deviation = gradients[0], outputs[1], outputs[2]
+        gradient, mean, inverse_deviation = gradients[0].astype(ms.float32), outputs[1], outputs[2]
         batch, channels, height, width = features.shape
         # sums over the pixels of each channel, [B, G, C / G]
         gradient_sum = self._channel_sums(gradient)

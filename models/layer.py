@@ -9,6 +9,7 @@ from mindspore import Tensor, nn, ops
 from models import native_operators
 from models.convolution import Conv2d
 from models.group_norm import GroupNorm
+from models.pooling import MaxPool2d
 from models.resnet import Bottleneck
 from models.upsample import BilinearUpsample2, NearestConv3x3, NearestUpsample2
 from models.winograd import Conv3x3
@@ -149,7 +150,7 @@ class HourGlass(nn.Cell):
         widths = [channels * 2**level for level in range(levels + 1)]
         self.down_layers = nn.CellList(
             [
-                nn.SequentialCell(ConvBottleNeck(fine, coarse, norm_type, group_size), nn.MaxPool2d(2, 2))
+                nn.SequentialCell(ConvBottleNeck(fine, coarse, norm_type, group_size), MaxPool2d(2, 2))
                 for fine, coarse in zip(widths, widths[1:], strict=False)
             ]
         )

@@ -1,13 +1,11 @@
 """Every loss term of DecoMR, one function each (Zeng et al., CVPR 2020).
 
-Each function returns one value per sample, [B]; `AnnotatedMean` averages them over the samples
+Each function returns one value per sample, [B]; `annotated_mean` averages them over the samples
 that carry the annotation. `tv` is the exception: the paper sums it over the batch.
 """
 
-import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
-from mindspore.communication import get_group_size
 
 from models.dense_cnn import pixel_positions
 from models.geometric_layers import orthographic_projection
@@ -19,49 +17,15 @@ LEFT_HIP, RIGHT_HIP = 3, 2  # in the training joint set
 LOG_FLOOR = -100.0  # as in PyTorch's binary cross-entropy: log(0) counts as -100
 
 
-class AnnotatedMean(nn.Cell):
-    """Mean of per-sample values [B] over the samples whose flag [B] is 1; 0 where there are none.
-
-    On several ranks the count is taken over all of them and the result scaled by their number, so
-    that averaging the gradients over ranks gives the gradient of the mean over the whole batch.
-
-    With parts > 1 the values are of one of so many parts of a batch, and models.accumulation gives in
-    place of each flag its share, flag / count over all parts and ranks: the parts' results add up.
-    """
-
-    def __init__(self, world_size: int = 1, parts: int = 1):
-        super().__init__()
-        self.world_size = world_size
-        self.parts = parts
-        if world_size > 1:
-            self.all_reduce = ops.AllReduce()
-
-    def construct(self, values: Tensor, flags: Tensor) -> Tensor:
-        flags = flags.astype(values.dtype)
-        if self.parts > 1:
-            return (values * flags).sum() * self.world_size
-        count = flags.sum()
-        if self.world_size > 1:
-            count = self.all_reduce(count)
-        return (values * flags).sum() * self.world_size / ops.maximum(count, Tensor(1.0, ms.float32))
-
-    def everyone(self, flags: Tensor) -> Tensor:
-        """The flags [B] of an annotation that every sample carries; `flags`: those of another."""
-        count = self.world_size * self.parts * flags.shape[0] if self.parts > 1 else 1
-        return ops.ones_like(flags) / count
+def annotated_mean(values: Tensor, shares: Tensor) -> Tensor:
+    """Mean of per-sample values [B] over the samples that carry an annotation; `shares`: models.distributed.Shares."""
+    return (values * shares).sum()
 
 
 def annotated_only(values: Tensor, flags: Tensor) -> Tensor:
     """values [B, ...] with zeros for the samples whose flag [B] is 0, whatever stands there, even NaN."""
     keep = (flags > 0).reshape((-1,) + (1,) * (values.ndim - 1))
     return ops.select(ops.broadcast_to(keep, values.shape), values, ops.zeros_like(values))
-
-
-def current_world_size() -> int:
-    """Number of ranks of a data-parallel run; 1 in any other."""
-    if ms.get_auto_parallel_context("parallel_mode") != "data_parallel":
-        return 1
-    return get_group_size()
 
 
 def _mean(values: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from mindspore.common.initializer import HeNormal
 from models import native_operators
 from models.batch_norm import track
 from models.convolution import Conv2d
+from models.pooling import MaxPool2d
 from models.winograd import Conv3x3
 from utils import native_code
 
@@ -77,7 +78,7 @@ class ResNet50(nn.Cell):
         self.conv1 = _conv(3, 64, 7, 2)
         self.bn1 = nn.BatchNorm2d(64)
         self.relu = nn.ReLU()
-        self.maxpool = nn.MaxPool2d(3, 2, pad_mode="pad", padding=1)
+        self.maxpool = MaxPool2d(3, 2, padding=1)
         self.layer1 = self._stage(64, 64, STAGE_BLOCKS[0], 1)
         self.layer2 = self._stage(256, 128, STAGE_BLOCKS[1], 2)
         self.layer3 = self._stage(512, 256, STAGE_BLOCKS[2], 2)

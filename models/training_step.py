@@ -1,23 +1,33 @@
 """One optimiser step of a loss cell: differentiate, average over ranks, check, clip, update.
 
-An update happens only when the total and every gradient are finite. Whether it did can be read from
-`skipped`, the number of updates left out since the start.
+An update happens only when the total and every gradient are finite. A GPU or NPU decides that by selections: a branch
+would keep Adam's moments on the host of a GPU, and does not compile on the hosts of some NPUs. A CPU branches, to the
+same bits: there the selections take as long as the update itself. How many updates were left out since the start can
+be read from `skipped`.
 """
 
+from typing import NamedTuple
+
 import mindspore as ms
-from mindspore import Parameter, Tensor, nn, ops
+import numpy as np
+from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 from models import native_operators
+from models.adam import Adam
 from models.compiled_cell import CompiledCell
-from models.losses import current_world_size
+from models.distributed import Gather, current_world_size
 from utils import native_code
 
 GROWTH_STEPS = 2000  # finite steps after which a dynamic loss scale doubles
 FIRST_LOSS_SCALE = 2.0**15
+NO_REQUEST = 0.0
 
 _half_square_sum = ops.L2Loss()
 _square_sum = ops.MultitypeFuncGraph("decomr_square_sum")
 _multiply = ops.MultitypeFuncGraph("decomr_multiply")
+_zero_unless = ops.MultitypeFuncGraph("decomr_zero_unless")
+_copy = ops.MultitypeFuncGraph("decomr_copy")
+_restore_unless = ops.MultitypeFuncGraph("decomr_restore_unless")
 
 
 @_square_sum.register("Tensor")
@@ -30,8 +40,64 @@ def _multiply_by(factor, gradient):
     return gradient * factor
 
 
+@_zero_unless.register("Tensor", "Tensor")
+def _zero_unless_it(condition, gradient):
+    return ops.select(condition, gradient, ops.zeros_like(gradient))
+
+
+@_copy.register("Tensor")
+def _copy_of(value):
+    return ops.deepcopy(value)
+
+
+@_restore_unless.register("Tensor", "Tensor", "Tensor")
+def _restore_unless_it(condition, parameter, before):
+    return ops.assign(parameter, ops.select(condition, parameter, before))
+
+
+def takes_branch() -> bool:
+    """Whether the device skips the optimiser by a branch."""
+    return ms.get_context("device_target") == "CPU"
+
+
+class Average(nn.Cell):
+    """Arrays, one for each of `parameters` -> their means over the ranks, by one AllReduce of all of them."""
+
+    def __init__(self, parameters, ranks: int):
+        super().__init__(auto_prefix=False)
+        self.ranks = ranks
+        shapes = [parameter.shape for parameter in parameters]
+        ends = np.cumsum([0, *(np.prod(shape, dtype=int) for shape in shapes)]).tolist()
+        self.places = tuple(zip(ends, ends[1:], shapes, strict=False))  # where each lies in the flat array
+        self.all_reduce = ops.AllReduce()
+
+    def construct(self, arrays):
+        """The means, in one flat array."""
+        return self.all_reduce(ops.concat([array.reshape(-1) for array in arrays])) / self.ranks
+
+    def cut(self, flat: Tensor) -> tuple:
+        """The arrays that `flat` was put together from."""
+        return tuple([flat[start:end].reshape(shape) for start, end, shape in self.places])
+
+
+class Status(NamedTuple):
+    """All that the host needs to know after a step, the same on all ranks."""
+
+    left_out: int  # updates, since the start
+    loss_scale: float
+    request: int  # the largest of all ranks
+
+    @classmethod
+    def read(cls, status: Tensor) -> "Status":
+        """From what Update gives; waits for the device."""
+        left_out, loss_scale, request = status.asnumpy().tolist()
+        return cls(int(left_out), loss_scale, int(request))
+
+
 class Update(nn.Cell):
-    """(gradients, total) -> the norm of the gradients; updates the optimiser's parameters if all is finite.
+    """(gradients, total, request [1]) -> Status as float32 [3]; updates the optimiser's parameters if all is finite.
+
+    request: what this rank asks of all ranks, a number that training.stopping understands.
 
     Args:
         clip_grad: longest gradient, over all parameters together; 0 leaves it as it is.
@@ -42,6 +108,10 @@ class Update(nn.Cell):
     def __init__(self, optimizer: nn.Optimizer, clip_grad: float = 0.0, loss_scaling: bool = False):
         super().__init__(auto_prefix=False)
         self.optimizer = optimizer
+        self.branches = takes_branch()
+        self.can_skip = isinstance(optimizer, Adam)
+        if not self.branches and not self.can_skip:
+            self.state = ParameterTuple(optimizer.get_parameters())
         self.clip_grad = clip_grad
         self.loss_scaling = loss_scaling
         self.scale = _counter(FIRST_LOSS_SCALE if loss_scaling else 1.0, "loss_scale", ms.float32)
@@ -51,38 +121,55 @@ class Update(nn.Cell):
         self.is_native = native_code.in_use()
         if self.is_native:
             self.square_sum = native_operators.square_sum()
-        world_size = current_world_size()
-        self.is_parallel = world_size > 1
-        if self.is_parallel:
-            self.average = nn.DistributedGradReducer(optimizer.parameters, mean=True, degree=world_size)
-            self.all_reduce = ops.AllReduce()
+        self.ranks = current_world_size()
+        self.gather = Gather(self.ranks)
+        if self.ranks > 1:
+            self.average = Average(optimizer.parameters, self.ranks)
 
-    def construct(self, gradients, total):
-        if self.is_parallel:
-            gradients = self.average(gradients)
-            total = self.all_reduce(total)  # all ranks decide alike
+    def construct(self, gradients, total, request):
+        words = self.gather(ops.concat([total.reshape(1).astype(ms.float32), request]))
+        if self.ranks > 1:
+            gradients = (self.average(gradients),)
         if self.loss_scaling:
             gradients = self.map(ops.partial(_multiply, 1 / self.scale), gradients)
         norm = ops.sqrt(self.squared_norm(gradients))
         if self.clip_grad > 0:
             gradients = self.map(ops.partial(_multiply, ops.minimum(self.clip_grad / (norm + 1e-12), 1.0)), gradients)
-        if ops.isfinite(norm + total):
-            self.optimizer(gradients)
-            self.finite_steps = self.finite_steps + 1
-            if self.loss_scaling and self.finite_steps % GROWTH_STEPS == 0:
-                self.scale = self.scale * 2
-        else:
-            self.skipped = self.skipped + 1
-            self.finite_steps = ops.zeros_like(self.finite_steps)
-            if self.loss_scaling:
-                self.scale = ops.maximum(self.scale / 2, Tensor(1.0, ms.float32))
-        return norm
+        is_finite = ops.isfinite(norm + words[:, 0].sum())  # alike on all ranks
+        if not self.branches:
+            gradients = self.map(ops.partial(_zero_unless, is_finite), gradients)
+        if self.ranks > 1:
+            gradients = self.average.cut(gradients[0])
+        self.apply(gradients, is_finite)
+        self.count(is_finite)
+        return ops.stack([self.skipped.astype(ms.float32), self.scale.value(), words[:, 1].max()])
 
     def squared_norm(self, gradients):
         """The sum of the squares of all numbers in `gradients`, a scalar."""
         if self.is_native:
             return self.square_sum(*gradients).reshape(())
         return ops.addn(self.map(_square_sum, gradients))
+
+    def apply(self, gradients, is_finite):
+        """Let the optimiser update its parameters, or leave them, and all of its state, as they are."""
+        if self.branches:
+            if is_finite:
+                self.optimizer(gradients)
+        elif self.can_skip:
+            self.optimizer(gradients, is_finite)
+        else:
+            before = self.map(_copy, self.state)
+            self.optimizer(gradients)
+            self.map(ops.partial(_restore_unless, is_finite), self.state, before)
+
+    def count(self, is_finite):
+        """Count the update, or that it was left out, and let the loss scale follow."""
+        self.skipped = self.skipped + 1 - is_finite.astype(ms.int32)
+        finite_steps = (self.finite_steps + 1) * is_finite.astype(ms.int32)
+        self.finite_steps = finite_steps
+        if self.loss_scaling:
+            grown = ops.select(finite_steps % GROWTH_STEPS == 0, 2 * self.scale, self.scale)
+            self.scale = ops.select(is_finite, grown, ops.maximum(self.scale / 2, Tensor(1.0, ms.float32)))
 
 
 def _counter(value, name: str, dtype) -> Parameter:
@@ -102,6 +189,7 @@ class TrainingStep(CompiledCell):
         self.network.set_grad()
         self.optimizer = optimizer
         self.update = Update(optimizer, clip_grad, loss_scaling)
+        self.no_request = Tensor([NO_REQUEST], ms.float32)
         self.forward_and_gradients = ms.value_and_grad(self.scaled_loss, None, optimizer.parameters, has_aux=True)
 
     def scaled_loss(self, *inputs):
@@ -111,5 +199,19 @@ class TrainingStep(CompiledCell):
 
     def construct(self, *inputs):
         (_, outputs), gradients = self.forward_and_gradients(*inputs)
-        self.update(gradients, outputs[0])
+        self.update(gradients, outputs[0], self.no_request)
         return outputs
+
+
+class ReportedStep(CompiledCell):
+    """(request, *inputs of a TrainingStep) -> its outputs (total, *terms), Status as float32 [3]."""
+
+    def __init__(self, step: TrainingStep):
+        super().__init__(auto_prefix=False)
+        self.step = step
+        self.forward_and_gradients = step.forward_and_gradients
+        self.update = step.update
+
+    def construct(self, request, *inputs):
+        (_, outputs), gradients = self.forward_and_gradients(*inputs)
+        return outputs, self.update(gradients, outputs[0], request)

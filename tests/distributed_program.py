@@ -16,8 +16,8 @@ import numpy as np
 from mindspore import communication, nn
 
 from models.dense_cnn import DPNet, get_LNet
+from models.distributed import synchronise_batch_norm
 from models.DMR import DMR
-from models.sync_batch_norm import synchronise_batch_norm
 from models.TrainOneStepEnd import TrainOneStepEnd
 from models.WithLossCellEnd import WithLossCellEnd
 from tests.smooth import smooth_activations

@@ -22,7 +22,8 @@ def run_steps(options, first: int, last: int, is_main: bool = True, total: int =
         log.start_stage("dp", first)
         meter = StageMeter(log, "dp", total, first, samples_per_step=4)
         for step in range(first + 1, last + 1):
-            meter.step(step, 1, waited=0.5, worked=1.5, losses={"total": float(step), "dp_uv": 0.25}, lr=1e-3)
+            losses = {"total": float(step), "dp_uv": 0.25}
+            meter.step(step, 1, waited=0.5, worked=1.5, losses=lambda found=losses: found, lr=1e-3)
         meter.close()
 
 

@@ -6,9 +6,11 @@ import os
 import signal
 from types import SimpleNamespace
 
+import mindspore as ms
 import numpy as np
 import pytest
 
+from models.training_step import Status
 from training.health import Health
 from training.held_out import Subset, split
 from training.learning_rate import learning_rate
@@ -91,12 +93,9 @@ class ThreeRanks(Ranks):
         super().__init__()
         self.rank, self.size, self.others = 1, 3, others
 
-    def sum(self, values):
-        total = np.array(values, np.float64)
-        if total.shape == (3, 2):
-            total[[0, 2]] = [divmod(number, 2**20) for number in self.others]
-            return total
-        return total + sum(self.others)
+    def all(self, values):
+        first, last = (np.array(divmod(number, 2**20)) for number in self.others)
+        return np.stack([first, values, last]).astype(np.float32)
 
 
 def test_large_numbers_arrive_whole():
@@ -115,71 +114,78 @@ def interruptible():
 
 def test_a_signal_is_a_request_and_a_second_one_ends_the_process_as_usual(interruptible):
     with StopRequests(Ranks()) as stop:
-        assert stop.pending() is None
+        assert stop.pending(0) is None
         os.kill(os.getpid(), signal.SIGINT)
-        stopped = stop.pending()
+        stopped = stop.pending(0)
         assert (stopped.exit_code, str(stopped)) == (130, "SIGINT: stopped")
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     with StopRequests(Ranks()) as stop:
         os.kill(os.getpid(), signal.SIGTERM)
-        assert stop.pending().exit_code == 143
+        assert stop.pending(0).exit_code == 143
 
 
-def test_one_rank_s_signal_stops_all():
-    assert StopRequests(ThreeRanks([0, 0])).pending() is None
-    assert StopRequests(ThreeRanks([0, signal.SIGTERM])).pending().exit_code == 143
+def test_ranks_stop_when_all_have_heard_of_it():
+    """A step carries a rank's request along; a rank that has one goes on until a step has brought it to all."""
+    with StopRequests(ThreeRanks([0, 0])) as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.request() == signal.SIGTERM
+        assert stop.pending(0) is None
+        assert stop.pending(stop.request()).exit_code == 143
+    assert StopRequests(ThreeRanks([0, 0])).pending(signal.SIGTERM).exit_code == 143
 
 
 def test_the_end_of_the_time_granted_is_no_failure():
     stop = StopRequests(Ranks(), time_to_run=0.5)
-    assert stop.pending() is None
+    assert stop.pending(0) is None
     stop.started -= 1
-    assert stop.pending().exit_code == 0
-    assert "--time_to_run" in str(stop.pending())
+    assert stop.pending(0).exit_code == 0
+    assert "--time_to_run" in str(stop.pending(0))
 
 
 # ---- numbers that are not finite ----
 
 
-def counters(skipped: int, scale: float | None = None):
-    """Stands for an Update cell."""
-    values = {"skipped": skipped, "scale": scale or 1.0}
-    cells = {name: SimpleNamespace(asnumpy=lambda value=value: value) for name, value in values.items()}
-    return SimpleNamespace(loss_scaling=scale is not None, **cells)
+def status(left_out: int, scale: float = 1.0) -> Status:
+    return Status(left_out, scale, 0)
 
 
-BAD = {"total": float("nan"), "uv": 1.0, "key2D": float("inf"), "con": float("nan")}
+def bad() -> dict:
+    return {"total": float("nan"), "uv": 1.0, "key2D": float("inf"), "con": float("nan")}
+
+
+def fine() -> dict:
+    return {"total": 1.0, "uv": 1.0, "con": 1.0}
 
 
 def test_the_first_bad_loss_is_named_and_too_many_in_a_row_end_the_run():
     said = []
     health = Health(Ranks(), 3, said.append)
     for skipped in (1, 2):
-        health.check(counters(skipped), BAD, "step 5")
+        health.check(status(skipped), bad, "step 5")
     assert said[0] == "step 5: update left out, loss key2D is not finite (1 left out so far)"
-    health.check(counters(2), {"total": 1.0, "uv": 1.0}, "step 6")  # a good one breaks the row
+    health.check(status(2), fine, "step 6")  # a good one breaks the row
     for skipped in (3, 4):
-        health.check(counters(skipped), BAD, "step 7")
+        health.check(status(skipped), bad, "step 7")
     with pytest.raises(UserError, match="step 8: 3 updates in a row were left out, loss key2D is not finite"):
-        health.check(counters(5), BAD, "step 8")
+        health.check(status(5), bad, "step 8")
 
 
 def test_a_gradient_alone_can_be_bad_and_another_rank_s_loss_is_named_with_the_rank():
-    fine = {"total": 1.0, "uv": 1.0, "con": 1.0}
     said = []
-    Health(Ranks(), 3, said.append).check(counters(1), fine, "step 1")
+    Health(Ranks(), 3, said.append).check(status(1), fine, "step 1")
     assert "the losses are finite but a gradient is not" in said[0]
-    Health(ThreeRanks([2, 1]), 3, said.append).check(counters(1), fine, "step 1")
+    Health(ThreeRanks([2, 1]), 3, said.append).check(status(1), fine, "step 1")
     assert "loss con is not finite on rank 2" in said[1]
 
 
 def test_overflows_while_the_loss_scale_is_searched_do_not_end_a_run():
     health = Health(Ranks(), 1, lambda line: None)
+    health.start(SimpleNamespace(skipped=ms.Tensor(0), loss_scaling=True))
     for skipped in range(1, 10):
-        health.check(counters(skipped, scale=2.0**10), BAD, "step 1")
+        health.check(status(skipped, scale=2.0**10), bad, "step 1")
     with pytest.raises(UserError):
-        health.check(counters(10, scale=1.0), BAD, "step 1")
+        health.check(status(10, scale=1.0), bad, "step 1")
 
 
 # ---- what a GPU needs ----

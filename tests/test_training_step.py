@@ -9,13 +9,18 @@ from mindspore import nn
 
 from models import losses
 from models.accumulation import AccumulatedStep, MicroBatches
-from models.training_step import FIRST_LOSS_SCALE, TrainingStep
+from models.adam import Adam
+from models.distributed import Shares
+from models.training_step import FIRST_LOSS_SCALE, NO_REQUEST, ReportedStep, TrainingStep
 from tests.parity import with_compiled_kernels
 
 RATE = 0.1
 
 
-@pytest.fixture(params=["pynative", "graph", "compiled"])
+MODES = ["pynative", "graph", "compiled"]
+
+
+@pytest.fixture(params=MODES)
 def mode(request, monkeypatch):
     before = ms.get_context("mode")
     if request.param == "compiled":
@@ -24,6 +29,12 @@ def mode(request, monkeypatch):
     ms.set_context(mode=chosen)
     yield chosen
     ms.set_context(mode=before)
+
+
+@pytest.fixture(params=[True, False], ids=["branches", "selects"])
+def way(request, monkeypatch):
+    """A CPU skips an update by a branch, other devices by selections."""
+    monkeypatch.setattr("models.training_step.takes_branch", lambda: request.param)
 
 
 class Loss(nn.Cell):
@@ -37,13 +48,16 @@ class Loss(nn.Cell):
         self.dense = nn.Dense(3, 2)
         self.dense.weight.set_data(ms.Tensor(np.linspace(-1, 1, 6).reshape(2, 3), ms.float32))
         self.dense.bias.set_data(ms.Tensor([0.1, -0.2], ms.float32))
-        self.mean = losses.AnnotatedMean(1, parts)
+        self.parts = parts
+        self.shares = Shares()
 
     def construct(self, values, has_target, target):
+        if self.parts == 1:
+            (has_target,) = self.shares(has_target)
         output = self.dense(values)
         target = losses.annotated_only(target, has_target)
-        masked = self.mean(((output - target) ** 2).sum(1), has_target)
-        everyone = self.mean((output**2).sum(1), self.mean.everyone(has_target))
+        masked = losses.annotated_mean(((output - target) ** 2).sum(1), has_target)
+        everyone = (output**2).sum(1).mean() / self.parts
         summed = 0.01 * ms.ops.abs(output).sum()
         return masked + everyone + summed, masked, everyone, summed
 
@@ -56,9 +70,18 @@ def batch(size: int = 6) -> list:
     return [ms.Tensor(array, ms.float32) for array in (rng.normal(size=(size, 3)), flags, target)]
 
 
-def make_step(**settings) -> TrainingStep:
+OPTIMISERS = {
+    "SGD": lambda parameters: nn.SGD(parameters, RATE, momentum=0.9, weight_decay=0.1),
+    "MindSpore's Adam": lambda parameters: nn.Adam(parameters, RATE, weight_decay=0.1),
+    "Adam": lambda parameters: Adam(parameters, RATE, weight_decay=0.1),
+}
+REQUEST = ms.Tensor([NO_REQUEST], ms.float32)
+
+
+def make_step(optimiser=None, **settings) -> TrainingStep:
     loss = Loss()
-    return TrainingStep(loss, nn.SGD(loss.trainable_params(), RATE), **settings).set_train(True)
+    make = OPTIMISERS.get(optimiser, lambda parameters: nn.SGD(parameters, RATE))
+    return TrainingStep(loss, make(loss.trainable_params()), **settings).set_train(True)
 
 
 def weights(step) -> np.ndarray:
@@ -75,13 +98,60 @@ def spoilt(inputs) -> list:
     return [ms.Tensor(np.full(inputs[0].shape, np.inf), ms.float32), *inputs[1:]]
 
 
-def test_an_update_that_is_not_finite_is_left_out_and_counted(mode):
-    step, untouched = make_step(), make_step()
-    assert not np.isfinite(float(step(*spoilt(batch()))[0].asnumpy()))
-    np.testing.assert_array_equal(weights(step), weights(untouched))
+def state(step) -> dict:
+    """Weights, moments and counters, but for those of the updates themselves."""
+    values = {name: value.asnumpy() for name, value in step.parameters_and_names()}
+    return {name: value for name, value in values.items() if name not in ("update.skipped", "update.finite_steps")}
+
+
+@pytest.mark.parametrize("mode", MODES[:2], indirect=True)
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_an_update_that_is_not_finite_is_left_out_and_counted(mode, way, optimiser):
+    """Weights, moments and counters stay bit by bit, before the first update and between two."""
+    step, untouched = make_step(optimiser), make_step(optimiser)
+    for skipped in (1, 2):
+        before = state(step)
+        assert len(before) > 2
+        assert not np.isfinite(float(step(*spoilt(batch()))[0].asnumpy()))
+        assert int(step.update.skipped.asnumpy()) == skipped
+        for name, value in state(step).items():
+            assert value.tobytes() == before[name].tobytes(), name
+        step(*batch())
+        untouched(*batch())
+        assert int(step.update.skipped.asnumpy()) == skipped
+        for name, value in state(untouched).items():  # as if nothing had been
+            assert value.tobytes() == state(step)[name].tobytes(), name
+
+
+def test_a_gradient_alone_that_is_not_finite_is_enough(mode, way):
+    """The loss sqrt(x) is 0 at 0; its gradient is infinite."""
+
+    class Root(nn.Cell):
+        def __init__(self):
+            super().__init__()
+            self.weight = ms.Parameter(ms.Tensor([0.0, 1.0], ms.float32), name="weight")
+
+        def construct(self, values):
+            return (ms.ops.sqrt(self.weight * values).sum(),)
+
+    root = Root()
+    step = TrainingStep(root, Adam(root.trainable_params(), RATE))
+    assert np.isfinite(step(ms.Tensor([1.0, 1.0], ms.float32))[0].asnumpy())
     assert int(step.update.skipped.asnumpy()) == 1
-    np.testing.assert_array_equal(moved(step, batch()), moved(untouched, batch()))  # as if nothing had been
-    assert int(step.update.skipped.asnumpy()) == 1
+    assert weights(step).tolist() == [0, 1]
+
+
+def test_the_status_says_what_the_host_needs_to_know(mode, way):
+    """Updates left out, the loss scale, and the request that was put in."""
+    step = make_step("Adam", loss_scaling=True)
+    reported, plain = ReportedStep(step), make_step("Adam", loss_scaling=True)
+    outputs, status = reported(ms.Tensor([7.0], ms.float32), *spoilt(batch()))
+    assert status.asnumpy().tolist() == [1, FIRST_LOSS_SCALE / 2, 7]
+    outputs, status = reported(REQUEST, *batch())
+    assert status.asnumpy().tolist() == [1, FIRST_LOSS_SCALE / 2, NO_REQUEST]
+    plain(*spoilt(batch()))
+    expected = plain(*batch())
+    assert [float(value.asnumpy()) for value in outputs] == [float(value.asnumpy()) for value in expected]
 
 
 def test_long_gradients_are_shortened_and_short_ones_left(mode):
@@ -116,7 +186,8 @@ def test_accumulation_is_the_large_batch_whatever_part_the_annotations_are_in(mo
     accumulated = AccumulatedStep(step, parts).set_train(True)
     for _ in range(2):  # the second shows that the sums were cleared
         expected = [float(value.asnumpy()) for value in whole(*batch())]
-        np.testing.assert_allclose([float(value.asnumpy()) for value in accumulated(*batch())], expected, rtol=1e-5)
+        outputs, _ = accumulated(REQUEST, *batch())
+        np.testing.assert_allclose([float(value.asnumpy()) for value in outputs], expected, rtol=1e-5)
         np.testing.assert_allclose(weights(step), weights(whole), rtol=1e-5, atol=1e-7)
 
 
@@ -127,9 +198,9 @@ def test_an_accumulated_update_is_left_out_for_one_bad_sample(mode):
     inputs = batch()
     inputs[0][5] = np.inf
     accumulated = AccumulatedStep(step, 3)
-    accumulated(*inputs)
+    accumulated(REQUEST, *inputs)
     np.testing.assert_array_equal(weights(step), before)
-    accumulated(*batch())
+    accumulated(REQUEST, *batch())
     assert np.isfinite(weights(step)).all()
     assert int(step.update.skipped.asnumpy()) == 1
 

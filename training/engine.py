@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from contextlib import closing, nullcontext
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from datasets.loader import create_loader
 from datasets.open_dataset import open_dataset
 from datasets.replacement import REPLACED, Replacing
 from models.DMR import FrozenCNetDMR
+from models.training_step import Status
 from training.bad_samples import BadSamples
 from training.compile_cache import compile_cache
 from training.feed import BatchFeed
@@ -21,7 +23,7 @@ from training.held_out import Subset, split
 from training.learning_rate import learning_rate
 from training.ranks import Ranks
 from training.stages import STAGES, Stage, build_cnet, build_dmr, build_step, load_start_of_cnet
-from training.stopping import StopRequests
+from training.stopping import Stopped, StopRequests
 from training.summary import summary
 from training.validation import Validation
 from utils import checkpoint
@@ -191,6 +193,8 @@ class StageLoop:
         self.cell, self.run_step, self.feed, self.validation, self.total = cell, run_step, feed, validation, total
         self.options, self.log = training.options, training.log
         self.compiled = False
+        self.rate: float | None = None  # the learning rate that the device has
+        self.requests: dict[int, ms.Tensor] = {}
 
     def epoch(self, first: int, meter: StageMeter) -> int:
         """Train from step `first` to the end of its epoch; the number of steps done then."""
@@ -215,23 +219,32 @@ class StageLoop:
             received = time.monotonic()
             training.bad_samples.check(batch[REPLACED])
             rate = learning_rate(options, step, training.batches, getattr(options, self.stage.epochs))
-            losses = self._step(batch, rate)
+            losses, status = self._step(batch, rate)
             done = time.monotonic()
             meter.step(step + 1, epoch + 1, received - asked, done - received, losses, rate)
-            training.health.check(
-                self.cell.update, losses, f"stage {self.stage.name}, epoch {epoch + 1}, step {step + 1}"
-            )
-            self._after(step + 1, batch)
+            training.health.check(status, losses, f"stage {self.stage.name}, epoch {epoch + 1}, step {step + 1}")
+            self._after(step + 1, batch, training.stop.pending(status.request))
             asked = time.monotonic()
         return (epoch + 1) * training.batches
 
-    def _step(self, batch: dict, rate: float) -> dict:
-        """One update; the losses by name."""
-        self.cell.optimizer.learning_rate.set_data(ms.Tensor(rate, ms.float32))
+    def _step(self, batch: dict, rate: float) -> tuple[Callable[[], dict], Status]:
+        """One update; what reads the losses by name from the device, and the status."""
+        if rate != self.rate:
+            self.cell.optimizer.learning_rate.set_data(ms.Tensor(rate, ms.float32))
+            self.rate = rate
         with self._cache(batch):
-            outputs = self.run_step(*self.feed(batch))
+            outputs, status = self.run_step(self._request(), *self.feed(batch))
         names = ("total", *self.cell.network.loss_names)
-        return {name: float(value.asnumpy()) for name, value in zip(names, outputs, strict=True)}
+
+        def losses() -> dict:
+            return {name: float(value.asnumpy()) for name, value in zip(names, outputs, strict=True)}
+
+        return losses, Status.read(status)
+
+    def _request(self) -> ms.Tensor:
+        """What this rank asks of all, kept on the device from the first time on."""
+        request = self.training.stop.request()
+        return self.requests.setdefault(request, ms.Tensor([request], ms.float32))
 
     def _cache(self, batch: dict):
         """Where the first step, which compiles, finds and leaves its graphs: the last stage's, as a process has one."""
@@ -240,11 +253,11 @@ class StageLoop:
             return nullcontext()
         self.compiled = True
         ranks = self.training.ranks
-        cells = (*self.feed.cells, self.cell)
+        cells = (*self.feed.cells, self.run_step)
         inputs = [column for column in batch.values() if isinstance(column, ms.Tensor)]
         return compile_cache(self.options.compile_cache, cells, inputs, ranks.rank, ranks.size)
 
-    def _after(self, step: int, batch: dict) -> None:
+    def _after(self, step: int, batch: dict, stopped: Stopped | None) -> None:
         """What happens every so many steps: pictures, validation, weights, saved states, and the end asked for."""
         training, options = self.training, self.options
         if step % options.summary_steps == 0 and self.log.is_main:
@@ -255,7 +268,6 @@ class StageLoop:
         end_of_epoch = step % training.batches == 0
         if end_of_epoch:
             self._save_weights(step // training.batches)
-        stopped = training.stop.pending()
         if end_of_epoch or stopped or step % options.checkpoint_steps == 0:
             training.save(self.stage, step, self.cell)
         if stopped:

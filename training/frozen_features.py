@@ -4,7 +4,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
-from models.losses import current_world_size
+from models.distributed import current_world_size
 from utils.memory import available_memory
 
 MEMORY_SHARE = 1 / 4  # of the memory that is available at the start, for outputs that all ranks keep
@@ -30,7 +30,7 @@ class FrozenFeatures:
         keys = self._keys(batch) if self.reuse else ()
         if keys and all(key in self.known for key in keys):
             rows = [self.known[key] for key in keys]
-            return ms.mutable(tuple(Tensor(np.stack(arrays), ms.float32) for arrays in zip(*rows, strict=True)))
+            return ms.mutable(tuple(Tensor(np.stack(arrays)) for arrays in zip(*rows, strict=True)))
         self.cnet.set_train(False)
         outputs = self.cnet(batch["img"])
         if keys and self.size < self.limit:

@@ -1,7 +1,9 @@
 """Counts updates left out because a loss or a gradient was not finite, and ends the run after too many."""
 
 import math
+from collections.abc import Callable
 
+from models.training_step import Status, Update
 from training.ranks import Ranks
 from utils.errors import UserError
 
@@ -11,30 +13,30 @@ class Health:
 
     def __init__(self, ranks: Ranks, limit: int, say):
         self.ranks, self.limit, self.say = ranks, limit, say
-        self.skipped = self.in_row = 0
+        self.left_out = self.in_row = 0
+        self.loss_scaling = False
 
-    def start(self, update) -> None:
+    def start(self, update: Update) -> None:
         """Go on from the counters of a stage's Update cell."""
-        self.skipped = int(update.skipped.asnumpy())
+        self.left_out = int(update.skipped.asnumpy())
+        self.loss_scaling = update.loss_scaling
         self.in_row = 0
 
-    def check(self, update, losses: dict, where: str) -> None:
-        """Look at the counters of the Update cell after a step; losses: name -> value, `total` among them.
+    def check(self, status: Status, losses: Callable[[], dict], where: str) -> None:
+        """Look at the status of a step; losses(): name -> value, `total` among them, asked for if need be.
 
         UserError once `limit` updates in a row were left out. While a dynamic loss scale can still be
         halved, an overflow is part of its search and does not count.
         """
-        scale = float(update.scale.asnumpy()) if update.loss_scaling else 1.0
-        skipped = int(update.skipped.asnumpy())
-        if skipped == self.skipped:
+        if status.left_out == self.left_out:
             self.in_row = 0
             return
-        self.skipped = skipped
-        cause = self._cause(losses)
-        searching = scale > 1
+        self.left_out = status.left_out
+        cause = self._cause(losses())
+        searching = self.loss_scaling and status.loss_scale > 1
         self.in_row = 0 if searching else self.in_row + 1
-        lowered = f", loss scale lowered to {scale:g}" if update.loss_scaling else ""
-        self.say(f"{where}: update left out, {cause}{lowered} ({skipped} left out so far)")
+        lowered = f", loss scale lowered to {status.loss_scale:g}" if self.loss_scaling else ""
+        self.say(f"{where}: update left out, {cause}{lowered} ({status.left_out} left out so far)")
         if self.in_row >= self.limit:
             raise UserError(
                 f"{where}: {self.in_row} updates in a row were left out, {cause}. The weights are those before. "

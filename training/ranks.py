@@ -13,23 +13,21 @@ class Ranks:
     def __init__(self, rank: int = 0, size: int = 1):
         self.rank, self.size = rank, size
         if size > 1:
-            self.all_reduce = ops.AllReduce()
+            self.all_gather = ops.AllGather()
+
+    def all(self, values) -> np.ndarray:
+        """[N] numbers -> [ranks, N] float32, those of every rank."""
+        values = np.asarray(values, np.float32)
+        return self.all_gather(Tensor(values)).asnumpy().reshape(self.size, -1) if self.size > 1 else values[None]
 
     def sum(self, values) -> np.ndarray:
-        """The sum over ranks of an array [...] of numbers, in float32."""
-        values = np.asarray(values, np.float32)
-        return self.all_reduce(Tensor(values)).asnumpy() if self.size > 1 else values
+        """The sum over ranks of [N] numbers, in float32."""
+        return self.all(values).sum(0)
 
     def gather(self, number: int) -> list[int]:
         """The numbers of all ranks, 0 <= number < 2**40, by rank."""
-        own = np.zeros((self.size, 2), np.float32)
-        own[self.rank] = divmod(number, BASE)
-        return [int(high) * BASE + int(low) for high, low in self.sum(own)]
+        return [int(high) * BASE + int(low) for high, low in self.all(divmod(number, BASE))]
 
     def any(self, condition: bool) -> bool:
         """Whether the condition holds on any rank."""
         return bool(self.sum([condition])[0] > 0)
-
-    def largest(self, number: int) -> int:
-        """The largest of the numbers of all ranks, 0 <= number < 2**40."""
-        return max(self.gather(number))

@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import mindspore as ms
 from mindspore import nn
 
 from models.accumulation import AccumulatedStep
 from models.adam import Adam
 from models.dense_cnn import DPNet, get_LNet, start_constant
+from models.distributed import current_world_size, synchronise_batch_norm
 from models.DMR import DMR, FrozenCNetDMR
 from models.layer import zero_init_residual
-from models.losses import current_world_size
-from models.sync_batch_norm import synchronise_batch_norm
+from models.precision import to_half_precision
+from models.training_step import ReportedStep
 from models.TrainOneStepDP import TrainOneStepDP
 from models.TrainOneStepEnd import TrainOneStepEnd
 from models.WithLossCellDP import WithLossCellDP
@@ -71,9 +71,9 @@ def build_dmr(cnet: DPNet, options) -> DMR:
 
 
 def build_step(stage: Stage, network: nn.Cell, options):
-    """The training step of `network` (CNet or DMR): a cell, and what to call with a batch's inputs.
+    """The training step of `network` (CNet or DMR): the cell that holds its state, and what to call.
 
-    They are the same but for --accumulate.
+    What to call is, or is called as, a models.training_step.ReportedStep.
     """
     trained = network.LNet if stage.name == "end" and options.freeze_cnet else network
     if options.sync_bn:
@@ -82,21 +82,12 @@ def build_step(stage: Stage, network: nn.Cell, options):
     optimizer = Adam(trained.trainable_params(), options.lr, options.adam_beta1, ADAM_BETA2, weight_decay=options.wd)
     mixed = options.amp_level != "O0"
     if mixed:
-        to_half_precision(network, options.amp_level)
+        to_half_precision(network)
     cell = stage.step_cell(loss_cell, optimizer, clip_grad=options.clip_grad, loss_scaling=mixed)
-    run = AccumulatedStep(cell, options.accumulate) if options.accumulate > 1 else cell
+    run = AccumulatedStep(cell, options.accumulate) if options.accumulate > 1 else ReportedStep(cell)
     run.set_train(True)
     network.set_train(True)  # a frozen CNet stays in evaluation mode
     return cell, run
-
-
-def to_half_precision(network: nn.Cell, level: str) -> None:
-    """Let `network` compute in float16: all of it (O3), or all but its norm layers (O2). Weights stay float32."""
-    network.to_float(ms.float16)
-    if level == "O2":
-        for _, cell in network.cells_and_names():
-            if "Norm" in type(cell).__name__:
-                cell.to_float(ms.float32)
 
 
 def check_precision(options, target: str) -> None:

@@ -31,7 +31,7 @@ class StopRequests:
     def __init__(self, ranks: Ranks, time_to_run: float | None = None):
         self.ranks, self.time_to_run = ranks, time_to_run
         self.started = time.monotonic()  # time.time() may go backwards
-        self.request = 0
+        self.signal = 0
 
     def __enter__(self):
         self.previous = {number: signal.signal(number, self._take) for number in self.SIGNALS}
@@ -42,15 +42,21 @@ class StopRequests:
             signal.signal(number, handler)
 
     def _take(self, number, _frame) -> None:
-        self.request = number
+        self.signal = number
         signal.signal(number, self.previous[number])
 
-    def pending(self) -> Stopped | None:
-        """What to raise once the state is saved, the same on all ranks; None to go on."""
-        request = self.request
-        if not request and self.time_to_run is not None and time.monotonic() - self.started > self.time_to_run:
-            request = OUT_OF_TIME
-        request = self.ranks.largest(request)
+    def request(self) -> int:
+        """What this rank asks of all, 0: nothing. Each step carries it along, and its Status says the largest."""
+        is_over = self.time_to_run is not None and time.monotonic() - self.started > self.time_to_run
+        return self.signal or (OUT_OF_TIME if is_over else 0)
+
+    def pending(self, agreed: int) -> Stopped | None:
+        """What to raise once the state is saved, the same on all ranks; None to go on.
+
+        agreed: the largest request that the ranks had before the step that is done. One rank alone need not wait for
+        the next step.
+        """
+        request = agreed if self.ranks.size > 1 else self.request()
         if request == OUT_OF_TIME:
             return Stopped(f"--time_to_run: stopped after {self.time_to_run:g} s", 0)
         if request:

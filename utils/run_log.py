@@ -6,6 +6,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def _is_after(line: str, stage: str, step: int, later: tuple[str, ...]) -> bool:
 class StageMeter:
     """Progress of one stage: losses by name, samples/s, share of time waiting for data, time left.
 
-    In a terminal it is a bar; in a file a plain line every log_freq steps.
+    In a terminal it is a bar; in a file a plain line every log_freq steps. Losses are read in these steps alone.
     """
 
     def __init__(self, log: RunLog, stage: str, total_steps: int, done_steps: int, samples_per_step: int):
@@ -135,19 +136,19 @@ class StageMeter:
         self.waited = self.worked = 0.0
         self.steps = 0
 
-    def step(self, step: int, epoch: int, waited: float, worked: float, losses: dict, lr: float) -> None:
-        """Count a step; losses: name -> value of this step."""
+    def step(self, step: int, epoch: int, waited: float, worked: float, losses: Callable[[], dict], lr: float) -> None:
+        """Count a step; losses(): name -> value of this step."""
         self.waited += waited
         self.worked += worked
         self.steps += 1
         self.bar.update(1)
-        shown = {name: f"{value:.3f}" for name, value in losses.items()}
-        self.bar.set_postfix(epoch=epoch, **shown, refresh=False)
         if step % self.log.log_freq == 0 or step == self.total:
-            self._report(step, epoch, losses, shown, lr)
+            self._report(step, epoch, losses(), lr)
             self._start_interval()
 
-    def _report(self, step: int, epoch: int, losses: dict, shown: dict, lr: float) -> None:
+    def _report(self, step: int, epoch: int, losses: dict, lr: float) -> None:
+        shown = {name: f"{value:.3f}" for name, value in losses.items()}
+        self.bar.set_postfix(epoch=epoch, **shown, refresh=False)
         rate = self.steps * self.samples_per_step / (self.waited + self.worked)
         share = self.waited / (self.waited + self.worked)
         remaining = (self.total - step) * self.samples_per_step / rate

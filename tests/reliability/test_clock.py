@@ -37,7 +37,7 @@ def test_the_time_granted_to_a_run_passes_though_the_clock_goes_back(monkeypatch
     stop = StopRequests(Ranks(), time_to_run=0.01)
     monkeypatch.setattr(time, "time", lambda: 0.0)
     time.sleep(0.02)
-    assert stop.pending().exit_code == 0
+    assert stop.pending(0).exit_code == 0
 
 
 def test_samples_from_the_future_are_made_again_and_never_taken_for_unchanged(tmp_path, monkeypatch):
