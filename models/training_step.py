@@ -23,10 +23,13 @@ FIRST_LOSS_SCALE = 2.0**15
 NO_REQUEST = 0.0
 
 _half_square_sum = ops.L2Loss()
+_slice = ops.Slice()
 _square_sum = ops.MultitypeFuncGraph("decomr_square_sum")
 _multiply = ops.MultitypeFuncGraph("decomr_multiply")
 _zero_unless = ops.MultitypeFuncGraph("decomr_zero_unless")
 _copy = ops.MultitypeFuncGraph("decomr_copy")
+_flatten = ops.MultitypeFuncGraph("decomr_flatten")
+_cut_out = ops.MultitypeFuncGraph("decomr_cut_out")
 _restore_unless = ops.MultitypeFuncGraph("decomr_restore_unless")
 
 
@@ -60,24 +63,35 @@ def takes_branch() -> bool:
     return ms.get_context("device_target") == "CPU"
 
 
+@_flatten.register("Tensor")
+def _flatten_it(array):
+    return array.reshape(-1)
+
+
+@_cut_out.register("Tensor", "Number", "Number", "Tensor")
+def _cut_it_out(flat, start, size, parameter):
+    return _slice(flat, (start,), (size,)).reshape(parameter.shape)
+
+
 class Average(nn.Cell):
-    """Arrays, one for each of `parameters` -> their means over the ranks, by one AllReduce of all of them."""
+    """Arrays, one for each of `parameters` -> their means over the ranks in one flat array, by one AllReduce."""
 
     def __init__(self, parameters, ranks: int):
         super().__init__(auto_prefix=False)
         self.ranks = ranks
-        shapes = [parameter.shape for parameter in parameters]
-        ends = np.cumsum([0, *(np.prod(shape, dtype=int) for shape in shapes)]).tolist()
-        self.places = tuple(zip(ends, ends[1:], shapes, strict=False))  # where each lies in the flat array
+        self.parameters = parameters
+        # loops and Tensor's own indexing would take ten times as long to compile
+        self.sizes = tuple(int(np.prod(parameter.shape)) for parameter in parameters)
+        self.starts = (0, *np.cumsum(self.sizes[:-1]).tolist())
+        self.map = ops.HyperMap()
         self.all_reduce = ops.AllReduce()
 
     def construct(self, arrays):
-        """The means, in one flat array."""
-        return self.all_reduce(ops.concat([array.reshape(-1) for array in arrays])) / self.ranks
+        return self.all_reduce(ops.concat(self.map(_flatten, arrays))) / self.ranks
 
     def cut(self, flat: Tensor) -> tuple:
         """The arrays that `flat` was put together from."""
-        return tuple([flat[start:end].reshape(shape) for start, end, shape in self.places])
+        return self.map(ops.partial(_cut_out, flat), self.starts, self.sizes, self.parameters)
 
 
 class Status(NamedTuple):
