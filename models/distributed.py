@@ -48,9 +48,13 @@ class Shares(nn.Cell):
         self.gather = Gather(ranks)
 
     def construct(self, *flags):
-        table = ops.stack(flags).astype(ms.float32)
-        counts = self.gather(table.sum(1)).sum(0)
-        return ops.unstack(self.ranks * table / ops.maximum(counts, Tensor(1.0, ms.float32))[:, None])
+        counts = [flag.sum() for flag in flags]
+        if self.ranks > 1:
+            gathered = self.gather(ops.stack(counts)).sum(0)
+            counts = [gathered[index] for index in range(len(flags))]
+        return tuple(
+            [self.ranks * flag / ops.maximum(count, Tensor(1.0, ms.float32)) for flag, count in zip(flags, counts)]  # noqa: B905  parsed
+        )
 
 
 class SyncBatchNorm(nn.Cell):

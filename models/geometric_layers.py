@@ -1,7 +1,11 @@
 """Rotations and camera projection on tensors."""
 
+import numpy as np
 from mindspore import Tensor, ops
 
+IDENTITY = np.eye(3, dtype=np.float32)
+# [3, 9]: v -> its cross-product matrix, by rows (0, -z, y), (z, 0, -x), (-y, x, 0)
+CROSS = np.array([[0, 0, 0, 0, 0, -1, 0, 1, 0], [0, 0, 1, 0, 0, 0, -1, 0, 0], [0, -1, 0, 1, 0, 0, 0, 0, 0]], np.float32)
 SMALL_ANGLE = 1e-8  # squared radians below which the Taylor series is used
 
 
@@ -17,21 +21,11 @@ def rodrigues(axis_angles: Tensor) -> Tensor:
     angle = ops.sqrt(safe)
     sine = ops.select(small, 1 - squared / 6, ops.sin(angle) / angle)
     cosine = ops.select(small, 0.5 - squared / 24, (1 - ops.cos(angle)) / safe)
-    x, y, z = axis_angles[:, 0], axis_angles[:, 1], axis_angles[:, 2]
+    diagonal, sine, cosine = (factor[:, None, None] for factor in (1 - cosine * squared, sine, cosine))
+    outer = axis_angles[:, :, None] * axis_angles[:, None, :]
+    crosses = ops.matmul(axis_angles, Tensor(CROSS)).reshape(-1, 3, 3)
     # R = I + sin(a)/a K + (1 - cos(a))/a^2 (v v^T - a^2 I), with K the cross-product matrix of v
-    diagonal = 1 - cosine * squared
-    rows = [
-        diagonal + cosine * x * x,
-        cosine * x * y - sine * z,
-        cosine * x * z + sine * y,
-        cosine * x * y + sine * z,
-        diagonal + cosine * y * y,
-        cosine * y * z - sine * x,
-        cosine * x * z - sine * y,
-        cosine * y * z + sine * x,
-        diagonal + cosine * z * z,
-    ]
-    return ops.stack(rows, -1).reshape(-1, 3, 3)
+    return diagonal * Tensor(IDENTITY) + sine * crosses + cosine * outer
 
 
 def orthographic_projection(points: Tensor, camera: Tensor) -> Tensor:

@@ -18,6 +18,24 @@ from utils.body_model import (
 )
 
 
+def bone_rows(parents: np.ndarray) -> np.ndarray:
+    """Parents [24], -1 for the root -> [24, 24]: joints -> each minus its parent, the root itself."""
+    rows = np.eye(len(parents))
+    children = np.flatnonzero(parents >= 0)
+    rows[children, parents[children]] = -1
+    return rows
+
+
+def ancestor_jumps(parents: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For 1, 2, 4 ... steps up the tree while any joint has so many: (the joint there, or 0; whether there is one)."""
+    jumps, ancestors = [], np.asarray(parents)
+    while (ancestors >= 0).any():
+        reached = np.maximum(ancestors, 0)
+        jumps.append((reached, ancestors >= 0))
+        ancestors = np.where(ancestors >= 0, ancestors[reached], -1)
+    return jumps
+
+
 class SMPL(nn.Cell):
     """(pose, betas) -> vertices [B, V, 3] in metres.
 
@@ -29,7 +47,6 @@ class SMPL(nn.Cell):
         model = load_body_model(model_file or config.SMPL_FILE)
         regressors = load_joint_regressors(model=model)
         self.faces = model.faces
-        self.parents = tuple(int(parent) for parent in model.parents)
         self.num_vertices = len(model.v_template)
 
         def constant(array: np.ndarray) -> Tensor:
@@ -43,6 +60,12 @@ class SMPL(nn.Cell):
         joint_shapedirs = np.tensordot(model.joint_regressor, model.shapedirs, 1)
         self.joint_shapedirs = constant(joint_shapedirs.reshape(-1, NUM_BETAS).T)
         self.weights = constant(model.weights)
+        self.identity = constant(np.eye(3))
+        self.bones = constant(bone_rows(model.parents))
+        self.jumps = tuple(
+            (Tensor(ancestors.astype(np.int32)), constant(exists[:, None, None]))
+            for ancestors, exists in ancestor_jumps(model.parents)
+        )
 
         self.smpl_rows = constant(regressors.smpl_rows)
         self.joint_rows = constant(regressors.joint_rows)
@@ -54,28 +77,28 @@ class SMPL(nn.Cell):
         rotations = pose if pose.ndim == 4 else rodrigues(pose.reshape(-1, 3)).reshape(batch, NUM_JOINTS, 3, 3)
         shaped = self.v_template + ops.matmul(betas, self.shapedirs)
         joints = (self.rest_joints + ops.matmul(betas, self.joint_shapedirs)).reshape(batch, NUM_JOINTS, 3)
-        pose_feature = (rotations[:, 1:] - ops.eye(3, 3, ms.float32)).reshape(batch, -1)
+        pose_feature = (rotations[:, 1:] - self.identity).reshape(batch, -1)
         posed = (shaped + ops.matmul(pose_feature, self.posedirs)).reshape(batch, -1, 3)
         world_rotations, shifts = self._world_transforms(rotations, joints)
         return self._blend(posed, world_rotations, shifts)
 
     def _world_transforms(self, rotations: Tensor, joints: Tensor):
-        """Rotations [B, 24, 3, 3] and rest joints [B, 24, 3] -> the joints' world rotations and shifts [B, 24, 3]."""
-        world_rotations, world_joints = [rotations[:, 0]], [joints[:, 0]]
-        for joint in range(1, NUM_JOINTS):
-            parent = self.parents[joint]
-            bone = (joints[:, joint] - joints[:, parent])[:, :, None]
-            world_rotations.append(ops.bmm(world_rotations[parent], rotations[:, joint]))
-            world_joints.append(world_joints[parent] + ops.bmm(world_rotations[parent], bone)[:, :, 0])
-        world_rotations = ops.stack(world_rotations, 1)
-        rotated = ops.matmul(world_rotations, joints[..., None])[..., 0]
-        return world_rotations, ops.stack(world_joints, 1) - rotated
+        """Rotations [B, 24, 3, 3], rest joints [B, 24, 3] -> the joints' world rotations, shifts [B, 24, 3].
+
+        A joint's transform is first relative to its parent, then to the parent's parent, and so on by doubling.
+        """
+        places = ops.matmul(self.bones, joints)[..., None]
+        for ancestors, exists in self.jumps:
+            outer = ops.gather(rotations, ancestors, 1)
+            moved = ops.matmul(outer, places) + ops.gather(places, ancestors, 1)
+            places = exists * moved + (1 - exists) * places
+            rotations = exists * ops.matmul(outer, rotations) + (1 - exists) * rotations
+        return rotations, (places - ops.matmul(rotations, joints[..., None]))[..., 0]
 
     def _blend(self, posed: Tensor, world_rotations: Tensor, shifts: Tensor) -> Tensor:
         batch = posed.shape[0]
-        transforms = ops.concat([world_rotations, shifts[..., None]], -1).reshape(batch, NUM_JOINTS, 12)
-        blended = ops.matmul(self.weights, transforms).reshape(batch, -1, 3, 4)
-        return (blended[..., :3] * posed[:, :, None, :]).sum(-1) + blended[..., 3]
+        blended = ops.matmul(self.weights, world_rotations.reshape(batch, NUM_JOINTS, 9)).reshape(batch, -1, 3, 3)
+        return (blended * posed[:, :, None, :]).sum(-1) + ops.matmul(self.weights, shifts)
 
     def get_smpl_joints(self, vertices: Tensor) -> Tensor:
         """[B, V, 3] -> [B, 24, 3]: the joints of the kinematic tree."""

@@ -136,27 +136,32 @@ class Update(nn.Cell):
         if self.is_native:
             self.square_sum = native_operators.square_sum()
         self.ranks = current_world_size()
-        self.gather = Gather(self.ranks)
+        # sums in place of ops.stack, which copies a list of addresses to a GPU at each call
+        self.places = tuple(Tensor(row, ms.float32) for row in np.eye(len(Status._fields)))
         if self.ranks > 1:
+            self.first_of_two, self.second_of_two = Tensor([1.0, 0.0], ms.float32), Tensor([0.0, 1.0], ms.float32)
+            self.gather = Gather(self.ranks)
             self.average = Average(optimizer.parameters, self.ranks)
 
     def construct(self, gradients, total, request):
-        words = self.gather(ops.concat([total.reshape(1).astype(ms.float32), request]))
         if self.ranks > 1:
+            words = self.gather(total.reshape(1) * self.first_of_two + request * self.second_of_two)
+            total, request = words[:, 0].sum(), words[:, 1].max()
             gradients = (self.average(gradients),)
         if self.loss_scaling:
             gradients = self.map(ops.partial(_multiply, 1 / self.scale), gradients)
         norm = ops.sqrt(self.squared_norm(gradients))
         if self.clip_grad > 0:
             gradients = self.map(ops.partial(_multiply, ops.minimum(self.clip_grad / (norm + 1e-12), 1.0)), gradients)
-        is_finite = ops.isfinite(norm + words[:, 0].sum())  # alike on all ranks
+        is_finite = ops.isfinite(norm + total)  # alike on all ranks
         if not self.branches:
             gradients = self.map(ops.partial(_zero_unless, is_finite), gradients)
         if self.ranks > 1:
             gradients = self.average.cut(gradients[0])
         self.apply(gradients, is_finite)
         self.count(is_finite)
-        return ops.stack([self.skipped.astype(ms.float32), self.scale.value(), words[:, 1].max()])
+        left_out, scale, request_place = self.places
+        return left_out * self.skipped.astype(ms.float32) + scale * self.scale + request_place * request
 
     def squared_norm(self, gradients):
         """The sum of the squares of all numbers in `gradients`, a scalar."""

@@ -1,9 +1,15 @@
 # Sourced by the run scripts, or by hand: `. scripts/env_gpu.sh`. Lets MindSpore find the CUDA 11 libraries that
 # `pip install -r requirements-gpu.txt` puts beside it. Does nothing where they are not installed.
 
+# cuda_release HOME: the release of the CUDA toolkit there, such as 11.8; nothing where there is none.
+cuda_release() {
+    [ -x "$1/bin/nvcc" ] || return 0
+    "$1/bin/nvcc" --version 2>/dev/null | sed -n 's/.*release \([0-9]*\.[0-9]*\).*/\1/p'
+}
+
 # use_cuda_wheels SITE_PACKAGES
 use_cuda_wheels() {
-    local libraries stand_in
+    local libraries stand_in release
     [ -d "$1/nvidia/cuda_runtime/lib" ] || return 0
     stand_in="$1/nvidia/nvcc_stand_in"
     libraries="$(printf '%s:' "$1"/nvidia/*/lib)$stand_in/lib"
@@ -14,16 +20,22 @@ use_cuda_wheels() {
     esac
     # MindSpore looks for a GPU only where CUDA_HOME is set, and asks CUDA_HOME/bin/nvcc for the CUDA version, by
     # which it chooses between its plugins for 11.1 and 11.6. It compiles nothing with it, and the wheels have none.
-    if [ -z "${CUDA_HOME:-}" ]; then
-        if [ ! -x "$stand_in/bin/nvcc" ]; then
-            mkdir -p "$stand_in/bin" "$stand_in/lib" || return 0
-            # the name by which cuDNN opens it; otherwise it may find that of another CUDA on the machine
-            ln -sf "$1/nvidia/cuda_nvrtc/lib/libnvrtc.so.11.2" "$stand_in/lib/libnvrtc.so"
-            printf '#!/bin/sh\necho "Cuda compilation tools, release 11.6, V11.6.124"\n' >"$stand_in/bin/nvcc"
-            chmod 755 "$stand_in/bin/nvcc"
-        fi
-        export CUDA_HOME="$stand_in"
+    release="$(cuda_release "${CUDA_HOME:-}")"
+    case "$release" in
+        11.6 | 11.7 | 11.8) return 0 ;;
+    esac
+    if [ ! -x "$stand_in/bin/nvcc" ]; then
+        mkdir -p "$stand_in/bin" "$stand_in/lib" || return 0
+        # the name by which cuDNN opens it; otherwise it may find that of another CUDA on the machine
+        ln -sf "$1/nvidia/cuda_nvrtc/lib/libnvrtc.so.11.2" "$stand_in/lib/libnvrtc.so"
+        printf '#!/bin/sh\necho "Cuda compilation tools, release 11.6, V11.6.124"\n' >"$stand_in/bin/nvcc"
+        chmod 755 "$stand_in/bin/nvcc"
     fi
+    if [ -n "${CUDA_HOME:-}" ] && [ "$CUDA_HOME" != "$stand_in" ]; then
+        echo "env_gpu.sh: CUDA_HOME=$CUDA_HOME is ${release:+CUDA $release, }not CUDA 11.6 to 11.8, which MindSpore's" \
+            "GPU part needs: taking the libraries of requirements-gpu.txt, CUDA_HOME=$stand_in." >&2
+    fi
+    export CUDA_HOME="$stand_in"
 }
 
 use_cuda_wheels "${CUDA_WHEELS:-$("${PYTHON:-python3}" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')}"

@@ -56,4 +56,64 @@ is_rank() {
         ! tr '\0' '\n' <"/proc/$1/environ" 2>/dev/null | grep -qx MS_ROLE=MS_SCHED
 }
 
+# require_training_words EXAMPLE PLACE WORDS...: ends with exit code 2 unless WORDS are those of a training script, the
+# second of which is named PLACE.
+require_training_words() {
+    local name example="$1" place="$2"
+    name="$(basename "$0")"
+    shift 2
+    if [ $# -lt 6 ]; then
+        echo "usage: bash $name DATASET $place EPOCHS_DP EPOCHS_END BATCH_SIZE CKPT_DIR [OPTIONS]" >&2
+        echo "  e.g. bash $name $example" >&2
+        exit 2
+    fi
+    require_number EPOCHS_DP "$3" 0
+    require_number EPOCHS_END "$4" 0
+    require_number BATCH_SIZE "$5" 1
+}
+
+# train_standalone TARGET WORDS...: on one device, output also in train_standalone.log. TARGET: auto, GPU or Ascend.
+train_standalone() {
+    local target="$1"
+    shift
+    require_training_words "up-3d 0 5 30 16 './ckpt'" DEVICE_ID "$@"
+    require_number DEVICE_ID "$2" 0
+    run_logged train_standalone.log "$PYTHON" -u "$REPOSITORY/train.py" --device_target "$target" --dataset "$1" \
+        --device_id "$2" --num_epochs_dp "$3" --num_epochs_end "$4" --batch_size "$5" --ckpt_dir "$6" "${@:7}"
+}
+
+# train_distribute TARGET LAUNCHER WORDS...: data-parallel, output also in train_distribute.log.
+train_distribute() {
+    local target="$1" launcher="$2" name hosts=() train
+    shift 2
+    require_training_words "up-3d 8 5 30 16 './ckpt'" NUM_DEVICES "$@"
+    require_number NUM_DEVICES "$2" 1
+    train=("$REPOSITORY/train.py" --device_target "$target" --run_distribute True --ngpu "$2" --dataset "$1"
+           --num_epochs_dp "$3" --num_epochs_end "$4" --batch_size "$5" --ckpt_dir "$6" "${@:7}")
+    # msrun starts the first `python` that it finds
+    export PATH="$(dirname "$PYTHON"):$PATH"
+    case "$launcher" in
+        mpirun)
+            if [ -n "${HOSTFILE:-}" ]; then
+                [ -f "$HOSTFILE" ] || { echo "$(basename "$0"): error: HOSTFILE '$HOSTFILE' does not exist." >&2; exit 2; }
+                # what the ranks on other machines must find as on this one
+                hosts=(--hostfile "$HOSTFILE" -x PATH -x LD_LIBRARY_PATH)
+                for name in CUDA_HOME DECOMR_DATA; do
+                    [ -z "${!name:-}" ] || hosts+=(-x "$name")
+                done
+            fi
+            # without --bind-to none Open MPI gives each rank, and so all workers of its loader, one core
+            run_logged train_distribute.log mpirun --allow-run-as-root --bind-to none -n "$2" "${hosts[@]}" \
+                "$PYTHON" -u "${train[@]}" ;;
+        msrun)
+            require_number LOCAL_DEVICES "${LOCAL_DEVICES:-$2}" 1
+            require_number NODE_RANK "${NODE_RANK:-0}" 0
+            require_number MASTER_PORT "${MASTER_PORT:-8118}" 1
+            run_logged train_distribute.log msrun --worker_num="$2" --local_worker_num="${LOCAL_DEVICES:-$2}" \
+                --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${MASTER_PORT:-8118}" \
+                --node_rank="${NODE_RANK:-0}" --log_dir=msrun_log --join=True "${train[@]}" ;;
+        *) echo "$(basename "$0"): error: LAUNCHER is '$launcher', expected mpirun or msrun." >&2; exit 2 ;;
+    esac
+}
+
 . "$REPOSITORY/scripts/env_gpu.sh"

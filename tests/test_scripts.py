@@ -15,6 +15,7 @@ printf '<%s>' "$@"; echo
 @DOES@
 """
 DISTRIBUTE, STANDALONE = "run_train_distribute_gpu.sh", "run_train_standalone_gpu.sh"
+DISTRIBUTE_NPU, STANDALONE_NPU = "run_train_distribute_npu.sh", "run_train_standalone_npu.sh"
 SIX = ("up-3d", 2, 5, 30, 16, "./my ckpt")
 
 
@@ -48,7 +49,7 @@ def test_arguments_with_spaces_arrive_whole_and_the_output_is_in_the_log_too(run
     assert (tmp_path / "train_standalone.log").read_text() == output
 
 
-@pytest.mark.parametrize("script", [STANDALONE, DISTRIBUTE, "run_eval.sh"])
+@pytest.mark.parametrize("script", [STANDALONE, DISTRIBUTE, STANDALONE_NPU, DISTRIBUTE_NPU, "run_eval.sh"])
 def test_the_exit_code_is_the_program_s(run, script):
     words = SIX if "train" in script else ("up-3d", 16)
     assert run(script, *words, does="exit 7", LAUNCHER="msrun")[0] == 7
@@ -85,7 +86,7 @@ def test_several_machines_with_mpirun_share_a_host_file(run, tmp_path):
     hosts = tmp_path / "my hosts"
     hosts.write_text("one slots=1\ntwo slots=1\n")
     _, output = run(DISTRIBUTE, *SIX, LAUNCHER="mpirun", HOSTFILE=hosts, DECOMR_DATA="/data")
-    assert f"<--allow-run-as-root><-n><2><--hostfile><{hosts}>" in output
+    assert f"<--allow-run-as-root><--bind-to><none><-n><2><--hostfile><{hosts}>" in output
     assert "<-x><DECOMR_DATA>" in output
     code, output = run(DISTRIBUTE, *SIX, LAUNCHER="mpirun", HOSTFILE="nowhere")
     assert (code, output) == (2, f"{DISTRIBUTE}: error: HOSTFILE 'nowhere' does not exist.\n")
@@ -96,6 +97,21 @@ def test_several_machines_with_msrun_meet_at_the_scheduler_s_address(run):
     _, output = run(DISTRIBUTE, *SIX, LAUNCHER="msrun", **place)
     expected = "<--worker_num=2><--local_worker_num=1><--master_addr=10.0.0.1><--master_port=9000><--node_rank=1>"
     assert expected in output
+
+
+def test_npus_are_trained_on_by_msrun_whatever_the_machine_has(run):
+    _, output = run(DISTRIBUTE_NPU, *SIX, LAUNCHER="mpirun")
+    assert "<--worker_num=2><--local_worker_num=2>" in output
+    assert "train.py><--device_target><Ascend><--run_distribute><True><--ngpu><2>" in output
+    _, output = run(STANDALONE_NPU, *SIX)
+    assert "train.py><--device_target><Ascend><--dataset><up-3d><--device_id><2>" in output
+
+
+@pytest.mark.parametrize("script", [STANDALONE, DISTRIBUTE, STANDALONE_NPU, DISTRIBUTE_NPU])
+def test_too_few_words_are_told_the_usage_of_that_script(run, script):
+    code, output = run(script, *SIX[:5])
+    assert code == 2
+    assert output.startswith(f"usage: bash {script} DATASET {'NUM_DEVICES' if 'distribute' in script else 'DEVICE_ID'} ")
 
 
 def test_an_unknown_launcher_is_refused(run):
@@ -128,13 +144,40 @@ def test_a_signal_passes_the_launcher_by(run, tmp_path):
     assert_saves_when_terminated(run(DISTRIBUTE, *SIX, does=does, wait=False, LAUNCHER="msrun"))
 
 
+def source_env_gpu(command: str, wheels, **variables) -> subprocess.CompletedProcess:
+    environment = {"PATH": os.environ["PATH"], "CUDA_WHEELS": str(wheels), **variables}
+    return subprocess.run(["bash", "-c", command, REPOSITORY], env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("release", ["11.6", "11.8", "10.1", "12.4", ""])
+def test_a_cuda_that_mindspore_cannot_use_gives_way_to_the_wheels_and_is_named(tmp_path, release):
+    """MindSpore asks CUDA_HOME/bin/nvcc and loads no GPU part for another release."""
+    (tmp_path / "nvidia" / "cuda_runtime" / "lib").mkdir(parents=True)
+    home = tmp_path / "cuda"
+    (home / "bin").mkdir(parents=True)
+    if release:
+        (home / "bin/nvcc").write_text(f'#!/bin/sh\necho "Cuda compilation tools, release {release}, V{release}.99"\n')
+        (home / "bin/nvcc").chmod(0o755)
+    command = '. "$0/scripts/env_gpu.sh"; echo "$CUDA_HOME"'
+    result = source_env_gpu(command, tmp_path, CUDA_HOME=str(home))
+    if release in ("11.6", "11.8"):
+        assert (result.stdout, result.stderr) == (f"{home}\n", "")
+    else:
+        assert result.stdout == f"{tmp_path}/nvidia/nvcc_stand_in\n"
+        named = (
+            f"CUDA_HOME={home} is CUDA {release}, not CUDA 11.6" if release else f"CUDA_HOME={home} is not CUDA 11.6"
+        )
+        assert named in result.stderr and len(result.stderr.splitlines()) == 1
+    # what is chosen stays when the file is sourced again, and nothing more is said
+    again = source_env_gpu(command, tmp_path, CUDA_HOME=result.stdout.strip())
+    assert (again.stdout, again.stderr) == (result.stdout, "")
+
+
 def test_cuda_s_wheels_are_found_and_nothing_changes_without_them(tmp_path):
     command = '. "$0/scripts/env_gpu.sh"; echo "$LD_LIBRARY_PATH|$CUDA_HOME"; "$CUDA_HOME/bin/nvcc" --version'
 
     def source(wheels) -> str:
-        environment = {"PATH": os.environ["PATH"], "CUDA_WHEELS": str(wheels), "LD_LIBRARY_PATH": "/before"}
-        result = subprocess.run(["bash", "-c", command, REPOSITORY], env=environment, capture_output=True, text=True)
-        return result.stdout
+        return source_env_gpu(command, wheels, LD_LIBRARY_PATH="/before").stdout
 
     assert source(tmp_path).startswith("/before|\n")
     for part in ("cuda_runtime", "cudnn"):

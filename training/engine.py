@@ -16,7 +16,7 @@ from models.DMR import FrozenCNetDMR
 from models.training_step import Status
 from training.bad_samples import BadSamples
 from training.compile_cache import compile_cache
-from training.feed import BatchFeed
+from training.feed import BatchFeed, send
 from training.frozen_features import FrozenFeatures
 from training.health import Health
 from training.held_out import Subset, split
@@ -244,7 +244,9 @@ class StageLoop:
     def _request(self) -> ms.Tensor:
         """What this rank asks of all, kept on the device from the first time on."""
         request = self.training.stop.request()
-        return self.requests.setdefault(request, ms.Tensor([request], ms.float32))
+        if request not in self.requests:
+            self.requests[request] = send(ms.Tensor([request], ms.float32))
+        return self.requests[request]
 
     def _cache(self, batch: dict):
         """Where the first step, which compiles, finds and leaves its graphs: the last stage's, as a process has one."""

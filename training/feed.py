@@ -1,8 +1,20 @@
-"""From a batch of the loader to the inputs of a loss cell."""
+"""From a batch of the loader to the inputs of a loss cell, on the device."""
+
+import mindspore as ms
+from mindspore import Tensor
 
 from datasets.registry import is_gendered
 from models.ground_truth import GroundTruth
 from training.frozen_features import FrozenFeatures
+
+
+def send(array: Tensor) -> Tensor:
+    """The array on the device, without waiting for it: MindSpore itself waits twice for each input of a graph.
+
+    Keep the array until the device has computed with it.
+    """
+    target = ms.get_context("device_target")
+    return array if target == "CPU" else array.move_to(target, blocking=False)
 
 
 class BatchFeed:
@@ -16,9 +28,11 @@ class BatchFeed:
 
     def __init__(self, loss_cell, options, features: FrozenFeatures | None = None):
         self.input_names = loss_cell.input_names
+        self.sent: dict[str, Tensor] = {}  # kept until the next batch
         self.needs_mesh = bool(set(self.COMPUTED) & set(self.input_names))
         self.columns = [name for name in self.input_names if name not in self.COMPUTED]
         self.columns += self.PARAMETERS if self.needs_mesh else ()
+        self.on_device = tuple(self.columns)
         self.columns += features.COLUMNS if features else ()
         self.features = features
         if self.needs_mesh:
@@ -31,6 +45,8 @@ class BatchFeed:
         return [*found, self.features.cnet] if self.features else found
 
     def __call__(self, batch: dict) -> list:
+        self.sent = {name: batch[name] for name in self.on_device}
+        batch = batch | {name: send(array) for name, array in self.sent.items()}
         if self.needs_mesh:
             computed = self.ground_truth(*(batch[name] for name in self.PARAMETERS))
             batch = batch | dict(zip(self.COMPUTED, computed, strict=True))

@@ -5,6 +5,8 @@ import utils.environment  # noqa: F401, I001  must precede the import of MindSpo
 import ctypes
 import glob
 import os
+import re
+import subprocess
 from dataclasses import dataclass
 
 import mindspore as ms
@@ -13,7 +15,7 @@ from mindspore import communication
 from utils import native_code
 from utils.errors import UserError
 
-# the faster mode of each processor, measured by benchmarks
+# Graph mode is faster on CPUs (benchmarks/RESULTS.md); on GPUs and NPUs this has not been measured.
 DEFAULT_MODES = {"CPU": "graph", "GPU": "graph", "Ascend": "graph"}
 MODES = {"graph": ms.GRAPH_MODE, "pynative": ms.PYNATIVE_MODE}
 # what libmindspore_gpu.so.11.6 is linked with
@@ -21,6 +23,9 @@ CUDA_LIBRARIES = (
     "libcudart.so.11.0", "libcublas.so.11", "libcudnn.so.8", "libcufft.so.10", "libcurand.so.10", "libcusolver.so.11",
     "libcusparse.so.11", "libnvrtc.so.11.2",
 )  # fmt: skip
+
+
+CUDA_RELEASES = ("11.6", "11.7", "11.8")  # for which MindSpore takes that part
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,10 @@ def choose_target(wanted: str) -> tuple[str, str]:
     if wanted == "CPU":
         return "CPU", "as asked"
     usable = [target for target in ("GPU", "Ascend") if ms.hal.is_available(target)]
+    if wanted == "auto" and usable:
+        return usable[0], "usable here"
     if wanted == "auto":
-        return (usable[0], "usable here") if usable else ("CPU", "no usable GPU or NPU")
+        return "CPU", f"a GPU is there, but {gpu_lacks()}" if _has_gpu() else "no usable GPU or NPU"
     if wanted not in usable:
         lacking = gpu_lacks() if wanted == "GPU" else "check its driver and libraries (LD_LIBRARY_PATH)"
         raise UserError(
@@ -77,7 +84,7 @@ def gpu_lacks() -> str:
     """What this machine lacks to compute on an NVIDIA GPU, and what to do about it, in one line."""
     if not _loads("libcuda.so.1"):
         return "there is no NVIDIA driver (libcuda.so.1)"
-    if not glob.glob("/dev/nvidia[0-9]*"):
+    if not _has_gpu():
         return "the NVIDIA driver shows no GPU (/dev/nvidia0)"
     missing = [name for name in CUDA_LIBRARIES if not _loads(name)]
     if missing:
@@ -85,9 +92,31 @@ def gpu_lacks() -> str:
             f"LD_LIBRARY_PATH leads to no {', '.join(missing)}: pip install -r requirements-gpu.txt, then "
             ". scripts/env_gpu.sh in the shell that starts Python"
         )
-    if not os.environ.get("CUDA_HOME"):
+    home = os.environ.get("CUDA_HOME")
+    if not home:
         return "CUDA_HOME is not set, without which MindSpore loads no GPU part: . scripts/env_gpu.sh sets it"
+    release = cuda_release(home)
+    if release not in CUDA_RELEASES:
+        found = f"CUDA {release}" if release else "no bin/nvcc that says its release"
+        return (
+            f"CUDA_HOME={home} has {found}, MindSpore's GPU part needs CUDA {CUDA_RELEASES[0]} to {CUDA_RELEASES[-1]}: "
+            "unset CUDA_HOME, pip install -r requirements-gpu.txt, then . scripts/env_gpu.sh"
+        )
     return "driver and libraries are there, yet its GPU part does not start; GLOG_v=1 shows why"
+
+
+def cuda_release(home: str) -> str:
+    """The release, such as 11.8, of the CUDA toolkit in `home` by its nvcc; "" where that does not say."""
+    try:
+        said = subprocess.run([f"{home}/bin/nvcc", "--version"], capture_output=True, text=True, timeout=20).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    found = re.search(r"release (\d+\.\d+)", said)
+    return found[1] if found else ""
+
+
+def _has_gpu() -> bool:
+    return bool(glob.glob("/dev/nvidia[0-9]*"))
 
 
 def _loads(library: str) -> bool:
