@@ -111,7 +111,8 @@ def test_npus_are_trained_on_by_msrun_whatever_the_machine_has(run):
 def test_too_few_words_are_told_the_usage_of_that_script(run, script):
     code, output = run(script, *SIX[:5])
     assert code == 2
-    assert output.startswith(f"usage: bash {script} DATASET {'NUM_DEVICES' if 'distribute' in script else 'DEVICE_ID'} ")
+    place = "NUM_DEVICES" if "distribute" in script else "DEVICE_ID"
+    assert output.startswith(f"usage: bash {script} DATASET {place} EPOCHS_DP ")
 
 
 def test_an_unknown_launcher_is_refused(run):

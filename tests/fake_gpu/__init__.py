@@ -12,10 +12,10 @@ record, what is copied, waited for and launched in a step, in which order and pr
 ranks.
 
 It cannot show: numbers (kernels compute nothing, so a result is whatever lay in the memory), speed, how much memory of
-a card is needed, what else the real libraries refuse, and errors by a missing order between streams. Only truth values
-are determined: comparisons, "is NaN" and "is infinite" give False, "is finite" gives what is asked for, and and, or,
-not, all, any (along neighbouring axes) of these are computed. Ranks exchange nothing: each takes its own values for
-those of all.
+a card is needed, what else the real libraries refuse, and errors by a missing order between streams. Determined are
+truth values only (comparisons, "is NaN" and "is infinite" give False, "is finite" gives what is asked for, and and, or,
+not, all, any of these along neighbouring axes are computed), and elementwise results of up to 16 numbers, which are 0.
+Ranks exchange nothing: each takes its own values for those of all.
 
 build.py makes the libraries from the C files, stand_in.py gives the environment to run in, record.py reads the record.
 """

@@ -30,6 +30,7 @@ KERNEL_MACROS = (
     (re.compile(_COMPARE + r"[0-5]E\w*bE9cudaErrorbRK\w+"), "COMPARISON"),
     (re.compile(_COMPARE + r"6EbbbE9cudaErrorbRK\w+"), "AND"),
     (re.compile(_COMPARE + r"7EbbbE9cudaErrorbRK\w+"), "OR"),
+    (re.compile(_COMPARE + r"\d+EfffE9cudaErrorbRK\w+"), "ARITHMETIC"),
     (re.compile(r"_Z16UnaryOpsCudaFuncIL12ElwiseOpType23EbbE9cudaError\w+"), "NOT"),
     (re.compile(r"_Z11CalIsFiniteI\w+"), "FINITE"),
     (re.compile(r"_Z8CalIs(Nan|Inf)I\w+"), "NOT_A_NUMBER"),

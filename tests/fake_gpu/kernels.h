@@ -17,6 +17,7 @@ typedef struct {
 
 /* Defined in kernels.c; all give 0, CUDA's code for success. */
 int fill_false(const Numbers *shape, char *out);
+int zero_if_small(const Numbers *shape, char *out);
 int fill_finite(size_t count, char *out);
 int logical_and_or(int is_or, Operand a, Operand b, const Numbers *shape, char *out);
 int logical_not(size_t count, const char *in, char *out);
@@ -42,6 +43,7 @@ int reduce_truth(const char *in, const Numbers *shape, int reduces_first, int ty
     }
 
 #define COMPARISON(name) BINARY(name, fill_false(shape, out))
+#define ARITHMETIC(name) BINARY(name, zero_if_small(shape, out))
 #define AND(name) BINARY(name, logical_and_or(0, (Operand){a, shape_a}, (Operand){b, shape_b}, shape, out))
 #define OR(name) BINARY(name, logical_and_or(1, (Operand){a, shape_a}, (Operand){b, shape_b}, shape, out))
 #define NOT(name) UNARY(name, logical_not(count, in, out))

@@ -10,11 +10,11 @@ What it shows: whether a program exists for the NPU at all (graphs compile, ever
 fit together in MindSpore's eyes); which operators a step launches, and of which kind; how often and how much it copies;
 where the host waits; which values the ranks exchange.
 
-What it cannot show: numbers (kernels do nothing, results are whatever memory held, and those of type bool are False but
-for aclnnIsFinite); speed; how much memory fits; whether CANN knows an operator or takes its types (every name is
-found); which of CANN's own operators of the older kind run on the NPU's slow processor, the AICPU; arguments of aclnn
-functions that are floating-point numbers; a real exchange between ranks (each takes its own values for those of the
-others); the graph engine (jit_level O2).
+What it cannot show: numbers (kernels do nothing, results are whatever memory held; those of type bool are False but for
+aclnnIsFinite, and sums and products of up to 16 numbers are 0); speed; how much memory fits; whether CANN knows an
+operator or takes its types (every name is found); which of CANN's own operators of the older kind run on the NPU's slow
+processor, the AICPU; arguments of aclnn functions that are floating-point numbers; a real exchange between ranks (each
+takes its own values for those of the others); the graph engine (jit_level O2).
 
 Files: build.py compiles, stand_in.py makes the environment, __main__.py is the command, record.py reads the record. In
 C++: calls.cc has the functions that are found by name, objects.cc what they are given, old_operators.cc the older kind,

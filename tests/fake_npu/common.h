@@ -29,6 +29,8 @@ std::string Setting(const char *name, const char *otherwise);
 bool EndsWith(const std::string &text, const std::string &end);
 
 // ---- objects.cc ----
+constexpr int kFloat32 = 0;  // ACL_FLOAT
+constexpr size_t kSmall = 16;  // numbers
 constexpr int kBool = 12;  // ACL_BOOL
 const char *TypeName(int acl_type);
 size_t TypeSize(int acl_type);
@@ -57,6 +59,8 @@ std::string Describe(const Object &object);
 // Sets the elements of a result of type bool: to True where the operator asks whether numbers are finite and the user
 // wants them to be, else to False.
 void FillBools(const std::string &operator_name, void *data, size_t count);
+// Sets the elements of a float32 result to 0 where it is a sum or product of few numbers: a program may act on those.
+void FillSmallSums(const std::string &operator_name, void *data, size_t count);
 
 // ---- calls.cc ----
 // Returns a function for a name that the stand-in does not define. Its calls are recorded.

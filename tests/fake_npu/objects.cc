@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstring>
 #include <mutex>
+#include <set>
 #include <unordered_map>
 
 #include "common.h"
@@ -111,6 +112,11 @@ std::string Describe(const Object &object) {
     text += (text.empty() ? "" : ", ") + (member ? Describe(*member) : "-");
   }
   return "list(" + text + ")";
+}
+
+void FillSmallSums(const std::string &operator_name, void *data, size_t count) {
+  static const std::set<std::string> sums = {"aclnnAdd", "aclnnAdds", "aclnnMul", "aclnnMuls"};
+  if (data && count <= kSmall && sums.count(operator_name)) memset(data, 0, count * sizeof(float));
 }
 
 void FillBools(const std::string &operator_name, void *data, size_t count) {
