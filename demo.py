@@ -44,6 +44,8 @@ def parse_options():
     parser.add_argument("--data_dir", help="data root instead of data/ or $DECOMR_DATA")
     parser.add_argument("--device_target", default="auto", choices=["auto", "CPU", "GPU", "Ascend"])
     parser.add_argument("--device_id", type=int, default=0)
+    parser.add_argument("--no_tf32", nargs="?", const=True, default=False, type=boolean, metavar="BOOL",
+                        help="float32 without TF32 (NVIDIA) or HF32 (Ascend)")  # fmt: skip
     parser.add_argument("--mode", default="pynative", choices=["pynative", "graph"],
                         help="graph compiles for some seconds first; for long videos")  # fmt: skip
     parser.add_argument("--kernels", default="auto", choices=KERNELS, help=KERNELS_HELP)

@@ -147,33 +147,33 @@ def start_constant(camera_head: nn.SequentialCell) -> None:
 class SurfaceInput(nn.SequentialCell):
     """Three 1x1 convolutions over (warped features, code, reference map): [B, codes, R, R] of the hourglass.
 
-    The first one is the sum of three: the code is the same at every pixel, so its share is one vector a sample, and
-    the reference map is the same in every sample. That is half of the products, and no map of copies. The weight
-    keeps the channel order of PyTorch's concatenation: warped features, code, reference map.
+    The code is the same at every pixel, so its share of the first convolution is one vector a sample:
+    half of the products, and no map of copies. The weight keeps the channel order of PyTorch's
+    concatenation: warped features, code, reference map.
     """
 
-    def __init__(self, warped: int, codes: int):
+    def __init__(self, map_channels: int, codes: int):
         super().__init__(
-            conv1x1(warped + codes + REFERENCE_CHANNELS, 2 * codes),
+            conv1x1(map_channels + codes, 2 * codes),
             nn.ReLU(),
             conv1x1(2 * codes, 2 * codes),
             nn.ReLU(),
             conv1x1(2 * codes, codes),
         )
-        self.warped = warped
+        self.warped = map_channels - REFERENCE_CHANNELS
         self.codes = codes
         self.convolve = convolution(2 * codes, 1)
 
-    def construct(self, surface: Tensor, reference_map: Tensor, code: Tensor) -> Tensor:
-        """surface [B, warped, R, R], reference_map [1, 3, R, R], code [B, codes]."""
-        dtype = surface.dtype
+    def construct(self, maps: Tensor, code: Tensor) -> Tensor:
+        """maps [B, map_channels, R, R]: warped features, then the reference map; code [B, codes]."""
         # in half precision MindSpore casts what a layer is given, but not the parameters of another layer
-        weight, bias = self[0].weight.astype(dtype), self[0].bias.astype(dtype)
+        weight, bias = self[0].weight.astype(maps.dtype), self[0].bias.astype(maps.dtype)
         behind = self.warped + self.codes
+        of_maps = ops.concat([weight[:, : self.warped], weight[:, behind:]], 1)
         of_code = weight[:, self.warped : behind].reshape(-1, self.codes)
-        constant = self.convolve(reference_map.astype(dtype), weight[:, behind:])
-        features = self.convolve(surface, weight[:, : self.warped]) + constant
-        features = self[1](add_to_channels(features, ops.matmul(code.astype(dtype), of_code.T) + bias))
+        features = self.convolve(maps, of_maps)
+        bias = ops.matmul(code.astype(maps.dtype), of_code.T) + bias
+        features = self[1](add_to_channels(features, bias))
         return self[4](self[3](self[2](features)))
 
 
@@ -214,7 +214,8 @@ class UVNet(nn.Cell):
 
         self.fc_head = make_fc_head(CODE_CHANNELS, base)
         self.camera = make_camera_head(CODE_CHANNELS)
-        self.uv_conv1 = SurfaceInput(FEATURE_CHANNELS[warp_lv] + POSITION_CHANNELS, base)
+        inputs = FEATURE_CHANNELS[warp_lv] + POSITION_CHANNELS + REFERENCE_CHANNELS
+        self.uv_conv1 = SurfaceInput(inputs, base)
         self.hg = HourGlass(base, 3, norm_type, group_size)
 
         # channels in units of `final`; they halve towards the output where they are above 1
@@ -228,10 +229,12 @@ class UVNet(nn.Cell):
         self.uv_end = nn.SequentialCell(ConvBottleNeck(final, 32, norm_type), conv1x1(32, 3))
 
     def construct(self, dp_out: Tensor, dp_feature: Tensor, codes: Tensor):
+        batch = codes.shape[0]
         surface = self.warp(dp_out, dp_feature)
         if not self.warps:
             surface = ops.zeros_like(surface)
-        features = self.uv_conv1(surface, self.reference_map, self.fc_head(codes))
+        reference_map = ops.tile(self.reference_map, (batch, 1, 1, 1)).astype(surface.dtype)
+        features = self.uv_conv1(ops.concat([surface, reference_map], 1), self.fc_head(codes))
         features = self.decoder(self.uv_conv2(self.hg(features)))
         return self.uv_end(features).transpose(0, 2, 3, 1), self.camera(codes)
 

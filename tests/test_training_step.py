@@ -123,6 +123,7 @@ def test_an_update_that_is_not_finite_is_left_out_and_counted(mode, way, optimis
             assert value.tobytes() == state(step)[name].tobytes(), name
 
 
+@pytest.mark.parametrize("mode", MODES[:2], indirect=True)
 def test_a_gradient_alone_that_is_not_finite_is_enough(mode, way):
     """The loss sqrt(x) is 0 at 0; its gradient is infinite."""
 
@@ -141,6 +142,7 @@ def test_a_gradient_alone_that_is_not_finite_is_enough(mode, way):
     assert weights(step).tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("mode", ["graph"], indirect=True)
 def test_the_status_says_what_the_host_needs_to_know(mode, way):
     """Updates left out, the loss scale, and the request that was put in."""
     step = make_step("Adam", loss_scaling=True)

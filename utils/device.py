@@ -46,7 +46,7 @@ class Device:
 
 
 def setup_device(options) -> Device:
-    """Set MindSpore up as `options` say (device_target, device_id, mode, kernels, run_distribute, seed)."""
+    """Set MindSpore up as `options` say (device_target, device_id, mode, no_tf32, kernels, run_distribute, seed)."""
     target, reason = choose_target(options.device_target)
     if target == "CPU" or options.run_distribute:
         ms.set_device(target)
@@ -54,6 +54,8 @@ def setup_device(options) -> Device:
         ms.set_device(target, options.device_id)
     mode = DEFAULT_MODES[target] if options.mode == "auto" else options.mode
     ms.set_context(mode=MODES[mode])
+    if options.no_tf32:
+        forbid_tf32(target)
     kernels = native_code.choose(options.kernels, target, options.amp_level)
     rank, world_size = 0, 1
     if options.run_distribute:
@@ -61,6 +63,16 @@ def setup_device(options) -> Device:
     # the same initial weights on every rank; items and shuffling have their own streams
     ms.set_seed(options.seed)
     return Device(target, mode, reason, kernels, rank, world_size)
+
+
+def forbid_tf32(target: str) -> None:
+    """Let convolutions and products of float32 on a GPU or NPU compute in float32 alone."""
+    if target == "GPU":
+        ms.device_context.gpu.op_precision.conv_allow_tf32(False)
+        ms.device_context.gpu.op_precision.matmul_allow_tf32(False)
+    elif target == "Ascend":
+        ms.device_context.ascend.op_precision.conv_allow_hf32(False)
+        ms.device_context.ascend.op_precision.matmul_allow_hf32(False)
 
 
 def choose_target(wanted: str) -> tuple[str, str]:

@@ -62,6 +62,7 @@ class TrainOptions:
         run.add_argument("--device_id", type=int, default=0, help="which GPU or NPU")
         run.add_argument("--mode", default="auto", choices=["auto", "pynative", "graph"], help="MindSpore's mode")
         run.add_argument("--kernels", default="auto", choices=KERNELS, help=KERNELS_HELP)
+        self._flag(run, "--no_tf32", "float32 without TF32 (NVIDIA) or HF32 (Ascend), which round")
         self._flag(run, "--run_distribute", "data-parallel training, started by mpirun or msrun")
         run.add_argument("--ngpu", "--ngpus", dest="ngpu", type=int, default=1, help="number of devices")
         run.add_argument("--num_workers", type=int, default=8, help="loader workers per rank")
@@ -147,7 +148,8 @@ class TrainOptions:
             "--amp_level",
             choices=["O0", "O2", "O3"],
             default="O0",
-            help="O2, O3: float16 with dynamic loss scaling; only on GPU and Ascend",
+            help="O2: float16 with dynamic loss scaling, but for norms, warp and losses; O3 is the same here. "
+            "Only on GPU and Ascend",
         )
         self._flag(training, "--sync_bn", "BatchNorm over the samples of all ranks")
         self._flag(

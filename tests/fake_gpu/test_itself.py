@@ -80,6 +80,9 @@ def _run(folder, program, *arguments, environment):
     )  # fmt: skip
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module", autouse=True)
 def built():
     """The libraries of the stand-in; where they cannot be made, the tests are skipped."""

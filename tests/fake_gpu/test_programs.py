@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 STATUS = 3 * 4  # bytes of models.training_step.Status
 # MindSpore's kernels for concatenations fetch where their inputs lie, and their lengths, without a wait
-CONCATENATIONS = {"dp": 1, "end": 3}
+CONCATENATIONS = {"dp": 1, "end": 5}
 ADDRESSES = 8 * 3
 MOST_WAITS = 3
 
@@ -87,12 +87,18 @@ def test_half_precision_runs_with_norms_losses_and_adam_in_float32(tmp_path, gen
         assert [found for found in process.kernels(types=True) if name in found]
 
 
-def test_pynative_mode_runs_both_stages(tmp_path, generated_root):
+def convolution_math(process: record.Record) -> set[str]:
+    return {found.types["math"] for found in process.precisions() if "Convolution" in found.function}
+
+
+def test_pynative_mode_runs_both_stages_and_tf32_can_be_switched_off(float32, tmp_path, generated_root):
     environment = stand_in.environment(log=tmp_path / "log")
-    output = both_stages(tmp_path, generated_root, environment, "--device_target", "GPU", "--mode", "pynative").stdout
-    assert "pynative mode" in output
+    words = ("--device_target", "GPU", "--mode", "pynative", "--no_tf32")
+    assert "pynative mode" in both_stages(tmp_path, generated_root, environment, *words).stdout
     (process,) = record.read(tmp_path / "log")
     assert process.refusals() == []
+    assert convolution_math(process) == {"fma"}
+    assert convolution_math(record.read(float32[0])[0]) == {"tensor_op"}
 
 
 def test_evaluation_and_demo_run(tmp_path, generated_root):

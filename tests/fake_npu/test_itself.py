@@ -13,6 +13,8 @@ from tests.fake_npu.record import Copy, Record
 PROGRAM = (sys.executable, "-m", "tests.fake_npu.tiny_program")
 MATRIX, MAPS, POOLED = 5 * 5 * 4, 2 * 3 * 8 * 8 * 4, 2 * 3 * 4 * 4 * 4  # bytes
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", autouse=True)
 def libraries():
