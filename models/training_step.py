@@ -15,7 +15,7 @@ from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 from models import native_operators
 from models.adam import Adam
 from models.compiled_cell import CompiledCell
-from models.distributed import Gather, current_world_size
+from models.distributed import Average, Gather, current_world_size
 from utils import native_code
 
 GROWTH_STEPS = 2000  # finite steps after which a dynamic loss scale doubles
@@ -23,13 +23,10 @@ FIRST_LOSS_SCALE = 2.0**15
 NO_REQUEST = 0.0
 
 _half_square_sum = ops.L2Loss()
-_slice = ops.Slice()
 _square_sum = ops.MultitypeFuncGraph("decomr_square_sum")
 _multiply = ops.MultitypeFuncGraph("decomr_multiply")
 _zero_unless = ops.MultitypeFuncGraph("decomr_zero_unless")
 _copy = ops.MultitypeFuncGraph("decomr_copy")
-_flatten = ops.MultitypeFuncGraph("decomr_flatten")
-_cut_out = ops.MultitypeFuncGraph("decomr_cut_out")
 _restore_unless = ops.MultitypeFuncGraph("decomr_restore_unless")
 
 
@@ -61,37 +58,6 @@ def _restore_unless_it(condition, parameter, before):
 def takes_branch() -> bool:
     """Whether the device skips the optimiser by a branch."""
     return ms.get_context("device_target") == "CPU"
-
-
-@_flatten.register("Tensor")
-def _flatten_it(array):
-    return array.reshape(-1)
-
-
-@_cut_out.register("Tensor", "Number", "Number", "Tensor")
-def _cut_it_out(flat, start, size, parameter):
-    return _slice(flat, (start,), (size,)).reshape(parameter.shape)
-
-
-class Average(nn.Cell):
-    """Arrays, one for each of `parameters` -> their means over the ranks in one flat array, by one AllReduce."""
-
-    def __init__(self, parameters, ranks: int):
-        super().__init__(auto_prefix=False)
-        self.ranks = ranks
-        self.parameters = parameters
-        # loops and Tensor's own indexing would take ten times as long to compile
-        self.sizes = tuple(int(np.prod(parameter.shape)) for parameter in parameters)
-        self.starts = (0, *np.cumsum(self.sizes[:-1]).tolist())
-        self.map = ops.HyperMap()
-        self.all_reduce = ops.AllReduce()
-
-    def construct(self, arrays):
-        return self.all_reduce(ops.concat(self.map(_flatten, arrays))) / self.ranks
-
-    def cut(self, flat: Tensor) -> tuple:
-        """The arrays that `flat` was put together from."""
-        return self.map(ops.partial(_cut_out, flat), self.starts, self.sizes, self.parameters)
 
 
 class Status(NamedTuple):
@@ -139,13 +105,12 @@ class Update(nn.Cell):
         # sums in place of ops.stack, which copies a list of addresses to a GPU at each call
         self.places = tuple(Tensor(row, ms.float32) for row in np.eye(len(Status._fields)))
         if self.ranks > 1:
-            self.first_of_two, self.second_of_two = Tensor([1.0, 0.0], ms.float32), Tensor([0.0, 1.0], ms.float32)
             self.gather = Gather(self.ranks)
             self.average = Average(optimizer.parameters, self.ranks)
 
     def construct(self, gradients, total, request):
         if self.ranks > 1:
-            words = self.gather(total.reshape(1) * self.first_of_two + request * self.second_of_two)
+            words = self.gather(ops.concat([total.reshape(1), request]))
             total, request = words[:, 0].sum(), words[:, 1].max()
             gradients = (self.average(gradients),)
         if self.loss_scaling:

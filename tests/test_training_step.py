@@ -11,7 +11,7 @@ from models import losses
 from models.accumulation import AccumulatedStep, MicroBatches
 from models.adam import Adam
 from models.distributed import Shares
-from models.training_step import FIRST_LOSS_SCALE, NO_REQUEST, ReportedStep, TrainingStep
+from models.training_step import FIRST_LOSS_SCALE, NO_REQUEST, ReportedStep, Status, TrainingStep
 from tests.parity import with_compiled_kernels
 
 RATE = 0.1
@@ -154,6 +154,38 @@ def test_the_status_says_what_the_host_needs_to_know(mode, way):
     plain(*spoilt(batch()))
     expected = plain(*batch())
     assert [float(value.asnumpy()) for value in outputs] == [float(value.asnumpy()) for value in expected]
+
+
+class TwoAlike(nn.Cell):
+    """Gathers from two ranks that have the same."""
+
+    def __init__(self, ranks):
+        super().__init__()
+
+    def construct(self, values):
+        return ms.ops.stack([values, values])
+
+
+class SumOfTwoAlike(nn.Cell):
+    def construct(self, values):
+        return 2 * values
+
+
+@pytest.mark.parametrize("mode", MODES[:2], indirect=True)
+def test_two_ranks_with_the_same_batch_do_what_one_does(mode, way, monkeypatch):
+    """Gradients travel in one array; a loss that is not finite leaves the request of the ranks readable."""
+    alone = make_step("Adam", clip_grad=0.5)
+    monkeypatch.setattr("models.training_step.current_world_size", lambda: 2)
+    monkeypatch.setattr("models.training_step.Gather", TwoAlike)
+    monkeypatch.setattr("models.distributed.ops.AllReduce", SumOfTwoAlike)
+    step = make_step("Adam", clip_grad=0.5)
+    reported = ReportedStep(step)
+    _, status = reported(ms.Tensor([15.0], ms.float32), *spoilt(batch()))
+    assert Status.read(status) == (1, 1, 15)
+    _, status = reported(REQUEST, *batch())
+    assert Status.read(status) == (1, 1, 0)
+    alone(*batch())
+    np.testing.assert_allclose(weights(step), weights(alone), rtol=1e-6)
 
 
 def test_long_gradients_are_shortened_and_short_ones_left(mode):
