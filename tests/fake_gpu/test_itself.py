@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.fake_gpu import build, record, stand_in
+from tests.fake_gpu import record, stand_in
 
 # Eig and Lstsq have kernels for the CPU only
 NO_GPU_KERNEL = """
@@ -81,15 +81,6 @@ def _run(folder, program, *arguments, environment):
 
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    """The libraries of the stand-in; where they cannot be made, the tests are skipped."""
-    try:
-        return build.built()
-    except build.StandInUnavailable as reason:
-        pytest.skip(f"no stand-in for GPUs: {reason}")
 
 
 def test_an_operator_without_a_gpu_kernel_is_reported(tmp_path):

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.fake_gpu import build, record, stand_in
+from tests.fake_gpu import record, stand_in
 from tests.short_train import BATCH, STEPS, both_stages, run
 from tests.small_network import random_network
 from utils import checkpoint
@@ -18,15 +18,6 @@ STATUS = 3 * 4  # bytes of models.training_step.Status
 CONCATENATIONS = {"dp": 1, "end": 5}
 ADDRESSES = 8 * 3
 MOST_WAITS = 3
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    """The libraries of the stand-in; where they cannot be made, the tests are skipped."""
-    try:
-        return build.built()
-    except build.StandInUnavailable as reason:
-        pytest.skip(f"no stand-in for GPUs: {reason}")
 
 
 def steps(log, stage: str) -> list[record.Record]:

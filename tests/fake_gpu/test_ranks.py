@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.fake_gpu import build, record, stand_in
+from tests.fake_gpu import record, stand_in
 from tests.short_train import SAMPLES, WORDS, run
 
 RANKS, STEPS = 2, 3
@@ -15,14 +15,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(shutil.which("mpirun") is None, reason="mpirun is not installed (openmpi-bin)"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def built():
-    try:
-        return build.built()
-    except build.StandInUnavailable as reason:
-        pytest.skip(f"no stand-in for GPUs: {reason}")
 
 
 def train(folder, root, *words) -> list[record.Record]:

@@ -16,15 +16,6 @@ MATRIX, MAPS, POOLED = 5 * 5 * 4, 2 * 3 * 8 * 8 * 4, 2 * 3 * 4 * 4 * 4  # bytes
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module", autouse=True)
-def libraries():
-    """The libraries, built before a test counts its seconds."""
-    try:
-        return build.built()
-    except build.StandInUnavailable as reason:
-        pytest.skip(str(reason))
-
-
 def run(*command, **variables) -> subprocess.CompletedProcess:
     environment = os.environ | variables
     return subprocess.run(

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.fake_npu import build, stand_in
+from tests.fake_npu import stand_in
 from tests.fake_npu.record import Record
 from tests.short_train import BATCH, SAMPLES, STEPS, WORDS, both_stages, run
 from tests.test_distributed import free_port
@@ -17,15 +17,6 @@ RANKS = 2
 FEW_CORES = 2  # of the host: MindSpore then compiles no graph with a branch on a tensor
 STATUS = 3 * 4  # bytes of models.training_step.Status
 STEP_COUNTER = "AssignAdd"  # of Adam; launched once a step
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    """The libraries of the stand-in; where they cannot be made, the tests are skipped."""
-    try:
-        return build.built()
-    except build.StandInUnavailable as reason:
-        pytest.skip(f"no stand-in for NPUs: {reason}")
 
 
 def of_training(log) -> list[Record]:
