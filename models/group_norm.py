@@ -71,8 +71,9 @@ class _Normalise(nn.Cell):
         # (gamma g - mean(gamma g) - x mean(gamma g x)) / deviation, x normalised: linear in g and centred features
         shift = ops.broadcast_to(-inverse_deviation * mean_gradient, by_channel)
         slope = ops.broadcast_to(-inverse_deviation * inverse_deviation * mean_product, by_channel)
-        of_features = self._affine(gradient, grouped_gamma * inverse_deviation, shift)
-        of_features += self._affine(centred, slope, ops.zeros(by_channel, ms.float32))
+        # not +=, for which MindSpore copies both maps on a GPU
+        of_gradient = self._affine(gradient, grouped_gamma * inverse_deviation, shift)
+        of_features = of_gradient + self._affine(centred, slope, ops.zeros(by_channel, ms.float32))
         return of_features, product_sum.sum(0).reshape(channels), gradient_sum.sum(0).reshape(channels)
 
     def _grouped(self, values: Tensor) -> Tensor:

@@ -145,6 +145,7 @@ class Update(nn.Cell):
             before = self.map(_copy, self.state)
             self.optimizer(gradients)
             self.map(ops.partial(_restore_unless, is_finite), self.state, before)
+        return is_finite  # a branch that gives nothing would leave Python in the graph
 
     def count(self, is_finite):
         """Count the update, or that it was left out, and let the loss scale follow."""

@@ -156,6 +156,17 @@ def test_the_status_says_what_the_host_needs_to_know(mode, way):
     assert [float(value.asnumpy()) for value in outputs] == [float(value.asnumpy()) for value in expected]
 
 
+@pytest.mark.parametrize("mode", ["graph"], indirect=True)
+def test_the_graph_of_a_step_holds_no_python(mode):
+    """The strict syntax refuses it; it would run at every step, and the compile cache cannot keep it."""
+    ms.set_context(jit_syntax_level=ms.STRICT)
+    try:
+        _, status = ReportedStep(make_step("Adam"))(REQUEST, *batch())
+    finally:
+        ms.set_context(jit_syntax_level=ms.LAX)
+    assert Status.read(status) == (0, 1, 0)
+
+
 class TwoAlike(nn.Cell):
     """Gathers from two ranks that have the same."""
 
