@@ -60,6 +60,7 @@ class BaseDataset:
         self.options, self.dataset, self.split = options, dataset, split
         self.is_train = split == "train" if is_train is None else is_train
         self.root, npz_file, self.prepare = dataset_files(dataset, split, options.use_spin_fit)
+        self.npz_file = npz_file
         self.table = read_table(npz_file, self.prepare, (*self.source_columns, "center", "scale"))
         self.length = len(self.table["center"])
         if self.is_train and needs_iuv and "iuv_names" not in self.table:
@@ -173,13 +174,13 @@ class BaseDataset:
     def _annotations(self, index: int, matrix: np.ndarray, augmentation: imutils.Augmentation) -> dict:
         """Everything but the pictures."""
         flip, table = augmentation.flip, self.table
-        keypoints = imutils.transform_keypoints(self._row("part", index, (24, 3)), matrix, flip, imutils.JOINT_FLIP)
+        keypoints = imutils.transform_keypoints(self._joints("part", index, (24, 3)), matrix, flip, imutils.JOINT_FLIP)
         keypoints_smpl = imutils.transform_keypoints(
-            self._row("part_smpl", index, (24, 3)), matrix, flip, imutils.SMPL_JOINT_FLIP
+            self._joints("part_smpl", index, (24, 3)), matrix, flip, imutils.SMPL_JOINT_FLIP
         )
-        joints = imutils.transform_joints(self._row("S", index, (24, 4)), augmentation, imutils.JOINT_FLIP)
+        joints = imutils.transform_joints(self._joints("S", index, (24, 4)), augmentation, imutils.JOINT_FLIP)
         joints_smpl = imutils.transform_joints(
-            self._row("S_smpl", index, (24, 4)), augmentation, imutils.SMPL_JOINT_FLIP
+            self._joints("S_smpl", index, (24, 4)), augmentation, imutils.SMPL_JOINT_FLIP
         )
         pose = imutils.transform_pose(self._row("pose", index, (72,)), augmentation)
         size = self.options.img_res
@@ -214,6 +215,18 @@ class BaseDataset:
     def _row(self, key: str, index: int, shape: tuple) -> np.ndarray:
         """Row of a table column as float64, zeros where the data set lacks it."""
         return self.table[key][index].astype(np.float64) if key in self.table else np.zeros(shape)
+
+    def _joints(self, key: str, index: int, shape: tuple) -> np.ndarray:
+        """Joints of a row, confidence last; zeros where nothing is trusted, whatever stands there, even NaN."""
+        joints = self._row(key, index, shape)
+        trusted = joints[..., -1:] > 0
+        joints = np.where(trusted, joints, 0.0)
+        if not np.isfinite(joints).all():
+            raise UserError(
+                f"{self.npz_file}, row {index} ({self.images[index]}): {key} holds numbers that are not finite "
+                "in a joint of confidence above 0. Correct them, or set the confidence to 0."
+            )
+        return joints
 
     def _flag(self, key: str, flag: str, index: int) -> np.float32:
         """1 where column `key` is given, unless the npz has a column `flag` that says otherwise."""

@@ -1,5 +1,6 @@
 """The data sets by name: where their files lie, and the mixtures of them that the PyTorch release trains on."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,9 +93,15 @@ def read_table(npz_file: Path, prepare: str, needed: tuple[str, ...]) -> dict[st
     uneven = [key for key, column in table.items() if column.shape[:1] != (count,)]
     if uneven or not count:
         raise UserError(f"{npz_file} has {count} images, but another number of {', '.join(uneven) or 'rows'}.")
+    table = {name: _decoded(column) for name, column in table.items()}
     for name in table:
         _check_column(npz_file, name, table[name], f"Delete it. {prepare}")
     return table
+
+
+def _decoded(column: np.ndarray) -> np.ndarray:
+    """Names that Python 2 or h5py wrote as bytes, as text."""
+    return np.array([os.fsdecode(name) for name in column.tolist()]) if column.dtype.kind == "S" else column
 
 
 def _check_column(npz_file: Path, name: str, column: np.ndarray, advice: str) -> None:

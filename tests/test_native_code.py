@@ -115,6 +115,19 @@ def test_without_a_compiler_they_are_mindspore_s(tmp_path):
     assert not files(tmp_path)
 
 
+def test_a_user_without_a_home_folder_computes_with_mindspore_s(monkeypatch):
+    """As in a container whose user has no entry in /etc/passwd and no HOME."""
+
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(native_code.Path, "home", no_home)
+    assert "no home folder to keep them in; XDG_CACHE_HOME" in native_code.choose("auto", "CPU", "O0")
+    with pytest.raises(UserError, match="--kernels compiled: this user has no home folder"):
+        native_code.choose("compiled", "CPU", "O0")
+
+
 def test_what_the_compiler_complains_of_is_said_and_nothing_stays(tmp_path, monkeypatch):
     sources = tmp_path / "native"
     sources.mkdir()

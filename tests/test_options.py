@@ -89,6 +89,8 @@ def test_the_old_spelling_of_ngpu_is_taken():
         (["--lnet_width", "nan"], "expected multiples of 16"),
         (["--uv_channels", 8], "gives 256 and 8 channels"),
         (["--lr", "nan"], "--lr is nan, expected more than 0"),
+        (["--scale_factor", "1"], "--scale_factor is 1.0, expected less than 1"),
+        (["--noise_factor", "1.5"], "--noise_factor is 1.5, expected at most 1"),
         (["--scale_factor", "nan"], "--scale_factor is nan, expected at least 0"),
         (["--adam_beta1", 1], "--adam_beta1 is 1.0, expected at least 0 and less than 1"),
         (["--accumulate", 0], "--accumulate is 0, expected at least 1"),
@@ -162,3 +164,13 @@ def test_data_dir_moves_the_data_root(tmp_path):
         assert config.SMPL_FILE.parent == tmp_path
     finally:
         config.set_data_root(before)
+
+
+def test_the_originals_names_of_the_losses_on_joints_are_known(tmp_path):
+    """On the command line and in a file."""
+    options = TrainOptions().parse_args(["--lam_key2d", "3", "--lam_key3d_smpl", "0.5"])
+    assert (options.lam_key2D, options.lam_key3D_smpl) == (3, 0.5)
+    file = tmp_path / "options.json"
+    file.write_text('{"lam_key3d": 7, "lam_key2d_smpl": 2}')
+    options = TrainOptions().parse_args(["--from_json", str(file)])
+    assert (options.lam_key3D, options.lam_key2D_smpl) == (7, 2)

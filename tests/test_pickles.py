@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
+from tests.conftest import REPOSITORY
 from utils.errors import UserError
 from utils.pickles import load_arrays, load_npy, load_pickle
 
@@ -52,6 +53,20 @@ def test_a_python_2_pickle_is_read_byte_for_byte(read_back):
         f"S{text}\ntbs."
     )
     np.testing.assert_array_equal(read_back(content.encode("ascii"))["pose"], ARRAY)
+
+
+def test_what_chumpy_itself_wrote_is_read():
+    """By the package, version 0.70: an array of the shape of `shapedirs`. Like all of chumpy's it carries a set."""
+    found = load_pickle(REPOSITORY / "tests/files/chumpy_array.pkl")
+    assert np.asarray(found["shapedirs"]).shape == (2, 3, 10)
+    assert np.asarray(found["shapedirs"]).dtype == np.float64
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_sets_of_text_are_read_and_others_refused(read_back, protocol):
+    assert read_back({"names": {"x", "y"}}, protocol)["names"] == {"x", "y"}
+    with pytest.raises(UserError, match="a set of other things than text and numbers"):
+        read_back({"names": {("x", "y")}}, protocol if protocol < 4 else 2)
 
 
 def test_arrays_of_objects_are_read(read_back):

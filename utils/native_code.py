@@ -68,7 +68,10 @@ def choose(wanted: str, target: str, precision: str) -> str:
 
 def library_path() -> Path:
     """Where the sources of now are, or will be, compiled to for this processor and this MindSpore."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        raise UserError("this user has no home folder to keep them in; XDG_CACHE_HOME may name another") from None
     processor = {line for line in PROCESSOR.read_text().splitlines() if line.startswith(("flags", "model"))}
     origin = hashlib.sha256("\n".join([ms.__version__, *COMMAND, *sorted(processor)]).encode())
     for path in sorted(SOURCES.glob("*.[ch]*")):

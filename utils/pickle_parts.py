@@ -210,6 +210,13 @@ def empty_bytes():
     return b""
 
 
+def plain_set(items=()) -> set:
+    """set, of text and numbers alone: chumpy's arrays carry one with the names of what changed."""
+    if not isinstance(items, list | tuple) or not all(isinstance(item, str | int | float) for item in items):
+        raise pickle.UnpicklingError("a set of other things than text and numbers")
+    return set(items)
+
+
 def new_object(cls, base=object, state=None):
     """copyreg._reconstructor, for the stand-ins only."""
     return cls.__new__(cls)
@@ -224,6 +231,8 @@ ADMITTED = {
     ("builtins", "bytes"): empty_bytes,
     ("copy_reg", "_reconstructor"): new_object,
     ("copyreg", "_reconstructor"): new_object,
+    ("__builtin__", "set"): plain_set,
+    ("builtins", "set"): plain_set,
     ("__builtin__", "object"): object,
     ("builtins", "object"): object,
     ("chumpy.ch", "Ch"): Chumpy,

@@ -185,7 +185,8 @@ class TrainOptions:
             "con": 1,
         }
         for name, default in defaults.items():
-            losses.add_argument(f"--lam_{name}", type=float, default=default)
+            names = dict.fromkeys([f"--lam_{name}", f"--lam_{name.replace('D', 'd')}"])  # ours, the originals'
+            losses.add_argument(*names, type=float, default=default)
 
     def given(self, arguments=None) -> set:
         """Names of the options that stand on the command line."""
@@ -221,6 +222,8 @@ class TrainOptions:
     def words_of(self, content: dict) -> list[str]:
         """Options by name, as a JSON file holds them, as words of a command line; UserError where a type is wrong."""
         defaults = vars(self.parser.parse_args([]))
+        spellings = {word.lstrip("-"): action.dest for action in self.parser._actions for word in action.option_strings}
+        content = {spellings.get(name, name): value for name, value in content.items()}
         unknown = sorted(set(content) - set(defaults))
         if unknown:
             raise UserError(f"holds unknown options: {', '.join(unknown)}.")
@@ -247,6 +250,12 @@ class TrainOptions:
         for name in ("adam_beta1", "val_share"):
             if not 0 <= getattr(options, name) < 1:
                 raise UserError(f"--{name} is {getattr(options, name)}, expected at least 0 and less than 1.")
+        if options.scale_factor >= 1:
+            raise UserError(f"--scale_factor is {options.scale_factor}, expected less than 1: scales are 1 +- this.")
+        if options.noise_factor > 1:
+            raise UserError(
+                f"--noise_factor is {options.noise_factor}, expected at most 1: colours are times 1 +- this."
+            )
         if not 0 < options.lr_gamma <= 1:
             raise UserError(f"--lr_gamma is {options.lr_gamma}, expected more than 0 and at most 1.")
         if options.seed >= 2**32:
