@@ -50,12 +50,30 @@ def both_stages(folder: Path, root: Path, environment: dict, *words) -> subproce
 def run(folder: Path, root: Path, environment: dict, *command) -> subprocess.CompletedProcess:
     """A command in `folder`, with stdout and stderr as one text; AssertionError with its end where it fails."""
     variables = os.environ | {"PYTHONPATH": str(REPOSITORY), "DECOMR_DATA": str(root)} | environment
+    variables = {name: str(value) for name, value in variables.items()}
     result = subprocess.run(
         [*map(str, command)], cwd=folder, env=variables, text=True, timeout=590,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     assert result.returncode == 0, f"{command} ended with {result.returncode}:\n{result.stdout[-6000:]}"
     return result
+
+
+def short_python(folder: Path) -> Path:
+    """A `python` in a folder of its own that the launch scripts can be given: it runs this in place of train.py."""
+    program = folder / "bin" / "python"
+    program.parent.mkdir()
+    program.write_text(
+        f"""#!/bin/sh
+[ "$1" = -u ] && shift
+case "$1" in
+    */train.py) shift; exec {sys.executable} -u -m tests.short_train "$@" ;;
+    *) exec {sys.executable} "$@" ;;
+esac
+"""
+    )
+    program.chmod(0o755)
+    return program
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
 """Two ranks on two GPUs, as far as a stand-in shows: mpirun starts them, and their graphs compile and reduce once."""
 
 import shutil
-import sys
 from collections import Counter
 
 import pytest
 
 from tests.conftest import REPOSITORY
 from tests.fake_gpu import record, stand_in
-from tests.short_train import SAMPLES, WORDS, run
+from tests.short_train import BLOCKS, SAMPLES, WORDS, run, short_python
 
 RANKS, STEPS = 2, 3
 pytestmark = [
@@ -20,7 +19,7 @@ pytestmark = [
 def train(folder, root, *words) -> list[record.Record]:
     """The third step of the last stage, of each rank, of the script for several GPUs."""
     environment = stand_in.environment(devices=RANKS, log=folder / "log")
-    environment["PYTHON"] = sys.executable
+    environment["PYTHON"] = short_python(folder)
     environment["OMPI_MCA_rmaps_base_oversubscribe"] = "1"  # ranks may be more than cores
     script = REPOSITORY / "scripts/run_train_distribute_gpu.sh"
     output = run(
@@ -50,5 +49,6 @@ def test_the_script_for_several_gpus_runs_both_stages_in_half_precision_with_one
 
 def test_batch_norm_over_all_ranks_gathers_and_reduces_nothing_more(tmp_path, generated_root):
     for step in train(tmp_path, generated_root, "--sync_bn", "--stage", "dp"):
-        norms = 53  # of the encoder; each gathers twice forward and once backward
+        # the stem, three in a block, one where a stage begins; each gathers twice forward and once backward
+        norms = 1 + 3 * sum(BLOCKS) + len(BLOCKS)
         assert exchanged(step) == {"ncclAllReduce": 1, "ncclAllGather": 2 + 3 * norms}

@@ -1,6 +1,5 @@
 """Training on NPUs, as far as a stand-in shows: it compiles, launches, and wastes nothing in a step."""
 
-import sys
 from collections import Counter
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.fake_npu import stand_in
 from tests.fake_npu.record import Record
-from tests.short_train import BATCH, SAMPLES, STEPS, WORDS, both_stages, run
+from tests.short_train import BATCH, SAMPLES, STEPS, WORDS, both_stages, run, short_python
 from tests.test_distributed import free_port
 
 pytestmark = pytest.mark.slow
@@ -76,7 +75,7 @@ def test_half_precision_keeps_norms_losses_and_adam_in_float32(tmp_path, generat
 
 def test_the_script_for_several_npus_runs_both_stages_with_one_reduction_a_step(tmp_path, generated_root):
     environment = stand_in.environment(devices=RANKS, log=tmp_path / "log", cores=FEW_CORES)
-    environment |= {"PYTHON": sys.executable, "MASTER_PORT": str(free_port())}
+    environment |= {"PYTHON": short_python(tmp_path), "MASTER_PORT": str(free_port())}
     script = REPOSITORY / "scripts/run_train_distribute_npu.sh"
     words = ("up-3d", RANKS, 1, 1, SAMPLES // RANKS, "./ckpt", *WORDS)
     run(tmp_path, generated_root, environment, "bash", script, *words)
