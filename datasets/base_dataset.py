@@ -32,6 +32,7 @@ COLUMNS = {
     "keypoints_smpl": "[24, 3] float32, SMPL joints, as keypoints",
     "pose_3d_smpl": "[24, 4] float32, SMPL joints, as pose_3d",
     "has_pose_3d_smpl": "[] float32",
+    "from_mesh": "[2] float32, 1 where the training joints, and the SMPL joints, in 3-D are to be taken from the mesh",
     "gender": "[] int32, 0 male, 1 female, -1 neutral",
     "gt_iuv": "[3, S, S] float32: mask 0 or 1, u and v in [0, 1]",
     "has_dp": "[] float32, 1 where gt_iuv is given",
@@ -48,7 +49,7 @@ class BaseDataset:
     """A split of a data set as random-access items (dicts with the keys of COLUMNS).
 
     options: img_res, uv_type, seed, rot_factor, noise_factor, scale_factor, no_augmentation,
-    no_augmentation_rgb, no_flip, use_spin_fit, cache_ram. Training items are augmented and need IUV
+    no_augmentation_rgb, no_flip, use_spin_fit, gtkey3d_from_mesh, cache_ram. Training items are augmented and need IUV
     images, unless `needs_iuv` is False; without is_train items are the plain crops.
     """
 
@@ -184,17 +185,21 @@ class BaseDataset:
         )
         pose = imutils.transform_pose(self._row("pose", index, (72,)), augmentation)
         size = self.options.img_res
+        has_smpl = self._flag("pose", "has_smpl", index)
+        has_joints = np.array([self._flag("S", "has_pose_3d", index), self._flag("S_smpl", "has_pose_3d_smpl", index)])
+        has_joints, from_mesh = fill_from_mesh(has_joints, has_smpl, self.options.gtkey3d_from_mesh)
         return {
             "imgname": self.images[index],
             "pose": pose.astype(np.float32),
             "betas": self._row("shape", index, (10,)).astype(np.float32),
-            "has_smpl": self._flag("pose", "has_smpl", index),
+            "has_smpl": has_smpl,
             "keypoints": crop_keypoints(keypoints, size),
             "pose_3d": joints.astype(np.float32),
-            "has_pose_3d": self._flag("S", "has_pose_3d", index),
+            "has_pose_3d": has_joints[0],
             "keypoints_smpl": crop_keypoints(keypoints_smpl, size),
             "pose_3d_smpl": joints_smpl.astype(np.float32),
-            "has_pose_3d_smpl": self._flag("S_smpl", "has_pose_3d_smpl", index),
+            "has_pose_3d_smpl": has_joints[1],
+            "from_mesh": from_mesh,
             "gender": np.int32(self.gender(index)),
             "has_dp": np.float32(bool(self.iuv_names[index])),
             "fit_joint_error": np.float32(table["fit_joint_error"][index] if "fit_joint_error" in table else 0),
@@ -239,6 +244,16 @@ class BaseDataset:
         """Path of the IUV image of the chosen atlas; the npz may have been made for the other one."""
         name = self._text("iuv_names", index).lstrip("/")
         return IUV_FOLDER.sub(f"{self.options.uv_type}_IUV_gt/", name)
+
+
+def fill_from_mesh(has_joints: np.ndarray, has_smpl, wanted: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Flags [...] of the samples whose 3-D joints are known, and of those among them whose joints the mesh gives.
+
+    has_joints: flags of the samples that have 3-D joints of their own, which stay as they are; has_smpl: of those that
+    have a mesh, which gives the joints of the others where this is `wanted` (--gtkey3d_from_mesh).
+    """
+    from_mesh = np.asarray(wanted & (has_smpl > has_joints), np.float32)
+    return np.maximum(has_joints, from_mesh), from_mesh
 
 
 def crop_keypoints(keypoints: np.ndarray, size: int) -> np.ndarray:

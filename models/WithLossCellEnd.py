@@ -31,6 +31,7 @@ class WithLossCellEnd(nn.Cell):
         "keypoints_smpl",
         "pose_3d_smpl",
         "has_pose_3d_smpl",
+        "from_mesh",
         "fit_joint_error",
         "gt_vertices",
         "gt_uv_map",
@@ -70,6 +71,7 @@ class WithLossCellEnd(nn.Cell):
         keypoints_smpl,
         pose_3d_smpl,
         has_pose_3d_smpl,
+        from_mesh,
         fit_joint_error,
         gt_vertices,
         gt_uv_map,
@@ -87,16 +89,13 @@ class WithLossCellEnd(nn.Cell):
         # the networks may be in half precision
         dp_out, location_map, camera = [output.astype(ms.float32) for output in self.DMR(img)]
         vertices = self.sampler.resample(location_map)
-        trust = ops.ones_like(fit_joint_error)
+        trust = ops.ones_like(fit_joint_error)  # in the mesh, and in all that is made from it
         if self.adaptive_weight:
             trust = ops.relu(1 - FIT_ERROR_SLOPE * fit_joint_error)
-
         joints = self.smpl.get_train_joints(vertices)
-        gt_joints, confidence, has_joints = pose_3d[..., :3], pose_3d[..., 3:], has_pose_3d
-        if self.gtkey3d_from_mesh:
-            gt_joints = self.smpl.get_train_joints(gt_vertices)
-            confidence = ops.ones_like(confidence)
-            has_joints = has_smpl
+        joints_3d = self._joints_3d_loss(
+            joints, pose_3d, self.smpl.get_train_joints(gt_vertices), from_mesh[:, 0], trust, losses.pelvis_of_hips
+        )
 
         terms = (
             self._term("dp_mask", losses.mask_loss(dp_out, gt_iuv) * trust, has_dp),
@@ -105,14 +104,14 @@ class WithLossCellEnd(nn.Cell):
             # a sum over the batch: the mean of gradients over ranks must give the whole sum
             self.lam["tv"] * self.world_size * losses.total_variation(location_map),
             self._term("mesh", losses.mesh_loss(vertices, gt_vertices) * trust, has_smpl),
-            self._term(
-                "key3D", losses.joints_3d_loss(joints, gt_joints, confidence, losses.pelvis_of_hips) * trust, has_joints
-            ),
+            self._term("key3D", joints_3d, has_pose_3d),
             self._mean("key2D", losses.joints_2d_loss(joints, camera, keypoints)),
             self._term("con", self.consistency(location_map, camera, gt_iuv) * trust, has_dp),
         )
         if self.use_smpl_joints:
-            terms += self._smpl_joint_terms(vertices, camera, keypoints_smpl, pose_3d_smpl, has_pose_3d_smpl, trust)
+            terms += self._smpl_joint_terms(
+                vertices, camera, keypoints_smpl, pose_3d_smpl, has_pose_3d_smpl, gt_vertices, from_mesh[:, 1], trust
+            )
         total = terms[0]
         for term in terms[1:]:
             total = total + term
@@ -125,10 +124,25 @@ class WithLossCellEnd(nn.Cell):
         """A term over all samples."""
         return self.lam[name] * values.mean() / self.parts
 
-    def _smpl_joint_terms(self, vertices, camera, keypoints, pose_3d, has_pose_3d, trust):
+    def _smpl_joint_terms(self, vertices, camera, keypoints, pose_3d, has_pose_3d, gt_vertices, from_mesh, trust):
         joints = self.smpl.get_smpl_joints(vertices)
-        difference = losses.joints_3d_loss(joints, pose_3d[..., :3], pose_3d[..., 3:], losses.root_joint)
+        joints_3d = self._joints_3d_loss(
+            joints, pose_3d, self.smpl.get_smpl_joints(gt_vertices), from_mesh, trust, losses.root_joint
+        )
         return (
-            self._term("key3D_smpl", difference * trust, has_pose_3d),
+            self._term("key3D_smpl", joints_3d, has_pose_3d),
             self._mean("key2D_smpl", losses.joints_2d_loss(joints, camera, keypoints)),
         )
+
+    def _joints_3d_loss(self, joints, pose_3d, mesh_joints, from_mesh, trust, centre):
+        """Values [B]; where the truth is the mesh's joints (--gtkey3d_from_mesh), times the trust in the fit."""
+        confidence = pose_3d[..., 3:]
+        if not self.gtkey3d_from_mesh:
+            return losses.joints_3d_loss(joints, pose_3d[..., :3], confidence, centre)
+        filled = from_mesh > 0
+        truth = ops.select(ops.broadcast_to(filled[:, None, None], mesh_joints.shape), mesh_joints, pose_3d[..., :3])
+        confidence = ops.select(
+            ops.broadcast_to(filled[:, None, None], confidence.shape), ops.ones_like(confidence), confidence
+        )
+        weight = ops.select(filled, trust, ops.ones_like(trust))
+        return losses.joints_3d_loss(joints, truth, confidence, centre) * weight

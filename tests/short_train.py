@@ -27,10 +27,9 @@ WORDS = ("--img_res", SIDE, "--lnet_width", 0.125, "--num_workers", 1, "--summar
 _IMAGE, _NUMBER = SAMPLES * 3 * SIDE**2 * 4, SAMPLES * 4
 BATCH = {
     "dp": Counter([_IMAGE, _IMAGE, _NUMBER]),  # img, gt_iuv, has_dp
-    # and three more flags, fit_joint_error; keypoints and pose_3d of two joint sets; pose, betas, gender of the mesh
-    "end": Counter(
-        [_IMAGE, _IMAGE, *[_NUMBER] * 5, *[72 * _NUMBER, 96 * _NUMBER] * 2, 72 * _NUMBER, 10 * _NUMBER, _NUMBER]
-    ),
+    # and three more flags, fit_joint_error, from_mesh; pose, betas, gender of the mesh
+    "end": Counter([_IMAGE, _IMAGE, *[_NUMBER] * 5, 2 * _NUMBER, 72 * _NUMBER, 10 * _NUMBER, _NUMBER])
+    + Counter([72 * _NUMBER, 96 * _NUMBER] * 2),  # keypoints and pose_3d of two joint sets
 }
 
 

@@ -11,11 +11,13 @@ from mindspore import Tensor
 from datasets.base_dataset import COLUMNS, TEXT_COLUMNS, BaseDataset
 from datasets.loader import create_loader, epoch_order, rank_indices
 from datasets.registry import DATASETS
+from tests.prepared import load
 from tests.tiny_up3d import IMAGE_SIZE, NUM_SAMPLES
 from utils import config, imutils
 from utils.body_model import load_body_model, load_joint_regressors, pose_vertices
 from utils.camera import fit_camera
 from utils.errors import UserError
+from utils.files import write_npz
 
 SIZE = 96
 
@@ -34,6 +36,7 @@ def make_options(**changes) -> SimpleNamespace:
         "no_augmentation_rgb": False,
         "no_flip": False,
         "use_spin_fit": False,
+        "gtkey3d_from_mesh": False,
         "cache_ram": False,
     }
     return SimpleNamespace(**(defaults | changes))
@@ -72,6 +75,21 @@ def test_annotations_that_up3d_lacks_are_zero_and_marked_so():
         assert not item[key].any()
     assert not item["keypoints_smpl"].any()
     assert item["gender"] == -1
+
+
+def test_the_mesh_gives_joints_to_samples_that_have_none_and_leaves_the_others_theirs(own_copy):
+    path = own_copy / "DATASET_NPZ_PATH/up_3d_trainval.npz"
+    table = load(own_copy, "up_3d_trainval")
+    count = len(table["scale"])
+    joints = np.concatenate([np.full((count, 24, 3), 0.5), np.ones((count, 24, 1))], axis=2)
+    has_joints = np.arange(count) == 0
+    write_npz(path, **table, S=joints, has_pose_3d=has_joints, has_smpl=np.arange(count) != 2)
+    dataset = BaseDataset(make_options(gtkey3d_from_mesh=True, no_augmentation=True))
+    for index, (known, from_mesh) in enumerate([(1, [0, 1]), (1, [1, 1]), (0, [0, 0])]):
+        item = dataset[index]
+        assert item["has_pose_3d"] == known and item["from_mesh"].tolist() == from_mesh
+    np.testing.assert_array_equal(dataset[0]["pose_3d"], joints[0].astype(np.float32))
+    assert not BaseDataset(make_options())[1]["from_mesh"].any()
 
 
 def change_table(root, **rows) -> None:

@@ -54,6 +54,7 @@ def perfect_prediction(size=2) -> tuple[tuple, dict]:
         "keypoints_smpl": np.concatenate([smpl_joints[..., :2], ones], 2),
         "pose_3d_smpl": np.concatenate([smpl_joints - 3, ones], 2),
         "fit_joint_error": np.zeros(size),
+        "from_mesh": np.zeros((size, 2)),
         "gt_vertices": vertices.asnumpy(),
         "gt_uv_map": location_map,
         **dict.fromkeys(FLAGS, np.ones(size)),
@@ -95,6 +96,26 @@ def test_no_loss_is_zero_on_a_wrong_prediction(options, output):
     }[output]
     assert {name for name, value in terms.items() if value > 1e-6} == touched | {"total"}
     assert terms["total"] == pytest.approx(sum(value for name, value in terms.items() if name != "total"), rel=1e-5)
+
+
+def test_a_bad_fit_damps_what_comes_from_the_mesh_and_no_annotated_joint(root):
+    """Sample 0 brings joints, sample 1 takes them from its mesh; the fit of both is worth half."""
+    options = tiny_decomr.make_options("--use_smpl_joints", "--gtkey3d_from_mesh", "--adaptive_weight", "--lam_tv", 0)
+    outputs, batch = perfect_prediction()
+    network = Outputs(*outputs)
+    network.location_map.set_data(network.location_map * 0.9)
+    batch |= {"has_smpl": np.ones(2), "from_mesh": np.array([[0, 0], [1, 1]])}
+    for name in ("pose_3d", "pose_3d_smpl"):
+        batch[name][1] = np.nan
+
+    def terms_with(*errors):
+        return run_terms(WithLossCellEnd(network, options), batch | {"fit_joint_error": np.array(errors)})
+
+    sound, half = terms_with(0, 0), terms_with(0.05, 0.05)
+    shares = {name: half[name] / sound[name] for name in ("uv", "mesh", "con", "key3D", "key3D_smpl", "key2D")}
+    expected = {"uv": 0.5, "mesh": 0.5, "con": 0.5, "key3D": 0.75, "key3D_smpl": 0.75, "key2D": 1}
+    assert shares == pytest.approx(expected, rel=1e-4)
+    assert terms_with(0.2, 0)["key3D"] == pytest.approx(sound["key3D"], rel=1e-6)
 
 
 ANNOTATIONS = ("gt_iuv", "pose_3d", "pose_3d_smpl", "gt_vertices", "gt_uv_map")

@@ -92,6 +92,8 @@ def test_every_term_of_stage_end_and_its_gradient(witness, flags, mode):
 
     network = Outputs(arrays)
     loss_cell = WithLossCellEnd(network, options)
+    if options.gtkey3d_from_mesh:
+        batch = tiny_decomr.with_joints_of_mesh(batch)
     inputs = [batch[name] for name in loss_cell.input_names]
     compare_terms(loss_cell, network.trainable_params(), inputs, expected, tensors, mode)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from datasets.base_dataset import fill_from_mesh
 from tests.reference.body import Body
 from tests.reference.losses import uv_weight
 from tests.reference.surface import Sampler
@@ -83,11 +84,19 @@ def random_batch(
     }
     for offset, name in enumerate(("has_dp", "has_smpl", "has_pose_3d", "has_pose_3d_smpl")):
         batch[name] = np.ones(size) if all_annotated else (np.arange(size) % 4 != offset)
+    batch["from_mesh"] = np.zeros((size, 2))
     batch = {name: np.ascontiguousarray(value, np.float32) for name, value in batch.items()}
     vertices = witness.body(torch.tensor(batch["pose"]), torch.tensor(batch["betas"]))
     batch["gt_vertices"] = vertices.numpy()
     batch["gt_uv_map"] = witness.sampler.get_uv_map(vertices).float().numpy()
     return batch
+
+
+def with_joints_of_mesh(batch: dict) -> dict:
+    """The batch as the data set gives it with --gtkey3d_from_mesh."""
+    own = np.stack([batch["has_pose_3d"], batch["has_pose_3d_smpl"]], axis=1)
+    known, from_mesh = fill_from_mesh(own, batch["has_smpl"][:, None], True)
+    return batch | {"has_pose_3d": known[:, 0], "has_pose_3d_smpl": known[:, 1], "from_mesh": from_mesh}
 
 
 def random_outputs(rng, size: int) -> tuple:

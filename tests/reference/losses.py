@@ -1,6 +1,7 @@
 """Every loss of DecoMR in PyTorch; samples are selected, not weighted (Zeng et al., CVPR 2020).
 
-`batch` is a dict of tensors with the names of the data set's columns, and gt_vertices, gt_uv_map.
+`batch` is a dict of tensors with the names of the data set's columns, and gt_vertices, gt_uv_map. Its flags has_pose_3d
+and has_pose_3d_smpl are those of the joints that the samples bring.
 """
 
 import torch
@@ -81,6 +82,22 @@ def dp_losses(dp_out, batch, options) -> dict:
     return {name: getattr(options, f"lam_{name}") * value for name, value in terms.items()}
 
 
+def key3d(name, rows, origin, vertices, trust, batch, options) -> tuple:
+    """(loss [B] of the 3-D joints in column `name`, flags [B]): joints of the mesh, damped, only where it has none."""
+    losses, flags = [], []
+    for vertex, true_vertex, target, weight, has_mesh, has_joints in zip(
+        vertices, batch["gt_vertices"], batch[name], trust, batch["has_smpl"], batch[f"has_{name}"], strict=True
+    ):
+        joints, confidence = target[None, :, :3], target[None, :, 3:]
+        is_filled = options.gtkey3d_from_mesh and has_mesh > has_joints
+        if is_filled:
+            joints, confidence = (rows @ true_vertex)[None], 1.0
+        loss = joints_3d((rows @ vertex)[None], joints, confidence, origin)[0]
+        losses.append(loss * weight if is_filled else loss)
+        flags.append(bool(is_filled or has_joints > 0))
+    return torch.stack(losses), torch.tensor(flags)
+
+
 def end_losses(outputs, batch, body, sampler, weight, options) -> dict:
     """The weighted terms of stage end, by name.
 
@@ -91,10 +108,7 @@ def end_losses(outputs, batch, body, sampler, weight, options) -> dict:
     trust = torch.ones(len(vertices))
     if options.adaptive_weight:
         trust = (1 - 10 * batch["fit_joint_error"]).clamp(min=0)
-    pose_3d, has_3d, confidence = batch["pose_3d"][..., :3], batch["has_pose_3d"], batch["pose_3d"][..., 3:]
-    training_rows = body.training_rows.to(vertices)
-    if options.gtkey3d_from_mesh:
-        pose_3d, has_3d, confidence = training_rows @ batch["gt_vertices"], batch["has_smpl"], 1.0
+    training_rows, smpl_rows = body.training_rows.to(vertices), body.smpl_rows.to(vertices)
     joints, everyone = training_rows @ vertices, torch.ones(len(vertices))
 
     terms = {
@@ -102,15 +116,13 @@ def end_losses(outputs, batch, body, sampler, weight, options) -> dict:
         "dp_uv": (uv_image_loss(dp_out, batch["gt_iuv"]) * trust, batch["has_dp"]),
         "uv": (per_sample((weight * (location_map - batch["gt_uv_map"])).abs()) * trust, batch["has_smpl"]),
         "mesh": (per_sample((vertices - batch["gt_vertices"]).abs()) * trust, batch["has_smpl"]),
-        "key3D": (joints_3d(joints, pose_3d, confidence, middle_of_hips) * trust, has_3d),
+        "key3D": key3d("pose_3d", training_rows, middle_of_hips, vertices, trust, batch, options),
         "key2D": (joints_2d(joints, camera, batch["keypoints"]), everyone),
         "con": (consistency(location_map, camera, batch["gt_iuv"]) * trust, batch["has_dp"]),
     }
     if options.use_smpl_joints:
-        joints, target = body.smpl_rows.to(vertices) @ vertices, batch["pose_3d_smpl"]
-        difference = joints_3d(joints, target[..., :3], target[..., 3:], first_joint)
-        terms["key3D_smpl"] = difference * trust, batch["has_pose_3d_smpl"]
-        terms["key2D_smpl"] = joints_2d(joints, camera, batch["keypoints_smpl"]), everyone
+        terms["key3D_smpl"] = key3d("pose_3d_smpl", smpl_rows, first_joint, vertices, trust, batch, options)
+        terms["key2D_smpl"] = joints_2d(smpl_rows @ vertices, camera, batch["keypoints_smpl"]), everyone
     means = {name: over_annotated(*term) for name, term in terms.items()}
     means["tv"] = total_variation(location_map)
     return {name: getattr(options, f"lam_{name}") * value for name, value in means.items()}
