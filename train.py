@@ -9,8 +9,9 @@ from pathlib import Path
 
 from utils.device import setup_device  # isort: skip  sets the environment MindSpore starts in
 
+from training import earlier_run
 from training.engine import Training
-from training.ranks import Ranks
+from training.ranks import Ranks, folder_of_rank_0
 from training.stages import check_precision
 from training.stopping import Stopped, StopRequests
 from utils import checkpoint, checksums
@@ -38,9 +39,10 @@ def main() -> int:
     folder = Path(options.ckpt_dir) / f"rank{device.rank}"
     held = lock(folder, ranks)
     checksums.remove_leftovers(folder)
+    earlier_run.settle(folder, options, ranks)
     if options.resume:
         # the network of the saved state, before config.json beside it is written anew
-        checkpoint.adopt_architecture(options, folder / "state_*.ckpt", parser.given())
+        checkpoint.adopt_architecture(options, folder_of_rank_0(folder) / "state_*.ckpt", parser.given())
     with RunLog(options, is_main=device.rank == 0) as log, StopRequests(ranks, options.time_to_run) as stop:
         log.say(str(device))
         try:

@@ -67,9 +67,9 @@ def main():
               "--no_augmentation", "--zero_init_residual", "--num_workers", 1, "--log_dir", out / "logs",
               *arguments.options]  # fmt: skip
     dp, end = epochs(arguments.steps_dp), epochs(arguments.steps_end)
-    commands.run("train.py", "--stage", "dp", "--ckpt_dir", out / "ckpt_dp", "--name", "overfit_dp",
+    commands.run("train.py", "--fresh", "--stage", "dp", "--ckpt_dir", out / "ckpt_dp", "--name", "overfit_dp",
                  "--num_epochs_dp", dp, "--lam_dp_mask", 1, *common)  # fmt: skip
-    commands.run("train.py", "--stage", "end", "--ckpt_dir", out / "ckpt", "--name", "overfit_end",
+    commands.run("train.py", "--fresh", "--stage", "end", "--ckpt_dir", out / "ckpt", "--name", "overfit_end",
                  "--num_epochs_end", end, "--freeze_cnet", "--gtkey3d_from_mesh", "--lam_mesh", 10, "--lam_uv", 0.2,
                  "--pretrained_checkpoint", out / "ckpt_dp" / "rank0" / f"CNet_{dp}.ckpt", *common)  # fmt: skip
     commands.run("eval.py", "--eval_dir", out / "ckpt" / "rank0", "--save_root", out / "results", "--batch_size", 8,

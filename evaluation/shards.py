@@ -5,6 +5,7 @@ A rank's batches are batches of the evaluation by one process, with the same ima
 depend on the number of threads.
 """
 
+import secrets
 from pathlib import Path
 
 import mindspore as ms
@@ -15,39 +16,43 @@ from datasets.loader import rank_indices
 from utils.device import Device
 from utils.files import write_npz
 
+LARGEST_NUMBER = 2**24  # float32 holds the integers below exactly
+
 
 def gather(results: dict, device: Device, folder: Path, length: int, batch_size: int) -> dict | None:
     """The results of all images in their order, on rank 0; None on the others.
 
     results: columns [n, ...] of this rank's images. The ranks exchange files in `folder`, which all of
-    them must see; the files are removed again.
+    them must see; the files are removed again. Their names hold a number that no other evaluation has.
     """
     if device.world_size == 1:
         return results
-    write_npz(shard_path(folder, device.rank), **results)
-    _wait_for_all()
+    number = _sum(secrets.randbelow(LARGEST_NUMBER) if device.rank == 0 else 0)
+    write_npz(shard_path(folder, number, device.rank), **results)
+    _sum(0)  # all have written
     try:
-        return merge(folder, device.world_size, length, batch_size) if device.rank == 0 else None
+        return merge(folder, number, device.world_size, length, batch_size) if device.rank == 0 else None
     finally:
-        _wait_for_all()  # no shard goes before it was read
-        shard_path(folder, device.rank).unlink()
+        _sum(0)  # no shard goes before it was read
+        shard_path(folder, number, device.rank).unlink()
 
 
-def shard_path(folder: Path, rank: int) -> Path:
+def shard_path(folder: Path, number: int, rank: int) -> Path:
     """Where a rank leaves its results for the first."""
-    return Path(folder) / f"shard_{rank}.npz"
+    return Path(folder) / f"shard_{number:08d}_{rank}.npz"
 
 
-def _wait_for_all() -> None:
-    ops.AllReduce()(ms.Tensor(np.ones(1, np.float32))).asnumpy()
+def _sum(number: int) -> int:
+    """The sum over ranks, which wait for each other."""
+    return int(ops.AllReduce()(ms.Tensor([number], ms.float32)).asnumpy()[0])
 
 
-def merge(folder: Path, world_size: int, length: int, batch_size: int) -> dict:
+def merge(folder: Path, number: int, world_size: int, length: int, batch_size: int) -> dict:
     """The columns of the files of all ranks, [length, ...], in the order of the data set."""
     merged = {}
     for rank in range(world_size):
         indices = rank_indices(np.arange(length), batch_size, rank, world_size, drop_last=False)
-        with np.load(shard_path(folder, rank), allow_pickle=False) as shard:
+        with np.load(shard_path(folder, number, rank), allow_pickle=False) as shard:
             for name in shard.files:
                 values = shard[name]
                 if name not in merged:

@@ -4,7 +4,7 @@ set -euo pipefail
 
 usage() {
     cat <<'EOF'
-bash scripts/quickstart.sh [--out DIR] [--num_train N] [--num_test N] [-- TRAIN_OPTIONS]
+bash scripts/quickstart.sh [--out DIR] [--num_train N] [--num_test N] [--fresh] [-- TRAIN_OPTIONS]
 
 Installs into .venv, generates an open body model and photographs, prepares them as UP-3D, trains
 CNet, then LNet, evaluates, and draws test images. Needs Python 3.11 or 3.12 and a network
@@ -13,7 +13,7 @@ to PyPI; no GPU, no root, no registration. Run it again to continue where it sto
   --out DIR       where everything goes (default: quickstart/)
   --num_train N   training photographs (default 400)
   --num_test N    test photographs (default 40)
-  --fresh         train anew; generated data is kept
+  --fresh         train anew; generated data is kept, earlier weights and logs move to OUT/before_DATE
   -- OPTIONS      further options for train.py, for example: -- --num_epochs_end 20
 EOF
 }
@@ -60,7 +60,13 @@ dp=(--stage dp --name quickstart_dp --ckpt_dir "$out/ckpt_dp" --num_epochs_dp 3 
 end=(--stage end --name quickstart_end --ckpt_dir "$out/ckpt" --num_epochs_end 7
      --freeze_cnet --lam_mesh 10 --lam_uv 0.2 --gtkey3d_from_mesh)
 if [ "$fresh" = yes ]; then
-    rm -rf "$out/ckpt_dp" "$out/ckpt" "$out/logs"
+    aside="$out/before_$(date +%Y%m%d_%H%M%S)"
+    for folder in ckpt_dp ckpt logs; do
+        if [ -d "$out/$folder" ]; then
+            mkdir -p "$aside"
+            mv "$out/$folder" "$aside/"
+        fi
+    done
 fi
 
 # train CKPT_DIR OPTIONS...: starts, or continues where the saved state in CKPT_DIR ends

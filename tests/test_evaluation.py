@@ -249,10 +249,10 @@ def test_the_shards_of_all_ranks_are_the_results_of_one_process(world_size, leng
         indices = rank_indices(np.arange(length), batch_size, rank, world_size, drop_last=False)
         # numpy cuts text columns to the longest word of a rank
         write_npz(
-            shards.shard_path(tmp_path, rank),
+            shards.shard_path(tmp_path, 7, rank),
             **{name: np.array(column[indices].tolist()) for name, column in whole.items()},
         )
-    merged = shards.merge(tmp_path, world_size, length, batch_size)
+    merged = shards.merge(tmp_path, 7, world_size, length, batch_size)
     assert merged.keys() == whole.keys()
     for name, column in whole.items():
         assert (merged[name] == column).all(), name

@@ -75,11 +75,12 @@ def test_the_last_ones_are_kept(filled, tmp_path):
     assert sums == {path.name for path in tmp_path.glob("*.ckpt")}
 
 
-def test_a_new_run_s_first_state_takes_the_place_of_another_run_s(filled, tmp_path):
-    SavedStates(tmp_path, 3, resumed=True).save(Position(0, 3), training_step(), {})
-    assert len(filled.positions()) == 3
-    SavedStates(tmp_path, 3, resumed=False).save(Position(0, 1), training_step(), {})
-    assert filled.positions() == [(0, 1)]
+def test_states_of_another_run_are_not_a_new_run_s_to_remove(filled, tmp_path):
+    """As those of stage dp, where stage end is trained alone."""
+    new = SavedStates(tmp_path, 1, resumed=False)
+    for number in (1, 2):
+        new.save(Position(1, number), training_step(), {})
+    assert filled.positions() == [(1, 2), (0, 6), (0, 4), (0, 2)]
 
 
 def truncate(path):
@@ -101,14 +102,14 @@ def truncate_without_sum(path):
 def test_a_damaged_newest_state_falls_back_to_the_one_before_and_says_so(filled, damage):
     damage(filled.path(Position(0, 6)))
     said = []
-    assert filled.newest_sound(None, said.append) == (0, 4)
+    assert filled.newest_sound(None, said.append).position == (0, 4)
     assert len(said) == 1
     assert "state_0_000000006.ckpt" in said[0]
     assert "Going back to the state before" in said[0]
 
 
 def test_a_state_that_another_rank_lacks_is_passed_over(filled):
-    assert filled.newest_sound(Position(0, 5), print) == (0, 4)
+    assert filled.newest_sound(Position(0, 5), print).position == (0, 4)
 
 
 def test_without_a_sound_state_there_is_none(filled):
@@ -118,7 +119,7 @@ def test_without_a_sound_state_there_is_none(filled):
 
 
 def test_states_after_the_one_resumed_are_set_aside(filled, tmp_path):
-    filled.discard_after(Position(0, 2))
+    filled.discard([Position(0, 6), Position(0, 4)])
     assert filled.positions() == [(0, 2)]
     assert len(list(tmp_path.glob("*.discarded"))) == 2
 

@@ -22,17 +22,15 @@ from training.health import Health
 from training.held_out import Subset, split
 from training.learning_rate import learning_rate
 from training.ranks import Ranks
+from training.resuming import Resumed, find_state, say_changes
 from training.stages import STAGES, Stage, build_cnet, build_dmr, build_step, load_start_of_cnet
-from training.stopping import Stopped, StopRequests
+from training.stopping import NEWS, Stopped, StopRequests
 from training.summary import summary
 from training.validation import Validation
 from utils import checkpoint
 from utils.errors import UserError
 from utils.run_log import RunLog, StageMeter
 from utils.saved_states import Position, SavedStates, random_states, restore_random_states
-
-# options that decide what step n of a stage is
-FIXED = ("dataset", "seed", "batch_size", "accumulate", "val_share", "shuffle_train")
 
 
 def open_training_data(options, batch: int) -> tuple[Replacing, Replacing | None]:
@@ -72,49 +70,25 @@ class Training:
         self.dataset, self.held_out = open_training_data(options, self.batch)
         self.batches = len(self.dataset) // self.batch
         self.states = SavedStates(folder, options.keep_checkpoints, options.resume)
-        self.bad_samples = BadSamples(len(self.dataset) + len(self.held_out or ()))
+        self.bad_samples = BadSamples(len(self.dataset) + len(self.held_out or ()), ranks)
         self.health = Health(ranks, options.max_bad_steps, log.say)
-        self.resumed = self._newest_state() if options.resume else None
+        self.resumed = self._find_state() if options.resume else None
         self.best: dict[str, dict] = {}  # stage -> {"step", "value"} of its best weights
 
     # ---- where to go on ----
 
-    def _newest_state(self) -> tuple[Position, dict, dict]:
-        """Position, values and record of the newest state that is sound on every rank."""
-        limit = None
-        while True:
-            own = self.states.newest_sound(limit, self.log.say)
-            found = self.ranks.gather(own.key + 1 if own else 0)
-            if not min(found):
-                raise UserError(
-                    f"--resume: there is no saved state in {self.folder}, or not on every rank. Start without --resume."
-                )
-            limit = Position.of_key(min(found) - 1)
-            if min(found) == max(found):
-                break
-        values, record = self.states.read(limit)
-        self._check_record(record)
-        self.states.discard_after(limit)
-        return limit, values, record
-
-    def _check_record(self, record: dict) -> None:
-        saved, now = record["options"], vars(self.options)
-        changed = [name for name in FIXED if saved.get(name) != now[name]]
-        if changed or record["ranks"] != self.ranks.size:
-            words = [f"--{name} {saved.get(name)} (now {now[name]})" for name in changed]
-            words += [f"{record['ranks']} ranks (now {self.ranks.size})"] if record["ranks"] != self.ranks.size else []
-            raise UserError(
-                f"--resume: the saved run had {', '.join(words)}. Give the same, or start without --resume."
-            )
-        others = [name for name in now if name != "resume" and name in saved and saved[name] != now[name]]
-        for name in others:
-            self.log.say(f"resumed with another --{name}: {saved[name]} -> {now[name]}")
+    def _find_state(self) -> Resumed:
+        found = find_state(self.states, self.options, self.ranks, self.batches, len(self.dataset), self.log.say)
+        say_changes(found.record, self.options, self.log.say)
+        if not found.is_renumbered:
+            self.states.discard(entry for entry in self.states.positions() if entry > found.position)
+        return found
 
     def _resumes(self, stage: Stage) -> bool:
-        return self.resumed is not None and self.resumed[0].stage == stage.number
+        return self.resumed is not None and self.resumed.position.stage == stage.number
 
     def _is_past(self, stage: Stage) -> bool:
-        return self.resumed is not None and self.resumed[0].stage > stage.number
+        return self.resumed is not None and self.resumed.position.stage > stage.number
 
     # ---- both stages ----
 
@@ -146,8 +120,6 @@ class Training:
         cell, run_step = build_step(stage, network, self.options)
         first = self._restore(stage, cell)
         self.health.start(cell.update)
-        later = tuple(other.name for other in STAGES.values() if other.number > stage.number)
-        self.log.start_stage(stage.name, first, later)
         is_frozen = isinstance(network, FrozenCNetDMR)
         features = FrozenFeatures(network.CNet, self.options.no_augmentation) if is_frozen else None
         feed = BatchFeed(cell.network, self.options, features)
@@ -156,33 +128,41 @@ class Training:
             validation = Validation(self.held_out, cell.network, feed, self.options, self.ranks, self.bad_samples)
         total = getattr(self.options, stage.epochs) * self.batches
         loop = StageLoop(self, stage, network, cell, run_step, feed, validation, total)
+        loop.complete(first)
         with closing(StageMeter(self.log, stage.name, total, first, self.batch)) as meter:
             while first < total:
                 first = loop.epoch(first, meter)
 
     def _restore(self, stage: Stage, cell) -> int:
         """The step to go on from; fills weights and moments when the saved state is of this stage."""
+        later = tuple(other.name for other in STAGES.values() if other.number > stage.number)
         if self.resumed is None or not self._resumes(stage):
+            self.log.start_stage(stage.name, 0, later)
             return 0
-        position, values, record = self.resumed
-        path = self.states.path(position)
+        saved, position, values, record, is_renumbered = self.resumed
+        path = self.states.path(saved)
         checkpoint.assign(checkpoint.named_parameters(cell), values, path)
         restore_random_states(record["random"])
         self.best = record["best"]
-        self.log.say(f"resumed {path}: {position.step} steps of stage {stage.name} are done")
+        self.log.say(f"resumed {path}: {saved.step} steps of stage {stage.name} are done")
+        self.log.start_stage(stage.name, saved.step, later)
+        if is_renumbered:
+            self.log.renumber(stage.name, position.step)
+            self.save(stage, position.step, cell, alone=True)
         return position.step
 
-    def save(self, stage: Stage, step: int, cell) -> None:
-        """Save the state after `step` steps of `stage`."""
+    def save(self, stage: Stage, step: int, cell, alone: bool = False) -> None:
+        """Save the state after `step` steps of `stage`; `alone`: the states there count other steps."""
         record = {
             "options": vars(self.options),
             "ranks": self.ranks.size,
+            "samples": len(self.dataset),
             "random": random_states(),
             "best": self.best,
             "epoch": step // self.batches,
             "batch": step % self.batches,
         }
-        self.states.save(Position(stage.number, step), cell, record)
+        self.states.save(Position(stage.number, step), cell, record, alone)
 
 
 class StageLoop:
@@ -222,6 +202,8 @@ class StageLoop:
             losses, status = self._step(batch, rate)
             done = time.monotonic()
             meter.step(step + 1, epoch + 1, received - asked, done - received, losses, rate)
+            if status.request == NEWS:
+                training.bad_samples.settle()
             training.health.check(status, losses, f"stage {self.stage.name}, epoch {epoch + 1}, step {step + 1}")
             self._after(step + 1, batch, training.stop.pending(status.request))
             asked = time.monotonic()
@@ -243,7 +225,7 @@ class StageLoop:
 
     def _request(self) -> ms.Tensor:
         """What this rank asks of all, kept on the device from the first time on."""
-        request = self.training.stop.request()
+        request = self.training.stop.request() or (NEWS if self.training.bad_samples.news else 0)
         if request not in self.requests:
             self.requests[request] = send(ms.Tensor([request], ms.float32))
         return self.requests[request]
@@ -268,16 +250,26 @@ class StageLoop:
         if self.validation and (step % options.test_steps == 0 or step == self.total):
             self._validate(step)
         end_of_epoch = step % training.batches == 0
-        if end_of_epoch:
-            self._save_weights(step // training.batches)
+        # first the state: weights without one could not be told from those of another training
         if end_of_epoch or stopped or step % options.checkpoint_steps == 0:
             training.save(self.stage, step, self.cell)
+        if end_of_epoch:
+            self._save_weights(step // training.batches)
         if stopped:
             training.ranks.any(False)  # no rank ends, and has its launcher end the others, before all have saved
             raise stopped
 
+    def complete(self, step: int) -> None:
+        """Write the weights of the epoch that ended with `step`, where a run was killed between its state and them."""
+        epoch, begun = divmod(step, self.training.batches)
+        if epoch and not begun and not self._weights_file(epoch).exists():
+            self._save_weights(epoch)
+
+    def _weights_file(self, word) -> Path:
+        return self.training.folder / f"{self.stage.prefix}_{word}.ckpt"
+
     def _save_weights(self, word) -> None:
-        checkpoint.save_weights(self.network, self.training.folder / f"{self.stage.prefix}_{word}.ckpt")
+        checkpoint.save_weights(self.network, self._weights_file(word))
 
     def _back_to_training(self) -> None:
         self.run_step.set_train(True)

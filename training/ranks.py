@@ -1,5 +1,7 @@
 """What the processes of a data-parallel run settle together; a process alone settles it with itself."""
 
+from pathlib import Path
+
 import numpy as np
 from mindspore import Tensor, ops
 
@@ -28,6 +30,25 @@ class Ranks:
         """The numbers of all ranks, 0 <= number < 2**40, by rank."""
         return [int(high) * BASE + int(low) for high, low in self.all(divmod(number, BASE))]
 
+    def gather_all(self, numbers: list[int]) -> list[int]:
+        """The numbers of all ranks, each with as many as it likes, 0 <= number < 2**40."""
+        counts = self.gather(len(numbers))
+        if not max(counts):
+            return []
+        padded = [*numbers, *[0] * (max(counts) - len(numbers))]
+        rows = self.all(np.array([divmod(number, BASE) for number in padded]).ravel())
+        return [
+            int(high) * BASE + int(low)
+            for row, count in zip(rows, counts, strict=True)
+            for high, low in row.reshape(-1, 2)[:count]
+        ]
+
     def any(self, condition: bool) -> bool:
         """Whether the condition holds on any rank."""
         return bool(self.sum([condition])[0] > 0)
+
+
+def folder_of_rank_0(folder: Path) -> Path:
+    """Rank 0's folder of checkpoints beside a rank's `folder`, or that one where the other is out of sight."""
+    first = folder.parent / "rank0"
+    return first if first.is_dir() else folder

@@ -17,6 +17,7 @@ from models.TrainOneStepDP import TrainOneStepDP
 from models.TrainOneStepEnd import TrainOneStepEnd
 from models.WithLossCellDP import WithLossCellDP
 from models.WithLossCellEnd import WithLossCellEnd
+from training.ranks import folder_of_rank_0
 from utils import checkpoint
 from utils.errors import UserError
 
@@ -54,7 +55,9 @@ def load_start_of_cnet(cnet: DPNet, options, folder: Path) -> str:
     """Fill a new CNet with the weights it starts from; the line that says where they come from."""
     start = options.pretrained_checkpoint
     if not start and options.stage == "end":
-        start = checkpoint.newest(folder, checkpoint.CNET_PREFIX)
+        # rank 0's, so that all ranks start alike
+        places = (folder_of_rank_0(folder), folder)
+        start = next(filter(None, (checkpoint.newest(place, checkpoint.CNET_PREFIX) for place in places)), None)
     if not start:
         return checkpoint.load_encoder(cnet.resnet)
     checkpoint.load_cnet(cnet, start)

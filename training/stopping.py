@@ -10,6 +10,7 @@ from training.ranks import Ranks
 
 SIGNAL_EXIT = 128  # a shell's exit code for a process ended by a signal is this plus its number
 OUT_OF_TIME = 1000  # above every signal number
+NEWS = 1  # no end: the ranks have something to tell each other, see training.bad_samples; below the signals taken here
 
 
 class Stopped(Exception):
@@ -59,6 +60,6 @@ class StopRequests:
         request = agreed if self.ranks.size > 1 else self.request()
         if request == OUT_OF_TIME:
             return Stopped(f"--time_to_run: stopped after {self.time_to_run:g} s", 0)
-        if request:
+        if request > NEWS:
             return Stopped(f"{signal.Signals(request).name}: stopped", SIGNAL_EXIT + request)
         return None

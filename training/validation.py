@@ -52,6 +52,7 @@ class Validation:
                     found = self._errors(dict(zip(self.loss_cell.input_names, inputs, strict=True)))
                     errors += found.sum(1)
                     meshes += found.shape[1]
+        self.bad_samples.settle()
         means = self.ranks.sum(losses / len(loader)) / self.ranks.size
         values = dict(zip(("total", *self.loss_cell.loss_names), means.tolist(), strict=True))
         *sums, count = self.ranks.sum([*errors, meshes]).tolist()

@@ -58,6 +58,11 @@ class RunLog:
         if step:
             self._rewind(stage, step, later)
 
+    def renumber(self, stage: str, step: int) -> None:
+        """Go on counting the steps of a stage from `step`, after steps that were counted in another way."""
+        self.first_step = step
+        self.record({"time": time.time(), "stage": stage, "step": step, "renumbered": True})
+
     @property
     def board(self):
         """The writer of the stage's TensorBoard files."""

@@ -7,6 +7,7 @@ counters) and a record of everything else (progress, options, random state) as J
 import json
 import random
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,16 +45,23 @@ class Position(NamedTuple):
         return f"state_{self.stage}_{self.step:09d}.ckpt"
 
 
+class State(NamedTuple):
+    """A saved state: values by parameter name, and the record."""
+
+    position: Position
+    values: dict
+    record: dict
+
+
 class SavedStates:
     """The newest `keep` states of a run in `folder`.
 
-    resumed: this run continues the one whose states are there. The states of a run that is not
-    continued go when the first new one is saved.
+    resumed: this run continues the one whose states are there. Those of a run that is not continued stay.
     """
 
     def __init__(self, folder, keep: int, resumed: bool):
         self.folder, self.keep = Path(folder), keep
-        self.may_hold_others = not resumed
+        self.others = () if resumed else tuple(self.positions())
 
     def path(self, position: Position) -> Path:
         """Where the state of a position lies, or would."""
@@ -64,32 +72,27 @@ class SavedStates:
         names = (STATE_NAME.fullmatch(path.name) for path in self.folder.glob("state_*.ckpt"))
         return sorted((Position(int(name[1]), int(name[2])) for name in names if name), reverse=True)
 
-    def save(self, position: Position, step_cell, record: dict) -> Path:
-        """Write a state, then remove the oldest ones above `keep`."""
-        if self.may_hold_others:
-            self._remove(self.positions())
-            self.may_hold_others = False
+    def save(self, position: Position, step_cell, record: dict, alone: bool = False) -> Path:
+        """Write a state, then remove the oldest ones above `keep`; or set all others aside, as of another numbering."""
         checkpoint.write_parameters(
             checkpoint.named_parameters(step_cell), self.path(position), {RECORD: json.dumps(record)}
         )
-        self._remove(self.positions()[self.keep :])
+        if alone:
+            self.discard(entry for entry in self.positions() if entry != position)
+        own = [entry for entry in self.positions() if entry not in self.others]
+        for oldest in own[self.keep :]:
+            checksums.remove(self.path(oldest))
         return self.path(position)
 
-    def _remove(self, positions: list[Position]) -> None:
-        for position in positions:
-            checksums.remove(self.path(position))
-
-    def newest_sound(self, limit: Position | None, say) -> Position | None:
+    def newest_sound(self, limit: Position | None, say) -> State | None:
         """The newest state up to `limit` that is as it was written; says which ones are not."""
         for position in self.positions():
             if limit is not None and position > limit:
                 continue
             try:
-                self.read(position)
+                return State(position, *self.read(position))
             except UserError as error:
                 say(f"{error} Going back to the state before.")
-            else:
-                return position
         return None
 
     def read(self, position: Position) -> tuple[dict, dict]:
@@ -104,13 +107,12 @@ class SavedStates:
             raise checksums.Damaged(f"{self.path(position)} is not a saved state.")
         return values, record
 
-    def discard_after(self, position: Position) -> None:
-        """Set states newer than `position` aside, so that they are not mistaken for what follows now."""
-        for newer in self.positions():
-            if newer > position:
-                path = self.path(newer)
-                path.rename(f"{path}{DISCARDED}")
-                checksums.sum_file(path).unlink(missing_ok=True)
+    def discard(self, positions: Iterable[Position]) -> None:
+        """Set states aside, so that they are not mistaken for what follows now."""
+        for position in positions:
+            path = self.path(position)
+            path.rename(f"{path}{DISCARDED}")
+            checksums.sum_file(path).unlink(missing_ok=True)
 
 
 def random_states() -> dict:

@@ -11,7 +11,9 @@ import pytest
 import utils.environment  # noqa: F401, I001  before MindSpore
 from datasets.loader import _Watch, _WorkerDied, create_loader
 from datasets.replacement import MAX_TRIES, REPLACED, Replacing
+from tests.test_resuming import on_ranks
 from training.bad_samples import BadSamples
+from training.ranks import Ranks
 from utils.errors import UserError
 
 SIZE, BATCH = 300, 4
@@ -77,7 +79,7 @@ def test_a_replacement_may_be_bad_too_but_not_for_ever():
 
 def test_each_is_named_once_and_more_than_one_in_a_hundred_end_the_run():
     said = []
-    count = BadSamples(SIZE, said.append)
+    count = BadSamples(SIZE, Ranks(), said.append)
     for _ in range(2):  # they come again in the next epoch
         for text in ("a.png", "", "b.png\nc.png"):
             count.check(np.array(["", text]))
@@ -87,6 +89,27 @@ def test_each_is_named_once_and_more_than_one_in_a_hundred_end_the_run():
     ]
     with pytest.raises(UserError, match=r"^4 of 300 samples cannot be read, more than 1%, the last: d.png"):
         count.check(np.array(["d.png"]))
+
+
+def test_the_limit_holds_for_all_ranks_together_and_a_sample_that_two_have_met_counts_once():
+    """Of 300 samples three may be bad. Each rank has met two, one of them the same; then rank 1 meets another one."""
+    told = {0: ("a.png\nb.png", ""), 1: ("b.png\nc.png", "d.png")}
+
+    def work(ranks):
+        count = BadSamples(SIZE, ranks, lambda line: None)
+        outcomes = []
+        for text in told[ranks.rank]:
+            count.check(np.array([text]))
+            outcomes.append(bool(count.news))
+            count.settle()
+        return outcomes
+
+    errors = on_ranks(2, work)
+    assert [str(error).partition(", the last")[0] for error in errors] == [
+        "4 of 300 samples cannot be read, more than 1%"
+    ] * 2
+    told[1] = ("b.png\nc.png", "")
+    assert on_ranks(2, work) == [[True, False], [True, False]]
 
 
 # ---- workers ----
