@@ -103,7 +103,7 @@ def test_another_batch_within_an_epoch_is_refused_and_the_next_border_named(tmp_
     save(tmp_path, 0, 13, make_options("--batch_size", 4))
     message = (
         r"--batch_size 4 \(now 8\), and stands within epoch 3 of stage dp.*"
-        r"train to it as before with --num_epochs_dp 3, then resume with the new values"
+        r"train to it as before with --stage dp --num_epochs_dp 3, then resume with the new values"
     )
     with pytest.raises(UserError, match=message):
         find(tmp_path, make_options("--batch_size", 8))
