@@ -38,14 +38,18 @@ def load_template(options, num_vertices: int) -> ObjMesh:
     return template
 
 
+def tell(line: str) -> None:
+    """Print a line beside the progress bar; on stderr, which takes the names of all files, valid text or not."""
+    tqdm.write(f"demo.py: {line}", file=sys.stderr)
+
+
 def warn_of_empty_crops(photo: Photo, people: list[Person]) -> None:
     """A line for each person in whose crop the CNet saw no body: the mesh is there, but made from nothing."""
     for name, person in zip(names_of(photo, people), people, strict=True):
         if person.mask_share < LEAST_MASK_SHARE:
-            tqdm.write(
-                f"demo.py: warning: {name}: the network sees a body on {100 * person.mask_share:.2g} % of the crop, "
-                "too little for a mesh that means anything. Check the box.",
-                file=sys.stderr,
+            tell(
+                f"warning: {name}: the network sees a body on {100 * person.mask_share:.2g} % of the crop, "
+                "too little for a mesh that means anything. Check the box."
             )
 
 
@@ -57,7 +61,7 @@ class Problems:
 
     def report(self, error: UserError) -> None:
         self.count += 1
-        tqdm.write(f"demo.py: error: {error}", file=sys.stderr)
+        tell(f"error: {error}")
 
 
 def photos_with_people(options, find_people: PeopleFinder, problems: Problems) -> Iterator[tuple[Photo, list[Square]]]:
@@ -80,7 +84,7 @@ def main() -> int:
     options = parse_options()
     print(setup_device(options))
     problems, people_count = Problems(), 0
-    find_people = PeopleFinder(options.bbox, options.openpose, options.min_score, tqdm.write)
+    find_people = PeopleFinder(options.bbox, options.openpose, options.min_score, tell)
     folder = make_folder(options.out)
     path = find_checkpoint(options)
     checkpoint.adopt_architecture(options, path, given=set())

@@ -67,7 +67,8 @@ def box_of(values, where: str, score: float | None = None, has_corners: bool = F
     """The box that a file gives as [x, y, w, h], or as [x1, y1, x2, y2] where it `has_corners`; px."""
     array = numbers(values)
     if array is not None and len(array) == 4:
-        low, high = array[:2], array[2:] if has_corners else array[:2] + array[2:]
+        with np.errstate(over="ignore"):
+            low, high = array[:2], array[2:] if has_corners else array[:2] + array[2:]
         if (high > low).all():
             return Box((float(low[0]), float(low[1])), (float(high[0]), float(high[1])), where, score)
     expected = "[x1, y1, x2, y2] with x1 < x2 and y1 < y2" if has_corners else "[x, y, w, h] with w and h above 0"
@@ -80,7 +81,7 @@ def square_around(box: Box, photo: Photo) -> Square | UserError:
     low, high = np.array(box.low), np.array(box.high)
     longer = float((high - low).max())
     if box.margin * longer > LARGEST_SIDE or (low >= (width, height)).any() or (high <= 0).any():
-        corners = ", ".join(f"{value:.0f}" for value in (*low, *high))
+        corners = ", ".join(f"{value:.6g}" for value in (*low, *high))
         return UserError(f"{box.where} ({corners}) lies outside the image {photo.name} of {width} x {height} pixels.")
     if longer < SMALLEST_SIDE:
         return UserError(f"{box.where} has a longer side of {longer:.2g} pixels. Give its coordinates in pixels.")

@@ -47,7 +47,7 @@ class Detections:
                 return [*self.everywhere, *self.by_key[key]]
         if self.by_key and not self.everywhere:
             names = ", ".join(reprlib.repr(key) for key in islice(self.by_key, 3))
-            raise NotNamed(f"{self.path} has no box of {photo.file or photo.stem}; it has some of {names}, ...")
+            raise NotNamed(f"{self.path} has no box of {photo.file or photo.stem}; it has some of {names}")
         return self.everywhere
 
     def add(self, name: str | int | None, entries: list[Entry]) -> None:
@@ -112,7 +112,8 @@ def _of_columns(content: dict, path: Path) -> list[dict]:
         raise UserError(f"{path} has {len(boxes)} bboxes, expected as many labels and scores.")
     objects = []
     for box, label, score in zip(boxes, *columns, strict=True):
-        entry = {"box": dict(zip(CORNERS, box, strict=False)) if isinstance(box, list) else box, "score": score}
+        is_box = isinstance(box, list) and len(box) == len(CORNERS)
+        entry = {"box": dict(zip(CORNERS, box, strict=True)) if is_box else box, "score": score}
         objects.append(entry if label is None else entry | {"class": label})
     return objects
 

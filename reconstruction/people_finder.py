@@ -93,4 +93,6 @@ class PeopleFinder:
                 f"{len(errors)} of {self.frames[video]} frames of {video} have no file; the first: {errors[0]}"
             )
         if self.not_named and not self.named:
-            yield UserError(f"no photograph is named by what --bbox gives: {self.not_named}")
+            yield UserError(
+                f"--bbox has boxes of no photograph: {self.not_named}. Name images by file name, stem or number."
+            )

@@ -96,7 +96,7 @@ def test_everyone_else_gets_every_file(results, folder):
 def test_one_person_without_a_box_and_exit_code_0(results, folder):
     assert results["one"]["code"] == 0
     assert (
-        results["one"]["stdout"].count("neither --bbox nor --openpose: one person is taken to fill each picture") == 1
+        results["one"]["stderr"].count("neither --bbox nor --openpose: one person is taken to fill each picture") == 1
     )
     assert all((folder / "out" / f"b{kind}").is_file() for kind in KINDS[:8])
     assert not (folder / "out/b_texture.png").exists()
@@ -116,7 +116,7 @@ def test_one_person_without_a_box_and_exit_code_0(results, folder):
 
 def test_frames_of_a_video_find_openpose_s_files_and_one_without_people_is_no_error(results, folder):
     assert results["video"]["code"] == 0, results["video"]["stderr"]
-    assert "nobody in 1 of 3 frames of walk.mp4" in results["video"]["stdout"]
+    assert "nobody in 1 of 3 frames of walk.mp4" in results["video"]["stderr"]
     assert "written: 2 people" in results["video"]["stdout"]
     for number, width in ((0, 10), (4, 14)):
         with np.load(folder / f"out/walk_{number:06d}.npz") as content:

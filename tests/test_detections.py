@@ -104,7 +104,8 @@ def test_an_image_without_results_shows_nobody(tmp_path):
 def test_results_that_name_no_photograph_are_an_error(tmp_path):
     found, _, (error,) = boxes_by(tmp_path, [result(1), result(2)], [PHOTO, named("other.jpg")])
     assert found == [[], []]
-    assert error.endswith("has no box of other.jpg; it has some of 1, 2, ...")
+    assert error.startswith("--bbox has boxes of no photograph: ")
+    assert error.endswith("has no box of other.jpg; it has some of 1, 2. Name images by file name, stem or number.")
 
 
 def test_coco_annotations_name_images_and_the_category_of_people(tmp_path):
@@ -195,7 +196,7 @@ def test_a_photograph_without_a_yolo_file_shows_nobody(tmp_path):
     assert found[0] == [] and len(found[1]) == 2 and not errors
     assert lines[0].startswith("nobody in other.jpg: ") and lines[0].endswith("has no other.txt")
     _, _, (error,) = find([named("other.jpg")], str(tmp_path))
-    assert error.startswith("no photograph is named") and error.endswith("has no other.txt")
+    assert error.startswith("--bbox has boxes of no photograph: ") and "has no other.txt. Name images" in error
 
 
 def test_yolo_counts_the_frames_of_a_video_from_1(tmp_path):
@@ -227,6 +228,7 @@ BAD_ENTRIES = {
     "a word as score": ([result("photo", score="high")], "box 0 has score 'high', expected a number"),
     "infinite score": ([result("photo", score=float("inf"))], "box 0 has score inf"),
     "corners in the wrong order": ([{"box": {"x1": 9, "y1": 9, "x2": 1, "y2": 20}}], r"with x1 < x2 and y1 < y2"),
+    "a score behind the corners": ({"bboxes": [[1, 2, 30, 40, 0.9]]}, r"box 0 is \[1, 2, 30, 40, 0.9\], expected"),
     "corners of other kinds": ([{"box": {"x1": [], "y1": {}}}], r"with x1 < x2"),
 }
 BAD_FILES = {

@@ -171,6 +171,7 @@ BAD_BOXES = {
     "too large a number": ('{"bbox": [1, 2, 1' + 400 * "0" + ", 4]}", "expected .x, y, w, h"),
     "outside": ({"bbox": [130, 10, 20, 80]}, "lies outside the image photo of 120 x 90 pixels"),
     "above": ({"bbox": [10, -50, 100, 50]}, "lies outside the image"),
+    "beyond all numbers": ({"bbox": [1e308, 0, 1e308, 9]}, r"box 0 \(1e\+308, 0, inf, 9\) lies outside the image"),
     "absurdly large": ({"bbox": [0, 0, 1e9, 1e9]}, "lies outside the image"),
     "in shares of the image": ({"bbox": [0.1, 0.2, 0.5, 0.7]}, "longer side of 0.7 pixels. Give its coordinates in p"),
 }
