@@ -1,13 +1,7 @@
-"""Where the people of a photograph are: squares from boxes, from OpenPose keypoints, or the whole picture.
+"""A person's box in a photograph, and the square around it that the network sees."""
 
-A file that is named serves every photograph; a folder holds one file per photograph, `{stem}.json`
-for boxes and `{stem}_keypoints.json`, OpenPose's own name, for keypoints.
-"""
-
-import json
 import reprlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -15,9 +9,9 @@ from reconstruction.inputs import Photo
 from utils.camera import BOX_UNIT
 from utils.errors import UserError
 
-MIN_CONFIDENCE = 0.2  # of a keypoint
-KEYPOINT_MARGIN = 1.2  # the margin of the training crops around the body
 LARGEST_SIDE = 1e6  # px
+SMALLEST_SIDE = 2.0  # px; coordinates from 0 to 1 give less
+CORNERS = ("x1", "y1", "x2", "y2")
 
 
 @dataclass(frozen=True)
@@ -44,82 +38,58 @@ class Square:
         return np.array([self.x - self.side / 2, self.y - self.side / 2, self.side, self.side])
 
 
-def find_people(photo: Photo, bbox: str | None, openpose: str | None) -> list[Square | UserError]:
-    """A square for every person of the photograph; what is wrong with a person, or with the file, is a UserError."""
+@dataclass(frozen=True)
+class Box:
+    """A person as a file or the command line names it; whether it lies in the photograph is not known yet.
+
+    low, high: corners (x, y), px. where: the place that names it, for messages. score: what its detector gave it,
+    None without one. margin: side of the square / longer side of the box.
+    """
+
+    low: tuple[float, float]
+    high: tuple[float, float]
+    where: str
+    score: float | None = None
+    margin: float = 1.0
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """A sound entry of a file that names nobody to reconstruct; reason: why, as it follows "passed over: 3 ..."."""
+
+    reason: str
+
+
+Entry = Box | PassedOver | UserError
+
+
+def box_of(values, where: str, score: float | None = None, has_corners: bool = False) -> Box | UserError:
+    """The box that a file gives as [x, y, w, h], or as [x1, y1, x2, y2] where it `has_corners`; px."""
+    array = numbers(values)
+    if array is not None and len(array) == 4:
+        with np.errstate(over="ignore"):
+            low, high = array[:2], array[2:] if has_corners else array[:2] + array[2:]
+        if (high > low).all():
+            return Box((float(low[0]), float(low[1])), (float(high[0]), float(high[1])), where, score)
+    expected = "[x1, y1, x2, y2] with x1 < x2 and y1 < y2" if has_corners else "[x, y, w, h] with w and h above 0"
+    return UserError(f"{where} is {reprlib.repr(values)}, expected {expected}.")
+
+
+def square_around(box: Box, photo: Photo) -> Square | UserError:
+    """The square around the middle of the box, unless that is no part of the photograph."""
     height, width = photo.image.shape[:2]
-    try:
-        if bbox:
-            path = _file_of(bbox, photo, ".json")
-            return _from_boxes(path, _load(path), photo)
-        if openpose:
-            path = _file_of(openpose, photo, "_keypoints.json")
-            return _from_keypoints(path, _load(path), photo)
-    except UserError as error:
-        return [error]
-    return [Square(width / 2, height / 2, float(max(height, width)))]
-
-
-def _file_of(place: str, photo: Photo, ending: str) -> Path:
-    path = Path(place)
-    return path / f"{photo.stem}{ending}" if path.is_dir() else path
-
-
-def _load(path: Path):
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not JSON: {error}.") from error
-
-
-def _from_boxes(path: Path, content, photo: Photo) -> list[Square | UserError]:
-    boxes = content.get("bbox") if isinstance(content, dict) else None
-    if not isinstance(boxes, list) or not boxes:
-        raise UserError(f'{path} has no boxes, expected {{"bbox": [x, y, w, h]}} or a list of such boxes.')
-    if not isinstance(boxes[0], list):
-        boxes = [boxes]
-    return [_square_of_box(box, f"{path}: box {index}", photo) for index, box in enumerate(boxes)]
-
-
-def _square_of_box(box, where: str, photo: Photo) -> Square | UserError:
-    numbers = _numbers(box)
-    if numbers is None or len(numbers) != 4 or not (numbers[2:] > 0).all():
-        return UserError(f"{where} is {reprlib.repr(box)}, expected [x, y, w, h] with w and h above 0.")
-    return _square(numbers[:2], numbers[:2] + numbers[2:], 1.0, where, photo)
-
-
-def _from_keypoints(path: Path, content, photo: Photo) -> list[Square | UserError]:
-    people = content.get("people") if isinstance(content, dict) else None
-    if not isinstance(people, list) or not people:
-        raise UserError(f'{path} has no people, expected the output of OpenPose, {{"people": [...]}}.')
-    return [_square_of_keypoints(person, f"{path}: person {index}", photo) for index, person in enumerate(people)]
-
-
-def _square_of_keypoints(person, where: str, photo: Photo) -> Square | UserError:
-    numbers = _numbers(person.get("pose_keypoints_2d") if isinstance(person, dict) else None)
-    if numbers is None or not len(numbers) or len(numbers) % 3:
-        return UserError(f"{where} has no pose_keypoints_2d, expected numbers x, y, confidence for each keypoint.")
-    keypoints = numbers.reshape(-1, 3)
-    seen = keypoints[keypoints[:, 2] > MIN_CONFIDENCE, :2]
-    extent = np.ptp(seen, axis=0).max() if len(seen) else 0.0
-    if not extent > 0:
-        return UserError(f"{where} has {len(seen)} keypoints of confidence above {MIN_CONFIDENCE}, no box can be made.")
-    return _square(seen.min(axis=0), seen.max(axis=0), KEYPOINT_MARGIN, where, photo)
-
-
-def _square(low: np.ndarray, high: np.ndarray, margin: float, where: str, photo: Photo) -> Square | UserError:
-    """The square around the box from corner `low` to corner `high`, unless that is no part of the image."""
-    height, width = photo.image.shape[:2]
-    side = float(margin * (high - low).max())
-    if side > LARGEST_SIDE or (low >= (width, height)).any() or (high <= 0).any():
-        corners = ", ".join(f"{value:.0f}" for value in (*low, *high))
-        return UserError(f"{where} ({corners}) lies outside the image {photo.name} of {width} x {height} pixels.")
+    low, high = np.array(box.low), np.array(box.high)
+    longer = float((high - low).max())
+    if box.margin * longer > LARGEST_SIDE or (low >= (width, height)).any() or (high <= 0).any():
+        corners = ", ".join(f"{value:.6g}" for value in (*low, *high))
+        return UserError(f"{box.where} ({corners}) lies outside the image {photo.name} of {width} x {height} pixels.")
+    if longer < SMALLEST_SIDE:
+        return UserError(f"{box.where} has a longer side of {longer:.2g} pixels. Give its coordinates in pixels.")
     x, y = (low + high) / 2
-    return Square(x, y, side)
+    return Square(float(x), float(y), box.margin * longer)
 
 
-def _numbers(values) -> np.ndarray | None:
+def numbers(values) -> np.ndarray | None:
     """A list of finite numbers as float64, or None."""
     if not isinstance(values, list) or not all(type(value) in (int, float) for value in values):
         return None

@@ -22,11 +22,16 @@ ADVICE = "Give an image, a video or a folder of them."
 
 @dataclass(frozen=True)
 class Photo:
-    """image [H, W, 3] uint8 BGR; name: of its output files, a plain word; stem: of the file (and frame) it is from."""
+    """image [H, W, 3] uint8 BGR; name: of its output files, a plain word; stem: of the file (and frame) it is from.
+
+    file: the name of that file. frame: the number of a video's frame, from 0; None for a picture.
+    """
 
     name: str
     stem: str
     image: np.ndarray
+    file: str = ""
+    frame: int | None = None
 
 
 def read_photos(paths: list, every: int = 1) -> Iterator[Photo | UserError]:
@@ -82,9 +87,9 @@ def _read(path: Path, every: int, names: _Names) -> Iterator[Photo | UserError]:
         if path.suffix.lower() in VIDEO_SUFFIXES:
             for number, frame in _frames(path, every):
                 stem = f"{path.stem}_{number:06d}"
-                yield Photo(names.unique(stem), stem, frame)
+                yield Photo(names.unique(stem), stem, frame, path.name, number)
         else:
-            yield Photo(names.unique(path.stem), path.stem, read_image(path, ADVICE))
+            yield Photo(names.unique(path.stem), path.stem, read_image(path, ADVICE), path.name)
     except UserError as error:
         yield error
 

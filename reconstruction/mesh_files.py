@@ -1,5 +1,9 @@
 """Meshes on disk: y up, metres, right way up, with the atlas as texture coordinates.
 
+The .obj has texture coordinates and no material; colours are in the textured .glb. Neither .obj nor .ply says which
+way is up. MeshLab shows y upwards for all three, so people stand. Blender turns .obj and .glb upright, but takes a
+.ply as it is, z up, and lays people on their backs unless its import is told "Forward Axis -Z, Up Axis Y".
+
 Texture coordinates of files count v from the lower edge of the picture, while row 0 of a location map is
 v = 0: so texture pictures are written upside down.
 """

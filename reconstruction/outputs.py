@@ -26,12 +26,17 @@ def write_results(folder: Path, photo: Photo, people: list[Person], atlas: ObjMe
     {name}_person{k}_* of several.
     """
     drawn = {}
-    for index, person in enumerate(people):
+    for index, (name, person) in enumerate(zip(names_of(photo, people), people, strict=True)):
         colour = COLOURS[index % len(COLOURS)]
-        stem = folder / (photo.name if len(people) == 1 else f"{photo.name}_person{index}")
+        stem = folder / name
         drawn[stem] = (person, colour)
         _write_person(stem, photo, person, atlas, colour, texture)
     _write_overlays(folder, photo, drawn, atlas)
+
+
+def names_of(photo: Photo, people: list) -> list[str]:
+    """What the files of each person begin with."""
+    return [photo.name if len(people) == 1 else f"{photo.name}_person{index}" for index in range(len(people))]
 
 
 def _write_person(stem: Path, photo: Photo, person: Person, atlas: ObjMesh, colour, texture) -> None:
@@ -49,6 +54,7 @@ def _write_person(stem: Path, photo: Photo, person: Person, atlas: ObjMesh, colo
         image_camera=person.image_camera.astype(np.float32),
         location_map=person.location_map,
         iuv=person.iuv,
+        mask_share=np.float32(person.mask_share),
         box=person.square.box.astype(np.float32),
         image_size=np.array(photo.image.shape[:2], np.int32),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from mindspore import nn
 
+from models.dense_cnn import FOREGROUND
 from models.in_batches import run_in_batches
 from reconstruction.boxes import Square
 from reconstruction.inputs import Photo
@@ -14,6 +15,9 @@ from utils.camera import weak_in_window
 from utils.imutils import Augmentation, crop_matrix, normalise_image, warp_image
 
 MAX_WAITING_PIXELS = 120_000_000  # of photographs kept until a batch is full
+# of a crop; on generated photographs the share was 0.05 to 0.15 in boxes around people, 0.01 to 0.05 in boxes three
+# times too large, and 0 beside people
+LEAST_MASK_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,11 @@ class Person:
     iuv: np.ndarray
     camera: np.ndarray
     image_camera: np.ndarray
+
+    @property
+    def mask_share(self) -> float:
+        """The share of the crop that the CNet takes for the body, which is all that the LNet sees of it; 0 to 1."""
+        return float((self.iuv[0] > FOREGROUND).mean())
 
 
 @dataclass

@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 from datasets.preprocess.generate_gt_iuv import load_atlas_faces
 from reconstruction.boxes import Square
 from reconstruction.mesh_files import write_meshes, write_textured
+from reconstruction.people import Person
 from reconstruction.texture import UNSEEN, TextureMaker
 from utils import config
 from utils.body_model import load_body_model, pose_vertices
@@ -28,6 +29,13 @@ def template(data_root):
 def standing(data_root):
     """Vertices [V, 3] in camera space, y down."""
     return pose_vertices(load_body_model(config.SMPL_FILE), STANDING, np.zeros(10))
+
+
+def test_the_mask_share_counts_the_pixels_that_the_warp_takes():
+    mask = np.array([[0.5, 0.51, 1.0, 0.0], [0.2, 0.9, 0.5, 0.49]], np.float32)
+    iuv = np.stack([mask, np.ones_like(mask), np.ones_like(mask)])
+    nothing = np.zeros(3)
+    assert Person(Square(1, 1, 2), nothing, nothing, iuv, nothing, nothing).mask_share == 3 / 8
 
 
 def head_vertex(standing) -> int:

@@ -1,23 +1,14 @@
-"""What demo.py reads: photographs, folders, videos, boxes and keypoints, the good and the bad."""
+"""What demo.py reads: photographs, folders and videos, the good and the bad."""
 
-import json
-import re
 import zlib
 
 import cv2
 import numpy as np
-import pytest
 
-from reconstruction.boxes import KEYPOINT_MARGIN, Square, find_people
-from reconstruction.inputs import Photo, count_photos, read_photos
+from reconstruction.inputs import count_photos, read_photos
 from utils.errors import UserError
 
 HEIGHT, WIDTH = 90, 120
-
-
-@pytest.fixture
-def photo():
-    return Photo("photo", "photo", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
 
 
 def write_image(path, seed=0):
@@ -34,15 +25,12 @@ def write_video(path, count=7):
     writer.release()
 
 
-# ---- photographs ----
-
-
 def test_a_folder_gives_its_images_in_order_and_passes_over_other_files(tmp_path):
     images = [write_image(tmp_path / name, seed) for seed, name in enumerate(("a.png", "b.PNG"))]
     (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / "folder.png").mkdir()
     photos = list(read_photos([tmp_path]))
-    assert [photo.name for photo in photos] == ["a", "b"]
+    assert [(photo.name, photo.file, photo.frame) for photo in photos] == [("a", "a.png", None), ("b", "b.PNG", None)]
     assert all((photo.image == image).all() for photo, image in zip(photos, images, strict=True))
     assert count_photos([tmp_path]) == 2
 
@@ -69,6 +57,7 @@ def test_every_nth_frame_of_a_video_is_taken_and_named_by_its_number(tmp_path):
     write_video(tmp_path / "walk.mp4")
     photos = list(read_photos([tmp_path / "walk.mp4"], every=3))
     assert [photo.name for photo in photos] == ["walk_000000", "walk_000003", "walk_000006"]
+    assert [(photo.file, photo.frame) for photo in photos] == [("walk.mp4", 0), ("walk.mp4", 3), ("walk.mp4", 6)]
     assert [round(photo.image.mean() / 30) for photo in photos] == [0, 3, 6]
     assert count_photos([tmp_path / "walk.mp4"]) is None
 
@@ -103,85 +92,3 @@ def test_an_image_too_large_for_memory_is_refused_by_its_header(tmp_path):
     (tmp_path / "huge.png").write_bytes(content)
     (error,) = read_photos([tmp_path / "huge.png"])
     assert "large" in str(error) or "more than 80 million" in str(error)
-
-
-# ---- people ----
-
-
-def people_of(photo, tmp_path, content, kind):
-    path = tmp_path / "people.json"
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return find_people(photo, **{"bbox": None, "openpose": None, kind: str(path)})
-
-
-def test_without_a_box_the_person_fills_the_picture(photo):
-    assert find_people(photo, None, None) == [Square(60, 45, 120)]
-
-
-def test_boxes_become_squares_around_their_middle(photo, tmp_path):
-    assert people_of(photo, tmp_path, {"bbox": [10, 20, 30, 50]}, "bbox") == [Square(25, 45, 50)]
-    found = people_of(photo, tmp_path, {"bbox": [[10, 20, 30, 50], [-5, -5, 20, 10.5]]}, "bbox")
-    assert found == [Square(25, 45, 50), Square(5, 0.25, 20)]
-
-
-def test_the_box_of_keypoints_counts_confident_ones_and_has_a_margin(photo, tmp_path):
-    keypoints = [10, 20, 0.9, 40, 60, 0.21, 500, 500, 0.2, 0, 0, 0]
-    other = [50, 10, 1, 70, 20, 1]
-    content = {"people": [{"pose_keypoints_2d": keypoints}, {"pose_keypoints_2d": other}]}
-    first, second = people_of(photo, tmp_path, content, "openpose")
-    assert (first.x, first.y, first.side) == pytest.approx((25, 40, KEYPOINT_MARGIN * 40))
-    assert (second.x, second.y, second.side) == pytest.approx((60, 15, KEYPOINT_MARGIN * 20))
-
-
-def test_a_folder_of_boxes_holds_one_file_per_photo(photo, tmp_path):
-    (tmp_path / "photo.json").write_text('{"bbox": [0, 0, 10, 10]}')
-    (tmp_path / "photo_keypoints.json").write_text('{"people": [{"pose_keypoints_2d": [0, 0, 1, 10, 10, 1]}]}')
-    assert find_people(photo, str(tmp_path), None) == [Square(5, 5, 10)]
-    assert find_people(photo, None, str(tmp_path)) == [Square(5, 5, 12)]
-    (error,) = find_people(Photo("x", "other", photo.image), str(tmp_path), None)
-    assert "other.json cannot be read: No such file" in str(error)
-
-
-BAD_BOXES = {
-    "no JSON": ("{", "is not JSON"),
-    "a number": ("3", "has no boxes"),
-    "no bbox": ({"box": [1, 2, 3, 4]}, "has no boxes"),
-    "no boxes": ({"bbox": []}, "has no boxes"),
-    "three numbers": ({"bbox": [1, 2, 3]}, r"box 0 is \[1, 2, 3\], expected \[x, y, w, h\]"),
-    "words": ({"bbox": ["1", "2", "3", "4"]}, "expected .x, y, w, h"),
-    "no width": ({"bbox": [1, 2, 0, 4]}, "expected .x, y, w, h"),
-    "infinite": ('{"bbox": [1, 2, 1e999, 4]}', "expected .x, y, w, h"),
-    "not a number": ('{"bbox": [NaN, 2, 3, 4]}', "expected .x, y, w, h"),
-    "too large a number": ('{"bbox": [1, 2, 1' + 400 * "0" + ", 4]}", "expected .x, y, w, h"),
-    "outside": ({"bbox": [130, 10, 20, 80]}, "lies outside the image photo of 120 x 90 pixels"),
-    "above": ({"bbox": [10, -50, 100, 50]}, "lies outside the image"),
-    "absurdly large": ({"bbox": [0, 0, 1e9, 1e9]}, "lies outside the image"),
-}
-BAD_PEOPLE = {
-    "no people": ({"people": []}, "has no people"),
-    "a list": ([], "has no people"),
-    "no keypoints": ({"people": [{}]}, "person 0 has no pose_keypoints_2d"),
-    "not triples": ({"people": [{"pose_keypoints_2d": [1, 2]}]}, "person 0 has no pose_keypoints_2d"),
-    "none confident": ({"people": [{"pose_keypoints_2d": [1, 2, 0.1]}]}, "person 0 has 0 keypoints of confidence"),
-    "only one": ({"people": [{"pose_keypoints_2d": [1, 2, 1]}]}, "person 0 has 1 keypoints of confidence"),
-    "a number": ({"people": [3]}, "person 0 has no pose_keypoints_2d"),
-}
-
-
-@pytest.mark.parametrize(
-    ("kind", "content", "text"),
-    [("bbox", *case) for case in BAD_BOXES.values()] + [("openpose", *case) for case in BAD_PEOPLE.values()],
-    ids=[*BAD_BOXES, *(f"openpose {name}" for name in BAD_PEOPLE)],
-)
-def test_bad_people_are_one_clear_line_each(photo, tmp_path, kind, content, text):
-    (error,) = people_of(photo, tmp_path, content, kind)
-    assert isinstance(error, UserError)
-    assert str(error).startswith(str(tmp_path / "people.json"))
-    assert re.search(text, str(error)), str(error)
-    assert "\n" not in str(error)
-
-
-def test_one_bad_person_leaves_the_others(photo, tmp_path):
-    found = people_of(photo, tmp_path, {"bbox": [[1, 2], [10, 20, 30, 50]]}, "bbox")
-    assert isinstance(found[0], UserError)
-    assert found[1] == Square(25, 45, 50)

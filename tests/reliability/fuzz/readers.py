@@ -20,8 +20,9 @@ import utils.environment  # noqa: F401, I001  before MindSpore
 from datasets.preprocess import surreal, up_3d
 from datasets.preprocess.samples import SkipSample
 from datasets.registry import read_table
-from reconstruction.boxes import find_people
 from reconstruction.inputs import Photo, read_photos
+from reconstruction.options import parse_boxes
+from reconstruction.people_finder import PeopleFinder
 from utils import checkpoint, imutils
 from utils.atlas import build_atlas, load_or_build_atlas
 from utils.body_model import load_body_model
@@ -43,7 +44,8 @@ vt 0.1 0.9
 f 1/1 2/2 3/3 4/4
 f -4/-4 -3/-3 -2/-2
 """
-PHOTO = Photo("photo", "photo", np.zeros((60, 80, 3), np.uint8))
+PHOTO = Photo("photo", "photo", np.zeros((60, 80, 3), np.uint8), "photo.jpg")
+FRAME = Photo("clip_000001", "clip_000001", PHOTO.image, "clip.mp4", 1)
 OPTIONS = ("img_res", "lnet_width", "lr", "batch_size", "name", "resume", "dataset", "checkpoint", "wd", "seed")
 
 
@@ -176,6 +178,26 @@ def keypoints() -> bytes:
     return json.dumps({"people": [{"pose_keypoints_2d": [10.0, 20.0, 0.9, 30.0, 50.0, 0.8]}]}).encode()
 
 
+def coco() -> list[bytes]:
+    boxes = [
+        {"image_id": image, "category_id": 1, "bbox": [1, 2, 30, 40], "score": 0.9, "iscrowd": 0}
+        for image in (1, "photo", "clip_000001.jpg")
+    ]
+    annotations = {
+        "images": [{"id": 1, "file_name": "photo.jpg"}],
+        "annotations": boxes[:1],
+        "categories": [{"id": 1, "name": "person"}],
+    }
+    ultralytics = [{"name": "person", "class": 0, "confidence": 0.9, "box": {"x1": 1, "y1": 2, "x2": 31, "y2": 42}}]
+    mmdet = {"labels": [0], "scores": [0.9], "bboxes": [[1, 2, 31, 42]]}
+    return [json.dumps(content).encode() for content in (boxes, annotations, ultralytics, mmdet)]
+
+
+def yolo() -> bytes:
+    pose = " ".join(["0.1 0.2 0.9"] * 17)
+    return f"0 0.5 0.5 0.25 0.25\n0 0.5 0.5 0.25 0.25 0.9 3\n2 0.5 0.5 1 1 0.5\n0 0.4 0.5 0.2 1 {pose} 0.9\n".encode()
+
+
 def _read_list(path: Path):
     return up_3d.read_list(path)
 
@@ -193,7 +215,17 @@ def _read_video_names(path: Path):
 
 
 def _people(kind: str) -> Callable[[Path], list]:
-    return lambda path: find_people(PHOTO, **({"bbox": None, "openpose": None} | {kind: str(path)}))
+    def read(path: Path) -> list:
+        find_people = PeopleFinder(**({"bbox": None, "openpose": None} | {kind: str(path)}), say=str)
+        return [*find_people(PHOTO), *find_people(FRAME), *find_people.finish()]
+
+    return read
+
+
+def _boxes_of_words(path: Path) -> list:
+    """Boxes of a command line whose words are the lines of the file."""
+    boxes = parse_boxes(path.read_text(encoding="utf-8", errors="replace").replace("\0", "").splitlines() or [""])
+    return PeopleFinder(boxes, None, say=str)(PHOTO) if isinstance(boxes, list) else []
 
 
 def _read_keypoints(path: Path):
@@ -244,6 +276,9 @@ READERS = [
     Reader("valid_list.txt", _read_valid_list, lambda: [b"[1, 2]"]),
     Reader("namescmu.txt", _read_video_names, lambda: [b"/a/val/run/seq/x.mp4\t100\n/b/val/run/seq/y.mp4\t7\n"]),
     Reader("bbox.json", _people("bbox"), lambda: [b'{"bbox": [[1, 2, 30, 40], [5, 6.5, 7e1, 8]]}']),
+    Reader("results.json", _people("bbox"), coco),
+    Reader("labels.txt", _people("bbox"), lambda: [yolo()]),
+    Reader("words.txt", _boxes_of_words, lambda: [b"1,2,30,40\n[-5, 6.5, 7e1, 8]", b"1\n2\n30\n40"]),
     Reader("openpose.json", _people("openpose"), lambda: [keypoints()]),
     Reader("options.json", lambda path: TrainOptions().parse_args(["--from_json", str(path)]), options),
     Reader("config.json", _adopt, options),

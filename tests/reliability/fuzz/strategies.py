@@ -153,6 +153,11 @@ def any_json(names: tuple) -> st.SearchStrategy[bytes]:
     return st.dictionaries(key, value, max_size=5).map(lambda content: json.dumps(content).encode())
 
 
+def lists_of_json(names: tuple) -> st.SearchStrategy[bytes]:
+    """What `any_json` gives, several in a list."""
+    return st.lists(any_json(names), max_size=4).map(lambda contents: b"[" + b",".join(contents) + b"]")
+
+
 def any_table() -> st.SearchStrategy[bytes]:
     """An .npz with the columns of a data set, of any type and shape, some of them right."""
     right = dict(np.load(io.BytesIO(readers.tables()[0])))
@@ -175,6 +180,29 @@ def archives_of_pickles() -> st.SearchStrategy[bytes]:
 
 JSON_KEYS = {
     "bbox.json": ("bbox",),
+    "results.json": (
+        "image_id",
+        "file_name",
+        "category_id",
+        "bbox",
+        "score",
+        "iscrowd",
+        "images",
+        "annotations",
+        "categories",
+        "id",
+        "name",
+        "class",
+        "box",
+        "x1",
+        "y1",
+        "x2",
+        "y2",
+        "bboxes",
+        "labels",
+        "scores",
+        "photo",
+    ),
     "openpose.json": ("people", "pose_keypoints_2d"),
     "options.json": readers.OPTIONS,
     "config.json": readers.OPTIONS + readers.checkpoint.ARCHITECTURE,
@@ -188,6 +216,8 @@ def contents_of(reader: readers.Reader) -> st.SearchStrategy[bytes]:
         kinds.append(recombined_pickles())
     if reader.name in JSON_KEYS:
         kinds.append(any_json(JSON_KEYS[reader.name]))
+    if reader.name == "results.json":
+        kinds.append(lists_of_json(JSON_KEYS[reader.name]))
     if reader.name == "table.npz":
         kinds.append(any_table())
     if reader.name.endswith(".npy"):

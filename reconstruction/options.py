@@ -1,0 +1,90 @@
+"""The options of demo.py."""
+
+import math
+import os.path
+import re
+
+from utils.errors import UserError
+from utils.train_options import KERNELS, KERNELS_HELP, CommandParser, TrainOptions, boolean
+
+BBOX_HELP = """where people are: x,y,w,h in pixels, several for several people; or a file: {"bbox": [x, y, w, h]},
+a list of boxes, COCO results or annotations, or YOLO's .txt; or a folder with STEM.json or STEM.txt of each image"""
+
+
+def parse_options(arguments=None):
+    """The options of the command line, on top of the defaults of training for what describes the network."""
+    given = vars(_parser().parse_args(arguments))
+    if given["bbox"] and given["openpose"]:
+        raise UserError("--bbox and --openpose both say where people are; give one of them.")
+    for name in ("every", "batch_size"):
+        if given[name] < 1:
+            raise UserError(f"--{name} is {given[name]}, expected at least 1.")
+    if not 0 <= given["min_score"] < math.inf:
+        raise UserError(f"--min_score is {given['min_score']}, expected a number that is at least 0.")
+    if given["min_score"] and not (given["bbox"] or given["openpose"]):
+        raise UserError("--min_score needs --bbox or --openpose, whose scores it compares.")
+    if given["bbox"]:
+        given["bbox"] = parse_boxes(given["bbox"])
+    options = TrainOptions().parse_args(["--data_dir", given["data_dir"]] if given["data_dir"] else [])
+    vars(options).update(given)
+    return options
+
+
+def _parser() -> CommandParser:
+    parser = CommandParser(description="From photographs to meshes.")
+    # words such as -10,20,100,200 are boxes, not options
+    parser._negative_number_matcher = re.compile(r"-[.\d]")
+    parser.add_argument("--img", nargs="+", required=True, metavar="PATH", help="images, videos or folders of them")
+    parser.add_argument("--checkpoint", help="dmr weights; config.json beside them says which network they are of")
+    parser.add_argument("--eval_dir", default="./ckpt/rank0", help="without --checkpoint: the newest dmr_*.ckpt here")
+    parser.add_argument("--bbox", nargs="+", action="extend", metavar="BOX|FILE|FOLDER", help=BBOX_HELP)
+    parser.add_argument("--openpose", metavar="FILE|FOLDER",
+                        help="output of OpenPose; or its folder, with STEM_keypoints.json or, for frames of a video, "
+                             "STEM_000000000000_keypoints.json")  # fmt: skip
+    parser.add_argument("--min_score", type=float, default=0.0, metavar="SCORE",
+                        help="pass over boxes whose score is lower, or with --openpose people whose keypoints have a "
+                             "lower mean confidence")  # fmt: skip
+    parser.add_argument("--out", default="./results/demo", help="folder of the results")
+    parser.add_argument("--texture", nargs="?", const=True, default=False, type=boolean, metavar="BOOL",
+                        help="also a texture from the visible pixels, and a textured .glb")  # fmt: skip
+    parser.add_argument("--every", type=int, default=1, help="of a video, take every N-th frame")
+    parser.add_argument("--batch_size", type=int, default=8, help="people at a time")
+    parser.add_argument("--data_dir", help="data root instead of data/ or $DECOMR_DATA")
+    parser.add_argument("--device_target", default="auto", choices=["auto", "CPU", "GPU", "Ascend"])
+    parser.add_argument("--device_id", type=int, default=0)
+    parser.add_argument("--no_tf32", nargs="?", const=True, default=False, type=boolean, metavar="BOOL",
+                        help="float32 without TF32 (NVIDIA) or HF32 (Ascend)")  # fmt: skip
+    parser.add_argument("--mode", default="pynative", choices=["pynative", "graph"],
+                        help="graph compiles for some seconds first; for long videos")  # fmt: skip
+    parser.add_argument("--kernels", default="auto", choices=KERNELS, help=KERNELS_HELP)
+    return parser
+
+
+def parse_boxes(words: list[str]) -> list[list[float]] | str:
+    """The words behind --bbox: boxes [x, y, w, h] in px, or the file or folder that they are in.
+
+    A box is four numbers with commas between, "10,20,100,200" or "[10, 20, 100, 200]", or four words.
+    """
+    if len(words) == 1 and os.path.exists(words[0]):
+        return words[0]
+    boxes = [_numbers_in(word) for word in words]
+    if not any(boxes):
+        if len(words) > 1:
+            raise UserError(f"--bbox has {len(words)} files or folders, expected one, or boxes x,y,w,h.")
+        return words[0]
+    if all(len(box) == 1 for box in boxes):
+        single = [box[0] for box in boxes]
+        boxes = [single[start : start + 4] for start in range(0, len(single), 4)]
+    for box, word in zip(boxes, words, strict=False):
+        if len(box) != 4:
+            raise UserError(f"--bbox has {word!r}, expected boxes x,y,w,h, or one file or folder.")
+    return boxes
+
+
+def _numbers_in(word: str) -> list[float]:
+    """The numbers of "10,20,100,200", in brackets or not; none where it holds anything else."""
+    parts = word.strip("[]() ").split(",")
+    try:
+        return [float(part) for part in parts]
+    except ValueError:
+        return []
