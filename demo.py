@@ -84,7 +84,8 @@ def main() -> int:
     options = parse_options()
     print(setup_device(options))
     problems, people_count = Problems(), 0
-    find_people = PeopleFinder(options.bbox, options.openpose, options.min_score, tell)
+    count = count_photos(options.img)
+    find_people = PeopleFinder(options.bbox, options.openpose, options.min_score, tell, is_alone=count == 1)
     folder = make_folder(options.out)
     path = find_checkpoint(options)
     checkpoint.adopt_architecture(options, path, given=set())
@@ -92,7 +93,7 @@ def main() -> int:
     template = load_template(options, reconstructor.num_vertices)
     texture = TextureMaker(template) if options.texture else None
     photos = reconstructor(photos_with_people(options, find_people, problems))
-    for photo, people in tqdm(photos, desc="demo", unit="photo", total=count_photos(options.img)):
+    for photo, people in tqdm(photos, desc="demo", unit="photo", total=count):
         write_results(folder, photo, people, template, texture)
         warn_of_empty_crops(photo, people)
         people_count += len(people)

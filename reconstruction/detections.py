@@ -34,6 +34,7 @@ class Detections:
         self.path = path
         self.everywhere: list[Entry] = []
         self.by_key: dict = {}
+        self.images: set = set()
 
     def everyone(self) -> list[Entry]:
         """All boxes, whatever photograph they name: of a file that belongs to one photograph."""
@@ -55,6 +56,7 @@ class Detections:
         if name is None:
             self.everywhere += entries
             return
+        self.images.add(name)
         keys: list = [name]
         if isinstance(name, str):
             base = base_of(name)

@@ -20,22 +20,30 @@ Source = Callable[[Photo], Sequence[Entry]]
 ENDINGS_OF_KEYPOINTS = ("_keypoints.json", ".json")  # OpenPose; AlphaPose in OpenPose's format
 
 
-def open_source(bbox: list[list[float]] | str | None, openpose: str | None) -> Source | None:
-    """What says where people are: boxes (x, y, w, h), a file or folder of boxes, or one of OpenPose's; else None."""
+def open_source(bbox: list[list[float]] | str | None, openpose: str | None, is_alone: bool = False) -> Source | None:
+    """What says where people are: boxes (x, y, w, h), a file or folder of boxes, or one of OpenPose's; else None.
+
+    is_alone: there is one photograph; boxes of one image are its, whatever number they call it by.
+    """
     if isinstance(bbox, list):
         given = [box_of(box, f"--bbox: box {index}") for index, box in enumerate(bbox)]
         for error in (entry for entry in given if isinstance(entry, UserError)):
             raise error
         return lambda photo: given
     if bbox:
-        return _boxes_of_folder(Path(bbox)) if os.path.isdir(bbox) else _boxes_of_file(Path(bbox))
+        return _boxes_of_folder(Path(bbox)) if os.path.isdir(bbox) else _boxes_of_file(Path(bbox), is_alone)
     if openpose:
         return _keypoints_of_folder(Path(openpose)) if os.path.isdir(openpose) else _keypoints_of_file(Path(openpose))
     return None
 
 
-def _boxes_of_file(path: Path) -> Source:
-    return read_yolo(path) if path.suffix.lower() == ".txt" else read_detections(path).of
+def _boxes_of_file(path: Path, is_alone: bool) -> Source:
+    if path.suffix.lower() == ".txt":
+        return read_yolo(path)
+    detections = read_detections(path)
+    if is_alone and len(detections.images) == 1 and isinstance(*detections.images, int):
+        return lambda photo: detections.everyone()
+    return detections.of
 
 
 def _keypoints_of_file(path: Path) -> Source:

@@ -21,10 +21,13 @@ class PeopleFinder:
         bbox, openpose: as `open_source` takes them; where neither is given, one person fills the picture.
         min_score: boxes of a lower score are passed over.
         say: called with each line for the person at the terminal that is no error.
+        is_alone: there is one photograph, see `open_source`.
     """
 
-    def __init__(self, bbox, openpose: str | None, min_score: float = 0.0, say: Callable[[str], None] = print):
-        self.source = open_source(bbox, openpose)
+    def __init__(
+        self, bbox, openpose: str | None, min_score: float = 0.0, say: Callable[[str], None] = print, is_alone=False
+    ):
+        self.source = open_source(bbox, openpose, is_alone)
         self.min_score, self.say = min_score, say
         self.passed_over: Counter = Counter()  # entries of files by reason
         self.frames: Counter = Counter()  # of videos by file name

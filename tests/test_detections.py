@@ -53,6 +53,13 @@ def test_coco_results_belong_to_the_photograph_with_the_number_of_their_image_id
     assert boxes_by(tmp_path, content, [named(file)])[0] == [[BOX]]
 
 
+def test_the_boxes_of_one_numbered_image_belong_to_the_only_photograph(tmp_path):
+    content = [result(1), result(1, (50, 5, 40, 80))]
+    assert boxes_by(tmp_path, content, is_alone=True)[0] == [[BOX, OTHER]]
+    for several in ([*content, result(2)], [result("other.jpg")]):
+        assert "--bbox has boxes of no photograph" in boxes_by(tmp_path, several, is_alone=True)[2][0]
+
+
 @pytest.mark.parametrize(
     "entry",
     [

@@ -22,10 +22,10 @@ def frame(number: int, video: str = "clip") -> Photo:
     return Photo(f"{video}_{number:06d}", f"{video}_{number:06d}", IMAGE, f"{video}.mp4", number)
 
 
-def find(photos, bbox=None, openpose=None, min_score=0.0):
+def find(photos, bbox=None, openpose=None, min_score=0.0, is_alone=False):
     """(what was found in each photograph, the lines that were said, the errors at the end)."""
     lines: list = []
-    finder = PeopleFinder(bbox, openpose, min_score, lines.append)
+    finder = PeopleFinder(bbox, openpose, min_score, lines.append, is_alone)
     found = [finder(photo) for photo in photos]
     return found, lines, [str(error) for error in finder.finish()]
 
