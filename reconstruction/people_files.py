@@ -41,7 +41,7 @@ def _boxes_of_file(path: Path, is_alone: bool) -> Source:
     if path.suffix.lower() == ".txt":
         return read_yolo(path)
     detections = read_detections(path)
-    if is_alone and len(detections.images) == 1 and isinstance(*detections.images, int):
+    if is_alone and len(detections.images) == 1 and all(isinstance(image, int) for image in detections.images):
         return lambda photo: detections.everyone()
     return detections.of
 

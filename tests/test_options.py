@@ -12,8 +12,9 @@ from utils.train_options import TrainOptions
 DEFAULTS = {
     "name": "sample_dp", "device_id": 0, "run_distribute": False, "ngpu": 1, "num_workers": 8, "ckpt_dir": "./ckpt",
     "eval_dir": "./ckpt/rank0", "save_root": "./results", "log_dir": "./logs", "log_freq": 20, "checkpoint": None,
-    "from_json": None, "pretrained_checkpoint": None, "resume": False, "fresh": False, "model": "DecoMR", "img_res": 224,
-    "uv_res": 128, "uv_type": "BF", "uv_channels": 128, "warp_level": 2, "norm_type": "GN", "dataset": "up-3d",
+    "from_json": None, "pretrained_checkpoint": None, "resume": False, "fresh": False, "model": "DecoMR",
+    "img_res": 224, "uv_res": 128, "uv_type": "BF", "uv_channels": 128, "warp_level": 2, "norm_type": "GN",
+    "dataset": "up-3d",
     "num_epochs_dp": 5, "num_epochs_end": 30, "batch_size": 16, "summary_steps": 100, "checkpoint_steps": 5000,
     "rot_factor": 30, "noise_factor": 0.4, "scale_factor": 0.25, "no_augmentation": False,
     "no_augmentation_rgb": False, "no_flip": False, "stage": None, "use_spin_fit": False, "adaptive_weight": False,

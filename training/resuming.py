@@ -44,7 +44,7 @@ def find_state(states: SavedStates, options, ranks: Ranks, steps_per_epoch: int,
         raise UserError(
             f"--resume: the saved run had {', '.join(changed)}, and stands within epoch {epoch + 1} of stage "
             f"{stage.name}. That can change at the end of an epoch: train to it as before with --stage {stage.name} "
-            f"--{stage.epochs} {epoch + 1}, then resume with the new values. Or give the same, or start anew with --fresh."
+            f"--{stage.epochs} {epoch + 1}, then resume with the new values. Or give the same, or start with --fresh."
         )
     say(f"--resume: the saved run had {', '.join(changed)}; going on after epoch {epoch} of stage {stage.name}")
     position = Position(stage.number, epoch * steps_per_epoch)
