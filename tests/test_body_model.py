@@ -142,26 +142,6 @@ def test_a_model_may_be_an_npz(root, sparse):
     assert same_model(load_body_model(path), expected)
 
 
-def test_the_chumpy_arrays_of_version_1_0_0_are_read_without_chumpy(root, change, chumpy):
-    """As in the published male and female files: Ch arrays, shape directions as a selection of 300, sparse joints."""
-    path = root / config.SMPL_FILE.name
-    expected, content = load_body_model(path), pickle.loads(path.read_bytes())
-    every = np.random.default_rng(0).normal(size=(642, 3, 300))
-    every[..., :10] = content["shapedirs"]
-    chosen = np.arange(every.size).reshape(every.shape)[..., :10].ravel()
-    change(
-        v_template=chumpy.Ch(x=content["v_template"]),
-        weights=chumpy.Ch(x=content["weights"]),
-        posedirs=chumpy.Ch(x=content["posedirs"]),
-        shapedirs=chumpy.Select(a=chumpy.Ch(x=every), idxs=chosen, preferred_shape=(642, 3, 10)),
-        J=chumpy.MatVecMult(mtx=None, vec=None),
-        bs_style="lbs",
-    )
-    assert same_model(load_body_model(path), expected)
-    with pytest.raises(UserError, match="chumpy computation"):
-        load_body_model(change(weights=chumpy.MatVecMult(mtx=None, vec=None)))
-
-
 def test_each_gender_has_its_own_file_read_once(root, monkeypatch):
     monkeypatch.setattr(config, "_root", root)
     content = pickle.loads((root / config.SMPL_FILE.name).read_bytes())
