@@ -38,14 +38,21 @@ def refuse_objects(_stream):
     raise ValueError("it holds an array of Python objects, expected numbers or text")
 
 
-def read_members(stream, read_objects: Callable = refuse_objects) -> dict[str, np.ndarray]:
-    """The arrays of an open .npz by name; errors as read_array."""
+def read_members(stream, read_objects: Callable = refuse_objects, objects=None) -> dict[str, np.ndarray]:
+    """The arrays of an open .npz by name; errors as read_array.
+
+    objects: the names that arrays of objects are read of; others of objects are left out. None: any name.
+    """
     arrays = {}
     with zipfile.ZipFile(stream) as archive:
         size, free = sum(member.file_size for member in archive.infolist()), available_memory()
         if 0 < free < size:
             raise ValueError(f"it holds {size / 2**30:.1f} GiB unpacked, {free / 2**30:.1f} GiB of memory are free")
-        for name in archive.namelist():
-            with archive.open(name) as member:
-                arrays[name.removesuffix(".npy")] = read_array(member, read_objects)
+        for member_name in archive.namelist():
+            name = member_name.removesuffix(".npy")
+            is_asked_for = objects is None or name in objects
+            with archive.open(member_name) as member:
+                array = read_array(member, read_objects if is_asked_for else lambda _: None)
+            if array is not None:
+                arrays[name] = array
     return arrays
