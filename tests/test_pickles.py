@@ -165,6 +165,15 @@ def test_objects_in_an_npz_or_npy_are_read_under_the_same_rule(archive, tmp_path
     np.testing.assert_array_equal(load_npy(tmp_path / "content.npy").astype(float), ARRAY)
 
 
+def test_an_array_of_python_2_is_read_without_a_word(tmp_path, recwarn):
+    """Its header has long integers, such as 2L."""
+    np.save(tmp_path / "content.npy", ARRAY)
+    written = (tmp_path / "content.npy").read_bytes()
+    (tmp_path / "content.npy").write_bytes(written.replace(b"(2, 3), }  ", b"(2L, 3L), }"))
+    np.testing.assert_array_equal(load_npy(tmp_path / "content.npy"), ARRAY)
+    assert b"2L" in (tmp_path / "content.npy").read_bytes() and not recwarn
+
+
 def test_the_content_and_not_the_name_says_whether_a_file_is_a_pickle(archive, tmp_path):
     path = archive(pose=ARRAY).rename(tmp_path / "model.pkl")
     np.testing.assert_array_equal(load_arrays(path)["pose"], ARRAY)

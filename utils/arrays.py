@@ -2,6 +2,7 @@
 
 import io
 import math
+import warnings
 import zipfile
 from collections.abc import Callable
 
@@ -22,7 +23,9 @@ def read_array(stream, read_objects: Callable) -> np.ndarray:
     if version not in VERSIONS:
         raise ValueError(f"it is of version {version} of the format, expected one of {VERSIONS}")
     header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, is_fortran, dtype = header(stream)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the file was written by Python 2
+        shape, is_fortran, dtype = header(stream)
     if dtype.hasobject:  # numpy writes such an array as a pickle
         return read_objects(stream)
     # np.lib.format.read_array would reserve what the header says before it looks at the content
