@@ -17,7 +17,8 @@ def open_dataset(options, split: str, is_train: bool | None = None) -> BaseDatas
 def open_for_training(options) -> BaseDataset | MixedDataset:
     """The training split; UserError where it lacks the IUV images from which stage dp, if it is to run, learns."""
     dataset = open_dataset(options, "train")
-    lack = f"{options.dataset} has no IUV images (iuv_names in its npz)"
+    where = dataset.npz_file if isinstance(dataset, BaseDataset) else f"the mixture {options.dataset}"
+    lack = f"{where} has no IUV images (iuv_names)"
     if not dataset.has_iuv and options.stage != "end":
         raise UserError(f"{lack}, which stage dp learns from. {dataset.iuv_advice}")
     if not dataset.has_iuv:

@@ -197,12 +197,12 @@ def test_what_cannot_be_trained_on_is_explained(monkeypatch):
 
 def test_stage_end_trains_without_iuv_images_and_stage_dp_says_what_to_do(monkeypatch, capsys):
     monkeypatch.setitem(registry.MIXTURES, "mesh", {"h36m": 1.0})
-    for name in ("h36m", "mesh"):
+    for name, table in (("h36m", "h36m_train.npz"), ("mesh", "the mixture mesh")):
         for stage in (None, "dp"):
-            with pytest.raises(UserError, match=f"{name} has no IUV images .* stage dp learns from. Train stage dp"):
+            with pytest.raises(UserError, match=f"{table} has no IUV images .* stage dp learns from. Train stage dp"):
                 open_for_training(make_options(dataset=name, img_res=32, stage=stage))
         dataset = open_for_training(make_options(dataset=name, img_res=32, stage="end"))
-        assert f"{name} has no IUV images (iuv_names in its npz): the losses dp_mask" in capsys.readouterr().err
+        assert f"{table} has no IUV images (iuv_names): the losses dp_mask" in capsys.readouterr().err
         assert not any(dataset.item(index)["has_dp"] for index in range(len(dataset)))
     assert open_for_training(make_options(dataset="all", img_res=32, stage=None)).has_iuv
 
