@@ -18,7 +18,6 @@ from tqdm import tqdm
 from datasets.base_dataset import BaseDataset
 from datasets.loader import create_loader
 from datasets.open_dataset import open_single
-from datasets.registry import is_gendered
 from evaluation import lsp_masks, summary
 from evaluation.contact_sheet import draw_contact_sheet, spread
 from evaluation.errors import ErrorMeter
@@ -50,7 +49,7 @@ def load_predictor(options, path: Path) -> MeshPredictor:
 
 def evaluate(options, device, dataset: BaseDataset, predictor: MeshPredictor, meter: ErrorMeter) -> dict | None:
     """Errors per image by name, as the meters give them, and imgname; on rank 0, None on the others."""
-    ground_truth = GroundTruth(options.uv_res, options.uv_type, is_gendered(options.dataset))
+    ground_truth = GroundTruth(options.uv_res, options.uv_type, dataset.mesh_genders())
     has_masks = lsp_masks.has_annotations(dataset.table)
     masks = lsp_masks.MaskMeter(dataset.root, load_body_model(config.SMPL_FILE).faces) if has_masks else None
     batch_size = min(options.batch_size, len(dataset))

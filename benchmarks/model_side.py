@@ -60,7 +60,7 @@ def mindspore_work(arguments):
     with np.load(Path(arguments.folder) / BATCH) as file:
         batch = {name: ms.Tensor(file[name]) for name in file.files}
     if arguments.work == "ground_truth":
-        cell = GroundTruth(options.uv_res, options.uv_type, False)
+        cell = GroundTruth(options.uv_res, options.uv_type)
         genders = ms.Tensor(np.full(len(batch["pose"]), 2, np.int32))
         return lambda: [value.asnumpy() for value in cell(batch["pose"], batch["betas"], genders)]
     dmr = DMR(DPNet(), get_LNet(options))

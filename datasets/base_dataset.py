@@ -8,10 +8,10 @@ import re
 
 import numpy as np
 
+from datasets.annotations import Annotations
 from datasets.regions import Reach, Region, load_all
-from datasets.registry import dataset_files, is_gendered, read_table
+from datasets.registry import BRING_IT, DATASETS, dataset_files, read_table
 from utils import imutils
-from utils.body_model import GENDERS, NEUTRAL, load_model_of_gender, pose_vertices
 from utils.camera import normalise_pixels
 from utils.errors import UserError
 
@@ -33,7 +33,7 @@ COLUMNS = {
     "pose_3d_smpl": "[24, 4] float32, SMPL joints, as pose_3d",
     "has_pose_3d_smpl": "[] float32",
     "from_mesh": "[2] float32, 1 where the training joints, and the SMPL joints, in 3-D are to be taken from the mesh",
-    "gender": "[] int32, 0 male, 1 female, -1 neutral",
+    "gender": "[] int32, the body model that pose and betas are of: 0 male, 1 female, -1 neutral",
     "gt_iuv": "[3, S, S] float32: mask 0 or 1, u and v in [0, 1]",
     "has_dp": "[] float32, 1 where gt_iuv is given",
     "fit_joint_error": "[] float32, how far the fitted body is from the keypoints",
@@ -42,6 +42,7 @@ COLUMNS = {
     "iuvname": "path of the IUV image below the data set's folder, or ''",
 }
 TEXT_COLUMNS = ("imgname", "maskname", "partname", "iuvname")
+IUV_ELSEWHERE = "Train stage dp on up-3d or surreal, then this with --stage end --pretrained_checkpoint CNET."
 IUV_FOLDER = re.compile(r"^(BF|SMPL)_IUV_gt/")
 
 
@@ -49,24 +50,21 @@ class BaseDataset:
     """A split of a data set as random-access items (dicts with the keys of COLUMNS).
 
     options: img_res, uv_type, seed, rot_factor, noise_factor, scale_factor, no_augmentation,
-    no_augmentation_rgb, no_flip, use_spin_fit, gtkey3d_from_mesh, cache_ram. Training items are augmented and need IUV
-    images, unless `needs_iuv` is False; without is_train items are the plain crops.
+    no_augmentation_rgb, no_flip, use_spin_fit, gtkey3d_from_mesh, cache_ram. Training items are augmented; without
+    is_train items are the plain crops.
     """
 
     source_columns: tuple[str, ...] = ("imgname",)  # what names the image of a row
 
-    def __init__(
-        self, options, dataset: str = "up-3d", split: str = "train", is_train: bool | None = None, needs_iuv=True
-    ):
+    def __init__(self, options, dataset: str = "up-3d", split: str = "train", is_train: bool | None = None):
         self.options, self.dataset, self.split = options, dataset, split
         self.is_train = split == "train" if is_train is None else is_train
         self.root, npz_file, self.prepare = dataset_files(dataset, split, options.use_spin_fit)
         self.npz_file = npz_file
         self.table = read_table(npz_file, self.prepare, (*self.source_columns, "center", "scale"))
         self.length = len(self.table["center"])
-        if self.is_train and needs_iuv and "iuv_names" not in self.table:
-            raise UserError(f"{npz_file} has no iuv_names, the ground-truth IUV images. {self.prepare}")
         self.images = self.image_names()
+        self.rows = Annotations(npz_file, self.table, self.images, DATASETS[dataset].gendered)
         self.iuv_names = [self._iuv_name(index) for index in range(self.length)]
         self.augment = self.is_train and not options.no_augmentation
         # mirrored labels are known only for the mirror-symmetric atlas
@@ -83,6 +81,16 @@ class BaseDataset:
     def image_names(self) -> list[str]:
         """What the item's imgname is, for every row: the path of the image below the data set's folder."""
         return [name.lstrip("/") for name in self.table["imgname"].tolist()]
+
+    @property
+    def has_iuv(self) -> bool:
+        """Whether any sample has an IUV image."""
+        return any(self.iuv_names)
+
+    @property
+    def iuv_advice(self) -> str:
+        """How to train stage dp, which learns from IUV images alone, where no sample has one."""
+        return IUV_ELSEWHERE if self.prepare == BRING_IT else self.prepare
 
     def __len__(self) -> int:
         return self.length
@@ -174,25 +182,22 @@ class BaseDataset:
 
     def _annotations(self, index: int, matrix: np.ndarray, augmentation: imutils.Augmentation) -> dict:
         """Everything but the pictures."""
-        flip, table = augmentation.flip, self.table
-        keypoints = imutils.transform_keypoints(self._joints("part", index, (24, 3)), matrix, flip, imutils.JOINT_FLIP)
+        flip, rows = augmentation.flip, self.rows
+        keypoints = imutils.transform_keypoints(rows.keypoints("part", index), matrix, flip, imutils.JOINT_FLIP)
         keypoints_smpl = imutils.transform_keypoints(
-            self._joints("part_smpl", index, (24, 3)), matrix, flip, imutils.SMPL_JOINT_FLIP
+            rows.keypoints("part_smpl", index), matrix, flip, imutils.SMPL_JOINT_FLIP
         )
-        joints = imutils.transform_joints(self._joints("S", index, (24, 4)), augmentation, imutils.JOINT_FLIP)
-        joints_smpl = imutils.transform_joints(
-            self._joints("S_smpl", index, (24, 4)), augmentation, imutils.SMPL_JOINT_FLIP
-        )
-        pose = imutils.transform_pose(self._row("pose", index, (72,)), augmentation)
+        joints = imutils.transform_joints(rows.joints(index), augmentation, imutils.JOINT_FLIP)
+        joints_smpl = imutils.transform_joints(rows.smpl_joints(index), augmentation, imutils.SMPL_JOINT_FLIP)
+        pose = imutils.transform_pose(rows.pose(index), augmentation)
         size = self.options.img_res
-        has_smpl = self._flag("pose", "has_smpl", index)
-        has_joints = np.array([self._flag("S", "has_pose_3d", index), self._flag("S_smpl", "has_pose_3d_smpl", index)])
-        has_joints, from_mesh = fill_from_mesh(has_joints, has_smpl, self.options.gtkey3d_from_mesh)
+        has_joints = np.array([rows.has_joints[index], rows.has_smpl_joints[index]])
+        has_joints, from_mesh = fill_from_mesh(has_joints, rows.has_mesh[index], self.options.gtkey3d_from_mesh)
         return {
             "imgname": self.images[index],
             "pose": pose.astype(np.float32),
-            "betas": self._row("shape", index, (10,)).astype(np.float32),
-            "has_smpl": has_smpl,
+            "betas": rows.betas(index).astype(np.float32),
+            "has_smpl": rows.has_mesh[index],
             "keypoints": crop_keypoints(keypoints, size),
             "pose_3d": joints.astype(np.float32),
             "has_pose_3d": has_joints[0],
@@ -200,42 +205,21 @@ class BaseDataset:
             "pose_3d_smpl": joints_smpl.astype(np.float32),
             "has_pose_3d_smpl": has_joints[1],
             "from_mesh": from_mesh,
-            "gender": np.int32(self.gender(index)),
+            "gender": rows.genders[index],
             "has_dp": np.float32(bool(self.iuv_names[index])),
-            "fit_joint_error": np.float32(table["fit_joint_error"][index] if "fit_joint_error" in table else 0),
+            "fit_joint_error": rows.fit_error(index),
             "maskname": self._text("maskname", index),
             "partname": self._text("partname", index),
             "iuvname": self.iuv_names[index],
         }
 
-    def gender(self, index: int) -> int:
-        """0 male, 1 female, -1 neutral or unknown."""
-        return GENDERS.get(self._text("gender", index), NEUTRAL)
-
     def true_vertices(self, index: int) -> np.ndarray:
-        """The annotated mesh [V, 3] of a row in metres, without augmentation."""
-        model = load_model_of_gender(self.gender(index) if is_gendered(self.dataset) else NEUTRAL)
-        return pose_vertices(model, self.table["pose"][index], self.table["shape"][index])
+        """The annotated mesh [V, 3] of a row in metres, without augmentation; at rest where there is none."""
+        return self.rows.vertices(index)
 
-    def _row(self, key: str, index: int, shape: tuple) -> np.ndarray:
-        """Row of a table column as float64, zeros where the data set lacks it."""
-        return self.table[key][index].astype(np.float64) if key in self.table else np.zeros(shape)
-
-    def _joints(self, key: str, index: int, shape: tuple) -> np.ndarray:
-        """Joints of a row, confidence last; zeros where nothing is trusted, whatever stands there, even NaN."""
-        joints = self._row(key, index, shape)
-        trusted = joints[..., -1:] > 0
-        joints = np.where(trusted, joints, 0.0)
-        if not np.isfinite(joints).all():
-            raise UserError(
-                f"{self.npz_file}, row {index} ({self.images[index]}): {key} holds numbers that are not finite "
-                "in a joint of confidence above 0. Correct them, or set the confidence to 0."
-            )
-        return joints
-
-    def _flag(self, key: str, flag: str, index: int) -> np.float32:
-        """1 where column `key` is given, unless the npz has a column `flag` that says otherwise."""
-        return np.float32(key in self.table and (flag not in self.table or self.table[flag][index] > 0))
+    def mesh_genders(self) -> tuple[int, ...]:
+        """The genders, 0 and 1, whose body models the true meshes need; UserError where such a file is missing."""
+        return self.rows.mesh_genders()
 
     def _text(self, key: str, index: int) -> str:
         return str(self.table[key][index]) if key in self.table else ""

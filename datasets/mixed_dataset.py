@@ -7,9 +7,8 @@ positions, in every rank; and the same for any number of workers, ranks or resta
 
 import numpy as np
 
-from datasets.base_dataset import COLUMNS, BaseDataset
+from datasets.base_dataset import COLUMNS, IUV_ELSEWHERE, BaseDataset
 from datasets.registry import MIXTURES
-from utils.errors import UserError
 
 # items draw from (seed, epoch, position), the loader's order from (seed, epoch, length): one word more is ours
 CHOICE_STREAM = 1
@@ -26,20 +25,26 @@ class MixedDataset:
         self.members: list[BaseDataset] = []
         shares: list[float] = []
         for names, share in MIXTURES[mixture].items():
-            group = [
-                BaseDataset(options, name, needs_iuv=False)
-                for name in (names if isinstance(names, tuple) else (names,))
-            ]
+            group = [BaseDataset(options, name) for name in (names if isinstance(names, tuple) else (names,))]
             sizes = np.array([len(member) for member in group])
             self.members += group
             shares += (share * sizes / sizes.sum()).tolist()
         self.shares = np.array(shares)
-        if not any(any(member.iuv_names) for member in self.members):
-            raise UserError(
-                f"no data set of the mixture {mixture} has IUV images (iuv_names in its npz), which stage dp learns "
-                "from. Run: python preprocess_datasets.py --gt_iuv"
-            )
         self.length = max(map(len, self.members))
+
+    @property
+    def has_iuv(self) -> bool:
+        """Whether any sample has an IUV image."""
+        return any(member.has_iuv for member in self.members)
+
+    @property
+    def iuv_advice(self) -> str:
+        """How to train stage dp, which learns from IUV images alone, where no sample has one."""
+        return min((member.iuv_advice for member in self.members), key=lambda advice: advice == IUV_ELSEWHERE)
+
+    def mesh_genders(self) -> tuple[int, ...]:
+        """The genders, 0 and 1, whose body models the true meshes need; UserError where such a file is missing."""
+        return tuple(sorted({gender for member in self.members for gender in member.mesh_genders()}))
 
     def __len__(self) -> int:
         return self.length

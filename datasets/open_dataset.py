@@ -4,7 +4,7 @@ from datasets.base_dataset import BaseDataset
 from datasets.mixed_dataset import MixedDataset
 from datasets.registry import MIXTURES
 from datasets.surreal_dataset import SurrealDataset
-from utils.errors import UserError
+from utils.errors import UserError, warn
 
 
 def open_dataset(options, split: str, is_train: bool | None = None) -> BaseDataset | MixedDataset:
@@ -12,6 +12,18 @@ def open_dataset(options, split: str, is_train: bool | None = None) -> BaseDatas
     if options.dataset in MIXTURES and split == "train":
         return MixedDataset(options, options.dataset)
     return open_single(options, split, is_train)
+
+
+def open_for_training(options) -> BaseDataset | MixedDataset:
+    """The training split; UserError where it lacks the IUV images from which stage dp, if it is to run, learns."""
+    dataset = open_dataset(options, "train")
+    where = dataset.npz_file if isinstance(dataset, BaseDataset) else f"the mixture {options.dataset}"
+    lack = f"{where} has no IUV images (iuv_names)"
+    if not dataset.has_iuv and options.stage != "end":
+        raise UserError(f"{lack}, which stage dp learns from. {dataset.iuv_advice}")
+    if not dataset.has_iuv:
+        warn(f"{lack}: the losses dp_mask, dp_uv and con have nothing to learn from.")
+    return dataset
 
 
 def open_single(options, split: str, is_train: bool | None = None) -> BaseDataset:

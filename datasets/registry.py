@@ -1,14 +1,15 @@
 """The data sets by name: where their files lie, and the mixtures of them that the PyTorch release trains on."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from datasets.columns import KNOWN, tidy
 from utils import config
 from utils.errors import UserError
 from utils.files import read_npz
+from utils.pickles import unpickle_array
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class DatasetFiles:
     npz: dict[str, str]
     prepare: str  # how its npz files are come by
     has_spin_fits: bool = False  # --use_spin_fit applies: its own annotation is 2-D, or no mesh
-    gendered: bool = False  # its meshes are those of the male and female body model, not of the neutral one
+    gendered: bool = False  # its table must say which body model a mesh is of
 
 
 BRING_IT = "Bring it in the format of SPIN and GraphCMR, see data/README.md."
@@ -44,15 +45,6 @@ DATASETS = {
     "mpi-inf-3dhp": DatasetFiles("MPI_INF_3DHP_ROOT", {"train": "mpi_inf_3dhp_train"}, BRING_IT, True),
 }
 
-NAMES = ("imgname", "videoname", "iuv_names", "maskname", "partname")  # columns of text
-# column -> shape of its rows, of those that an item computes with
-COLUMN_SHAPES = {
-    "center": (2,), "scale": (), "part": (24, 3), "part_smpl": (24, 3), "S": (24, 4), "S_smpl": (24, 4),
-    "pose": (72,), "shape": (10,), "framenum": (), "fit_joint_error": (),
-    "has_smpl": (), "has_pose_3d": (), "has_pose_3d_smpl": (),
-}  # fmt: skip
-FINITE = ("center", "scale")  # without these numbers there is no crop
-
 # name -> sampling shares. The share of a tuple of data sets is divided among them by their sizes.
 MIXTURES: dict[str, dict[str | tuple[str, ...], float]] = {
     "itw": {"lsp": 0.1, "coco": 0.3, "mpii": 0.3, "up-3d": 0.3},
@@ -76,49 +68,20 @@ def dataset_files(dataset: str, split: str, spin_fit: bool = False) -> tuple[Pat
     return getattr(config, entry.root), config.DATASET_NPZ_PATH / f"{name}.npz", entry.prepare
 
 
-def is_gendered(dataset: str) -> bool:
-    """Whether the true meshes of a data set are those of the male and female body model; never of a mixture."""
-    return dataset in DATASETS and DATASETS[dataset].gendered
-
-
 def read_table(npz_file: Path, prepare: str, needed: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The columns [N, ...] of a data set's npz file; UserError where one is missing or of another length."""
+    """The columns [N, ...] of a data set's npz file; UserError where one is missing or does not fit.
+
+    prepare: how the file is come by; one that the user brought is not to be deleted.
+    """
     if not npz_file.is_file():
         raise UserError(f"{npz_file} does not exist. {prepare}")
-    table = read_npz(npz_file, f"Delete it. {prepare}")
+    advice = prepare if prepare == BRING_IT else f"Delete it. {prepare}"
+    table = read_npz(npz_file, advice, unpickle_array, KNOWN)
     missing = [key for key in needed if key not in table]
     if missing:
-        raise UserError(f"{npz_file} has no {', '.join(missing)}. Delete it. {prepare}")
+        raise UserError(f"{npz_file} has no {', '.join(missing)}. {advice}")
     count = len(np.atleast_1d(table[needed[0]]))
     uneven = [key for key, column in table.items() if column.shape[:1] != (count,)]
     if uneven or not count:
         raise UserError(f"{npz_file} has {count} images, but another number of {', '.join(uneven) or 'rows'}.")
-    table = {name: _decoded(column) for name, column in table.items()}
-    for name in table:
-        _check_column(npz_file, name, table[name], f"Delete it. {prepare}")
-    return table
-
-
-def _decoded(column: np.ndarray) -> np.ndarray:
-    """Names that Python 2 or h5py wrote as bytes, as text."""
-    return np.array([os.fsdecode(name) for name in column.tolist()]) if column.dtype.kind == "S" else column
-
-
-def _check_column(npz_file: Path, name: str, column: np.ndarray, advice: str) -> None:
-    if name not in COLUMN_SHAPES:
-        if name in NAMES and column.dtype.kind not in "US":
-            raise UserError(f"{npz_file} has {name} of type {column.dtype}, expected text. {advice}")
-        return
-    expected = (len(column), *COLUMN_SHAPES[name])
-    if column.dtype.kind not in ("iu" if name == "framenum" else "biuf") or column.shape != expected:
-        raise UserError(
-            f"{npz_file} has {name} of shape {column.shape} and type {column.dtype}, expected numbers of shape "
-            f"{expected}. {advice}"
-        )
-    if name not in FINITE:
-        return
-    right = np.isfinite(column) & (column > 0 if name == "scale" else True)
-    right = right.reshape(len(column), -1).all(axis=1)
-    if not right.all():
-        row = int(np.argmin(right))
-        raise UserError(f"{npz_file} has {name} of {column[row]} in row {row}, expected finite numbers. {advice}")
+    return tidy(npz_file, table, advice)

@@ -89,3 +89,15 @@ def read_frame(path: Path, frame: int, advice: str) -> np.ndarray:
         _cache.forget(path)
         raise UserError(f"{path} has no frame {frame} that can be decoded. {advice}")
     return image
+
+
+def count_frames(path: Path, limit: int) -> int:
+    """How many frames of a video can be decoded from its start, `limit` at most; 0 for what is no video.
+
+    The number that the file states is not asked: a video that was cut off still states the old one.
+    """
+    capture, count = OpenVideo(path).capture, 0
+    while count < limit and capture.grab():
+        count += 1
+    capture.release()
+    return count

@@ -31,12 +31,16 @@ ADVICE = "It is the annotation of a test image: put it there, or take its name o
 
 
 def part_labels(faces: np.ndarray, vertex_count: int, parts: dict) -> np.ndarray:
-    """[F] uint8, 1 to 6: the group of PART_GROUPS that most corners of a triangle belong to, the first of equals."""
+    """[F] uint8: the group of PART_GROUPS, from 1, that most corners of a triangle belong to, the first of equals.
+
+    0 where no corner belongs to any.
+    """
     member = np.zeros((vertex_count, len(PART_GROUPS)), int)
     for column, names in enumerate(PART_GROUPS.values()):
         for name in names:
             member[np.asarray(parts[name], np.int64), column] = 1
-    return (member[faces].sum(axis=1).argmax(axis=1) + 1).astype(np.uint8)
+    corners = member[faces].sum(axis=1)
+    return np.where(corners.any(axis=1), corners.argmax(axis=1) + 1, 0).astype(np.uint8)
 
 
 def confusion(predicted: np.ndarray, true: np.ndarray, classes: int) -> np.ndarray:

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import types
 from pathlib import Path
 
 import pytest
@@ -115,16 +114,3 @@ def witness(root):
     from tests import tiny_decomr
 
     return tiny_decomr.Witness(root)
-
-
-@pytest.fixture
-def chumpy(monkeypatch):
-    """Modules that pickle under chumpy's names, for the duration of a test."""
-    modules = {}
-    for module, name in (("chumpy.ch", "Ch"), ("chumpy.ch", "MatVecMult"), ("chumpy.reordering", "Select")):
-        modules.setdefault(module, types.ModuleType(module))
-        made = type(name, (), {"__module__": module, "__init__": lambda self, **state: self.__dict__.update(state)})
-        setattr(modules[module], name, made)
-        monkeypatch.setitem(sys.modules, module, modules[module])
-    monkeypatch.setitem(sys.modules, "chumpy", types.ModuleType("chumpy"))
-    return types.SimpleNamespace(**vars(modules["chumpy.ch"]) | vars(modules["chumpy.reordering"]))

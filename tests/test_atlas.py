@@ -223,14 +223,47 @@ def test_present_tables_are_used_as_they_are(data_dir, sampler):
         assert (getattr(again, name) == getattr(sampler.atlas, name)).all()
 
 
-@pytest.mark.parametrize(("name", "value"), [("mask", None), ("bary_weights", np.zeros((3, 3))), ("vt2v", None)])
-def test_tables_that_do_not_fit_are_refused_by_name(tables, tmp_path, name, value):
-    arrays = {key: getattr(tables, key) for key in tables.__dataclass_fields__} | {name: value}
-    path = config.atlas_tables("BF", RESOLUTION, RESOLUTION, tmp_path)
-    path.parent.mkdir()
+def load_changed(tables, root, **changes):
+    """The atlas of a file that holds `tables` with other arrays; None takes an array out."""
+    arrays = {key: getattr(tables, key) for key in tables.__dataclass_fields__} | changes
+    path = config.atlas_tables("BF", RESOLUTION, RESOLUTION, root)
+    path.parent.mkdir(exist_ok=True)
     np.savez(path, **{key: array for key, array in arrays.items() if array is not None})
+    return atlas_tools.load_or_build_atlas("BF", RESOLUTION, RESOLUTION, root)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mask", None),
+        ("bary_weights", np.zeros((3, 3))),
+        ("bary_weights", np.full((RESOLUTION, RESOLUTION, 3), np.nan)),
+        ("vt2v", None),
+        ("vt_count", np.zeros(60)),
+    ],
+)
+def test_tables_that_do_not_fit_are_refused_by_name(tables, tmp_path, name, value):
     with pytest.raises(UserError, match=name):
-        atlas_tools.load_or_build_atlas("BF", RESOLUTION, RESOLUTION, tmp_path)
+        load_changed(tables, tmp_path, **{name: value})
+
+
+def test_vertices_without_a_pixel_are_sampled_without_the_mask_and_counted_in_one_line(tables, tmp_path, capsys):
+    """The release samples what lies around a texcoord, whether or not the mask has it; no vertex becomes NaN."""
+    pixels, _ = atlas_tools.bilinear_neighbours(tables.texcoords, RESOLUTION, RESOLUTION)
+    mask = tables.mask.copy()
+    for vertex in (7, 30):
+        mask.ravel()[pixels[tables.vt2v == vertex].ravel()] = False
+    assert capsys.readouterr().err == ""
+    for _ in range(2):
+        atlas = load_changed(tables, tmp_path, mask=mask)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "warning: " in said
+    assert f"BF.npz: no pixel belongs to {len(atlas_tools.bare_vertices(atlas))} of 60 vertices" in said
+    assert {7, 30} <= set(atlas_tools.bare_vertices(atlas))
+    rng = np.random.default_rng(0)
+    uv_map = rng.normal(size=(RESOLUTION, RESOLUTION, 3))
+    np.testing.assert_array_equal(atlas_tools.resample(atlas, uv_map), atlas_tools.resample(tables, uv_map))
+    assert not atlas_tools.bare_vertices(tables).size
 
 
 def test_missing_template_and_unknown_atlas_are_user_errors(tmp_path):

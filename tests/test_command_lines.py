@@ -71,7 +71,7 @@ CASES = {
     "no data (eval)": (
         "eval", "--eval_dir {0}/plain/rank0", without_anything, r"up_3d_lsp_test.npz does not exist. Run: python pre",
     ),
-    "no iuv_names": ("train", "", without_iuv_names, r"has no iuv_names.*Run: .*--gt_iuv"),
+    "no iuv_names": ("train", "", without_iuv_names, r"trainval.npz has no IUV images .iuv_names.*Run: .*--gt_iuv"),
     "unreadable image (train)": ("train", "", with_unreadable_images, r"\d_image.png cannot be decoded as an image"),
     "unreadable image (eval)": (
         "eval", "--eval_dir {0}/plain/rank0", with_unreadable_images, r"\d_image.png cannot be decoded as an image",

@@ -92,47 +92,6 @@ def test_the_mesh_gives_joints_to_samples_that_have_none_and_leaves_the_others_t
     assert not BaseDataset(make_options())[1]["from_mesh"].any()
 
 
-def change_table(root, **rows) -> None:
-    """Give every row of the training table these columns."""
-    path = root / "DATASET_NPZ_PATH/up_3d_trainval.npz"
-    table = dict(np.load(path))
-    path.unlink()
-    np.savez(path, **table | {name: np.repeat(row[None], len(table["scale"]), 0) for name, row in rows.items()})
-
-
-def test_joints_that_nobody_trusts_are_zero_whatever_stands_there(own_copy):
-    joints, places = np.full((24, 4), np.nan), np.full((24, 3), np.nan)
-    joints[3:5] = [[0.1, 0.2, 0.3, 1], [np.inf, 0, 0, 0]]
-    places[3:5] = [[10, 20, 1], [np.nan, np.nan, 0]]
-    change_table(own_copy, S=joints, part=places)
-    item = BaseDataset(make_options(no_augmentation=True))[0]
-    assert np.isfinite(item["pose_3d"]).all() and np.isfinite(item["keypoints"]).all()
-    assert np.flatnonzero(item["pose_3d"].any(1)).tolist() == [3]
-    np.testing.assert_allclose(item["pose_3d"][3], [0.1, 0.2, 0.3, 1], rtol=1e-6)
-    assert np.flatnonzero(item["keypoints"].any(1)).tolist() == [3]
-
-
-def test_names_in_bytes_are_text(own_copy):
-    """As Python 2 and h5py write them."""
-    before = BaseDataset(make_options())[0]["imgname"]
-    path = own_copy / "DATASET_NPZ_PATH/up_3d_trainval.npz"
-    table = dict(np.load(path))
-    path.unlink()
-    np.savez(path, **table | {name: np.char.encode(table[name]) for name in ("imgname", "iuv_names")})
-    item = BaseDataset(make_options())[0]
-    assert item["imgname"] == before
-    assert item["img"].any() and item["gt_iuv"].any()
-
-
-def test_a_trusted_joint_that_is_not_finite_is_named(own_copy):
-    joints = np.zeros((24, 4))
-    joints[7] = [0, np.nan, 0, 0.5]
-    change_table(own_copy, S=joints)
-    dataset = BaseDataset(make_options())
-    with pytest.raises(UserError, match=r"up_3d_trainval\.npz, row 1 \(.*\): S holds numbers that are not finite"):
-        dataset[1]
-
-
 def test_a_plain_item_is_the_crop_of_the_image():
     dataset = BaseDataset(make_options(), split="test")
     item, table = dataset[0], dataset.table
@@ -218,15 +177,6 @@ def test_the_test_split_needs_no_iuv(own_copy):
 
 
 # ---- what the user is told ----
-
-
-def test_an_npz_without_iuv_names_says_what_to_run(own_copy):
-    path = config.DATASET_NPZ_PATH / "up_3d_trainval.npz"
-    table = dict(np.load(path))
-    table.pop("iuv_names")
-    np.savez(path, **table)
-    with pytest.raises(UserError, match=r"no iuv_names.*preprocess_datasets.py.*--gt_iuv"):
-        BaseDataset(make_options())
 
 
 def test_a_missing_npz_says_what_to_run(own_copy):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from utils.errors import UserError, run_command
+from utils import errors
+from utils.errors import UserError, run_command, silence_warnings, warn
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,15 @@ def test_what_a_command_returns_is_its_code(returned, code):
     with pytest.raises(SystemExit) as ended:
         run_command(lambda: returned)
     assert ended.value.code == code
+
+
+def test_a_warning_is_one_line_said_once_and_by_the_first_rank_alone(capsys, monkeypatch):
+    monkeypatch.setattr(errors, "_warned", set())
+    monkeypatch.setattr(errors, "_is_quiet", False)
+    for line in ("the tables are bare", "the tables are bare", "no regressor"):
+        warn(line)
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(": ", 1)[1] for line in said] == ["warning: the tables are bare", "warning: no regressor"]
+    silence_warnings()
+    warn("something else")
+    assert capsys.readouterr().err == ""

@@ -140,6 +140,13 @@ def test_parts_of_the_body_lie_where_their_names_say(data_root):
     assert abs(middle["head"][0]) < 0.02 > abs(middle["torso"][0])
 
 
+def test_a_triangle_of_no_part_is_background():
+    parts = {name: [] for names in lsp_masks.PART_GROUPS.values() for name in names}
+    parts |= {"leftFoot": [4, 5], "head": [3]}
+    faces = np.array([[0, 1, 2], [2, 4, 5], [1, 2, 3], [3, 4, 5]])
+    assert lsp_masks.part_labels(faces, 6, parts).tolist() == [0, 5, 1, 5]
+
+
 def test_masks_and_parts_of_the_true_mesh_agree_with_annotations_from_a_plain_rasteriser(data_root, tmp_path):
     model = load_body_model(config.SMPL_FILE)
     vertices = pose_vertices(model, STANDING, np.zeros(10))

@@ -9,7 +9,7 @@ import pytest
 
 from datasets import registry
 from datasets.loader import create_loader
-from datasets.open_dataset import open_dataset
+from datasets.open_dataset import open_dataset, open_for_training
 from datasets.regions import Reach
 from datasets.registry import DATASETS, MIXTURES
 from tests.test_dataset import make_options, same
@@ -38,7 +38,7 @@ def write_member(root, name: str, count: int) -> None:
     if name == "h36m":  # everything of a studio, but no IUV
         joints = rng.normal(size=(count, 24, 3))
         table |= {"S": np.concatenate([joints, ones], 2), "S_smpl": np.concatenate([joints, ones], 2)}
-        table |= {"part_smpl": table["part"], "gender": ["m"] * count}
+        table |= {"part_smpl": table["part"]}
     else:
         table |= {"iuv_names": iuv_names, "has_smpl": np.arange(count) % 2, "maskname": names, "partname": names}
     npz = root / "DATASET_NPZ_PATH"
@@ -147,12 +147,12 @@ def test_samples_keep_their_own_annotations():
         for position in range(len(mixture)):
             (member, index), item = mixture.choose(position, epoch), mixture.item(position, epoch)
             seen.add(member.dataset)
-            assert item["pose"][5] == index
+            assert item["pose"][5] == index * item["has_smpl"]
             assert np.rint(255 * item["img_orig"]).max() == 10 + index
             studio = member.dataset == "h36m"
             assert (item["has_pose_3d"], item["has_pose_3d_smpl"], item["has_dp"]) == (studio, studio, not studio)
             assert item["has_smpl"] == (1 if studio else index % 2)
-            assert item["gender"] == (0 if studio else -1)
+            assert item["gender"] == -1
             assert item["maskname"] == ("" if studio else item["imgname"])
     assert seen == set(MIXTURES["all"])
 
@@ -188,16 +188,41 @@ def test_a_missing_npz_is_named(written, mixture, npz, changes, advice):
         aside.rename(path)
 
 
-def test_mixtures_are_for_training_and_need_some_iuv(monkeypatch):
+def test_what_cannot_be_trained_on_is_explained(monkeypatch):
     with pytest.raises(UserError, match="itw is a mixture for training and has no test images"):
         open_dataset(make_options(dataset="itw"), "test")
-    monkeypatch.setitem(registry.MIXTURES, "mesh", {"h36m": 1.0})
-    with pytest.raises(UserError, match="no data set of the mixture mesh has IUV images"):
-        opened("mesh")
-    with pytest.raises(UserError, match="h36m_train.npz has no iuv_names"):
-        opened("h36m")
     with pytest.raises(UserError, match="unknown dataset 'itv', expected one of: .*surreal.*itw"):
         opened("itv")
+
+
+def test_stage_end_trains_without_iuv_images_and_stage_dp_says_what_to_do(monkeypatch, capsys):
+    monkeypatch.setitem(registry.MIXTURES, "mesh", {"h36m": 1.0})
+    for name, table in (("h36m", "h36m_train.npz"), ("mesh", "the mixture mesh")):
+        for stage in (None, "dp"):
+            with pytest.raises(UserError, match=f"{table} has no IUV images .* stage dp learns from. Train stage dp"):
+                open_for_training(make_options(dataset=name, img_res=32, stage=stage))
+        dataset = open_for_training(make_options(dataset=name, img_res=32, stage="end"))
+        assert f"{table} has no IUV images (iuv_names): the losses dp_mask" in capsys.readouterr().err
+        assert not any(dataset.item(index)["has_dp"] for index in range(len(dataset)))
+    assert open_for_training(make_options(dataset="all", img_res=32, stage=None)).has_iuv
+
+
+def test_a_mixture_needs_the_body_models_of_its_members(written):
+    path = written / "DATASET_NPZ_PATH/h36m_train.npz"
+    table = dict(np.load(path))
+    np.savez(path, **table | {"gender": ["neutral"] * 9})
+    assert opened("mesh").mesh_genders() == ()
+    np.savez(path, **table | {"gender": ["male"] * 8 + ["neutral"]})
+    try:
+        with pytest.raises(UserError, match=r"basicmodel_m_.* does not exist, but .*h36m_train.npz has meshes of this"):
+            opened("mesh").mesh_genders()
+        (written / "SMPL_MALE.npz").touch()
+        assert opened("mesh").mesh_genders() == (0,)
+        genders = {member.dataset: member.rows.genders.tolist() for member in opened("mesh").members}
+        assert genders == {"h36m": [0] * 8 + [-1], "up-3d": [-1] * 7}
+    finally:
+        (written / "SMPL_MALE.npz").unlink(missing_ok=True)
+        np.savez(path, **table)
 
 
 # ---- regions ----

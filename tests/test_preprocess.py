@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from datasets.preprocess import up_3d
+from datasets.preprocess.up_3d import Up3D
 from tests.prepared import ALL_STEPS, UP_3D, load, preprocess
 from tests.tiny_up3d import IMAGE_SIZE, NUM_SAMPLES, ellipsoid, planar_texcoords, write_sample
 from utils import config
 from utils.body_model import load_body_model, load_joint_regressors, pose_vertices
 from utils.camera import fit_camera
+from utils.files import write_npz
+from utils.pickles import load_arrays
 from utils.renderer import cast_mesh, shade
 
 TRAIN = "up_3d_trainval"
@@ -229,3 +232,19 @@ def test_missing_input_gives_one_line_and_exit_code_2(own_copy, damage, option, 
     assert finished.returncode == 2
     assert expected in finished.stderr
     assert len(finished.stderr.strip().splitlines()) == 1
+
+
+def test_iuv_images_are_of_the_body_model_that_the_gender_of_a_row_says(own_copy):
+    """The woman is as wide again as the neutral body."""
+    table = load(own_copy, "up_3d_trainval")
+    wide = dict(load_arrays(config.SMPL_FILE))
+    wide["v_template"] = np.asarray(wide["v_template"]) * (2, 1, 1)
+    config.FEMALE_SMPL_FILE.write_bytes(pickle.dumps(wide, protocol=2))
+    genders = np.where(np.arange(len(table["imgname"])) == 0, "f", "")
+    before = [(own_copy / "up-3d" / name).read_bytes() for name in table["iuv_names"]]
+    shutil.rmtree(own_copy / "up-3d/BF_IUV_gt")
+    write_npz(own_copy / "DATASET_NPZ_PATH/up_3d_trainval.npz", **table, gender=genders)
+    data_set = Up3D()
+    data_set.make_iuv(own_copy / "DATASET_NPZ_PATH/up_3d_trainval.npz", "BF", 1)
+    after = [(own_copy / "up-3d" / name).read_bytes() for name in table["iuv_names"]]
+    assert [old == new for old, new in zip(before, after, strict=True)] == [False] + [True] * (len(before) - 1)

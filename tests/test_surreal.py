@@ -14,7 +14,7 @@ from datasets.preprocess.generate_gt_iuv import draw_iuv, load_atlas_faces
 from datasets.synthetic import videos
 from datasets.synthetic.surreal import open_stages, video_name, write_video
 from datasets.synthetic.view import Backdrop
-from datasets.video import read_frame
+from datasets.video import count_frames, read_frame
 from tests.prepared import ALL_STEPS, SURREAL, load, preprocess
 from utils import config
 from utils.body_model import load_body_model, pose_vertices
@@ -211,6 +211,56 @@ def test_a_broken_annotation_is_named_and_costs_its_video_only(own_copy, damage,
     assert reason in summary.broken[MAN]
     assert f"broken {MAN}" in capfd.readouterr().err
     assert set(load(own_copy, "surreal_train")["videoname"]) == {WOMAN, video_name(2)}
+
+
+def shorten(root: Path, folder: str, name: str, count: int) -> None:
+    """Keep the first `count` frames of a video and all of its annotations."""
+    path = root / "surreal" / folder / name
+    frames = [read_frame(path, frame, "") for frame in range(count)]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 30, (320, 240))
+    for frame in frames:
+        writer.write(frame)
+    writer.release()
+
+
+def test_a_video_shorter_than_its_annotations_gives_rows_and_images_of_its_own_frames_alone(own_copy):
+    shorten(own_copy, config.SURREAL_TRAIN_FOLDER, WOMAN, 14)
+    shorten(own_copy, config.SURREAL_TRAIN_FOLDER, MAN, 11)  # of 12: every tenth frame is there
+    shutil.rmtree(own_copy / "DATASET_NPZ_PATH")
+    shutil.rmtree(own_copy / "surreal/BF_IUV_gt")
+    finished = preprocess(SURREAL, own_copy, "--train_files", "--gt_iuv")
+    assert finished.returncode == 0
+    assert "surreal_train: 3 made, 0 kept from before, 1 incomplete" in finished.stdout
+    assert f"incomplete {WOMAN}: 14 frames can be decoded, but the annotations have 21. Download" in finished.stderr
+    table = load(own_copy, "surreal_train")
+    assert table["framenum"][table["videoname"] == WOMAN].tolist() == [0, 10]
+    assert table["framenum"][table["videoname"] == MAN].tolist() == [0, 10]
+    drawn = [path.name for path in (own_copy / "surreal/BF_IUV_gt").rglob("*.png")]
+    assert sorted(drawn) == sorted(Path(name).name for name in table["iuv_names"])
+
+
+def test_a_cut_off_file_counts_by_the_frames_that_it_still_has(tmp_path):
+    """The header at its front, as of videos made for the web, still states the whole number."""
+    whole = tmp_path / "whole.avi"  # whose header stands in front
+    writer = cv2.VideoWriter(str(whole), cv2.VideoWriter.fourcc(*"MJPG"), 30, (64, 48))
+    for value in range(40):
+        writer.write(np.full((48, 64, 3), value, np.uint8))
+    writer.release()
+    cut = tmp_path / "cut.avi"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    assert count_frames(whole, 100) == 40 and count_frames(whole, 7) == 7
+    assert 0 < count_frames(cut, 100) < 20
+    cut.write_bytes(b"not a video")
+    assert count_frames(cut, 100) == 0
+
+
+def test_a_validation_video_without_its_middle_frame_is_broken(own_copy, capfd):
+    name = video_name(3)
+    shorten(own_copy, config.SURREAL_VALIDATION_FOLDER, name, 2)  # of 4: frame 2 is the middle one
+    summary = surreal.Surreal().make_eval(workers=1)
+    assert "2 frames can be decoded, but the annotations have 4" in summary.broken[name]
+    assert load(own_copy, "surreal_val")["videoname"].tolist() == [video_name(0)]
+    assert f"broken {name}" in capfd.readouterr().err
 
 
 def test_broken_videos_change_the_exit_code(own_copy):

@@ -98,6 +98,16 @@ def test_an_npz_that_is_missing_or_not_of_surreal_says_what_to_run(prepared, tmp
         dataset("test")
 
 
+def test_a_body_model_that_the_meshes_need_is_asked_for_by_name(own_copy):
+    assert dataset("test").mesh_genders() == (0, 1)
+    config.MALE_SMPL_FILE.unlink()
+    with pytest.raises(UserError, match=r"basicmodel_m_lbs.* does not exist, but .*surreal_val.npz has meshes of this"):
+        dataset("test").mesh_genders()
+    path = config.DATASET_NPZ_PATH / "surreal_val.npz"
+    np.savez(path, **load(own_copy, "surreal_val") | {"gender": np.array(["f", "female"])})
+    assert dataset("test").mesh_genders() == (1,)  # the man's model is not needed
+
+
 # ---- the true mesh on the device ----
 
 
@@ -105,7 +115,9 @@ def test_a_perfectly_known_mesh_has_no_shape_error_for_either_gender():
     """What eval.py compares: a prediction equal to the true mesh, by numpy, with the truth made from a batch."""
     found, names = dataset("test"), ("pose", "betas", "gender")
     batch = next(iter(create_loader(found, names, 2, shuffle=False, drop_last=False, num_workers=0)))
-    true, location_map = (output.asnumpy() for output in GroundTruth(128, "BF", gendered=True)(*map(batch.get, names)))
+    true, location_map = (
+        output.asnumpy() for output in GroundTruth(128, "BF", found.mesh_genders())(*map(batch.get, names))
+    )
     assert np.isfinite(location_map).all()
     assert batch["gender"].asnumpy().tolist() == [1, 0]
     lsp_rows = load_joint_regressors().lsp_rows

@@ -10,7 +10,7 @@ import mindspore as ms
 import numpy as np
 
 from datasets.loader import create_loader
-from datasets.open_dataset import open_dataset
+from datasets.open_dataset import open_dataset, open_for_training
 from datasets.replacement import REPLACED, Replacing
 from models.DMR import FrozenCNetDMR
 from models.training_step import Status
@@ -33,9 +33,8 @@ from utils.run_log import RunLog, StageMeter
 from utils.saved_states import Position, SavedStates, random_states, restore_random_states
 
 
-def open_training_data(options, batch: int) -> tuple[Replacing, Replacing | None]:
+def divide_training_data(dataset, options, batch: int) -> tuple[Replacing, Replacing | None]:
     """(what to train on, what is held out with --val_share); `batch`: samples of one step over all ranks."""
-    dataset = open_dataset(options, "train")
     chosen, held_out = np.arange(len(dataset)), None
     if options.val_share:
         plain = open_dataset(options, "train", is_train=False)
@@ -67,7 +66,8 @@ class Training:
             raise UserError("--compile_cache holds one graph a step; --accumulate takes two. Leave one of them out.")
         self.options, self.ranks, self.log, self.stop, self.folder = options, ranks, log, stop, folder
         self.batch = options.batch_size * options.accumulate * ranks.size
-        self.dataset, self.held_out = open_training_data(options, self.batch)
+        self.source = open_for_training(options)
+        self.dataset, self.held_out = divide_training_data(self.source, options, self.batch)
         self.batches = len(self.dataset) // self.batch
         self.states = SavedStates(folder, options.keep_checkpoints, options.resume)
         self.bad_samples = BadSamples(len(self.dataset) + len(self.held_out or ()), ranks)
@@ -122,7 +122,7 @@ class Training:
         self.health.start(cell.update)
         is_frozen = isinstance(network, FrozenCNetDMR)
         features = FrozenFeatures(network.CNet, self.options.no_augmentation) if is_frozen else None
-        feed = BatchFeed(cell.network, self.options, features)
+        feed = BatchFeed(cell.network, self.options, features, self.source.mesh_genders)
         validation = None
         if self.held_out is not None:
             validation = Validation(self.held_out, cell.network, feed, self.options, self.ranks, self.bad_samples)

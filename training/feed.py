@@ -1,9 +1,10 @@
 """From a batch of the loader to the inputs of a loss cell, on the device."""
 
+from collections.abc import Callable
+
 import mindspore as ms
 from mindspore import Tensor
 
-from datasets.registry import is_gendered
 from models.ground_truth import GroundTruth
 from training.frozen_features import FrozenFeatures
 
@@ -20,13 +21,20 @@ def send(array: Tensor) -> Tensor:
 class BatchFeed:
     """Turns a batch into the inputs of a loss cell, adding the ground-truth mesh where it is wanted.
 
-    features: stands for the images where the CNet is frozen.
+    features: stands for the images where the CNet is frozen. genders: whose body models the meshes need, as the
+    data set says, called where there are meshes.
     """
 
     PARAMETERS = ("pose", "betas", "gender")
     COMPUTED = ("gt_vertices", "gt_uv_map")
 
-    def __init__(self, loss_cell, options, features: FrozenFeatures | None = None):
+    def __init__(
+        self,
+        loss_cell,
+        options,
+        features: FrozenFeatures | None = None,
+        genders: Callable[[], tuple[int, ...]] = tuple,
+    ):
         self.input_names = loss_cell.input_names
         self.sent: dict[str, Tensor] = {}  # kept until the next batch
         self.needs_mesh = bool(set(self.COMPUTED) & set(self.input_names))
@@ -36,7 +44,7 @@ class BatchFeed:
         self.columns += features.COLUMNS if features else ()
         self.features = features
         if self.needs_mesh:
-            self.ground_truth = GroundTruth(options.uv_res, options.uv_type, is_gendered(options.dataset))
+            self.ground_truth = GroundTruth(options.uv_res, options.uv_type, genders())
 
     @property
     def cells(self) -> list:

@@ -2,6 +2,7 @@
 
 import io
 import math
+import warnings
 import zipfile
 from collections.abc import Callable
 
@@ -22,7 +23,9 @@ def read_array(stream, read_objects: Callable) -> np.ndarray:
     if version not in VERSIONS:
         raise ValueError(f"it is of version {version} of the format, expected one of {VERSIONS}")
     header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, is_fortran, dtype = header(stream)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the file was written by Python 2
+        shape, is_fortran, dtype = header(stream)
     if dtype.hasobject:  # numpy writes such an array as a pickle
         return read_objects(stream)
     # np.lib.format.read_array would reserve what the header says before it looks at the content
@@ -38,14 +41,21 @@ def refuse_objects(_stream):
     raise ValueError("it holds an array of Python objects, expected numbers or text")
 
 
-def read_members(stream, read_objects: Callable = refuse_objects) -> dict[str, np.ndarray]:
-    """The arrays of an open .npz by name; errors as read_array."""
+def read_members(stream, read_objects: Callable = refuse_objects, objects=None) -> dict[str, np.ndarray]:
+    """The arrays of an open .npz by name; errors as read_array.
+
+    objects: the names that arrays of objects are read of; others of objects are left out. None: any name.
+    """
     arrays = {}
     with zipfile.ZipFile(stream) as archive:
         size, free = sum(member.file_size for member in archive.infolist()), available_memory()
         if 0 < free < size:
             raise ValueError(f"it holds {size / 2**30:.1f} GiB unpacked, {free / 2**30:.1f} GiB of memory are free")
-        for name in archive.namelist():
-            with archive.open(name) as member:
-                arrays[name.removesuffix(".npy")] = read_array(member, read_objects)
+        for member_name in archive.namelist():
+            name = member_name.removesuffix(".npy")
+            is_asked_for = objects is None or name in objects
+            with archive.open(member_name) as member:
+                array = read_array(member, read_objects if is_asked_for else lambda _: None)
+            if array is not None:
+                arrays[name] = array
     return arrays

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse
 
 from utils import config
-from utils.errors import UserError
+from utils.errors import UserError, warn
 from utils.files import read_npz, require_file, write_npz
 from utils.objfile import ObjMesh, read_obj
 
@@ -157,15 +157,22 @@ def map_matrix(atlas: Atlas) -> scipy.sparse.csr_matrix:
 def sample_matrix(atlas: Atlas) -> scipy.sparse.csr_matrix:
     """The matrix [V, H*W] that samples a location map at the vertices.
 
-    Bilinear at 2 * texcoord - 1 with aligned corners, averaged over the texcoords of a vertex.
+    Bilinear at 2 * texcoord - 1 with aligned corners, averaged over the texcoords of a vertex. Empty pixels
+    count as they are.
     """
     pixels, weights = bilinear_neighbours(atlas.texcoords, *atlas.resolution)
-    weights = np.where(atlas.mask.ravel()[pixels], weights, 0)  # float dust beside a whole pixel, in old tables
-    weights = weights / (weights.sum(axis=1) * atlas.vt_count[atlas.vt2v])[:, None]
+    weights = weights / atlas.vt_count[atlas.vt2v][:, None]
     vertex = np.repeat(atlas.vt2v, 4)
     matrix = scipy.sparse.csr_matrix((weights.ravel(), (vertex, pixels.ravel())), (atlas.vertex_count, atlas.mask.size))
     matrix.eliminate_zeros()
     return matrix
+
+
+def bare_vertices(atlas: Atlas) -> np.ndarray:
+    """[N] the vertices that have no pixel: all neighbours of all their texcoords are empty."""
+    pixels, weights = bilinear_neighbours(atlas.texcoords, *atlas.resolution)
+    has_pixel = (atlas.mask.ravel()[pixels] & (weights > 0)).any(axis=1)
+    return np.setdiff1d(np.arange(atlas.vertex_count), atlas.vt2v[has_pixel])
 
 
 def get_uv_map(atlas: Atlas, vertices: np.ndarray) -> np.ndarray:
@@ -184,7 +191,14 @@ def load_or_build_atlas(uv_type: str, height: int, width: int, data_dir=None) ->
         raise UserError(f"Unknown atlas {uv_type!r}; known: {', '.join(config.ATLAS_TEMPLATES)}.")
     path = config.atlas_tables(uv_type, height, width, data_dir)
     if path.is_file():
-        return _load_tables(path, height, width)
+        atlas = _load_tables(path, height, width)
+        bare = bare_vertices(atlas)
+        if bare.size:
+            warn(
+                f"{path}: no pixel belongs to {bare.size} of {atlas.vertex_count} vertices (the first: {bare[0]}), so "
+                "they are misplaced. Delete the file; it is built again from the template."
+            )
+        return atlas
     template = config.atlas_template(uv_type, data_dir)
     require_file(template, f"The atlas {uv_type} is built from it; see data/README.md.")
     atlas = build_atlas(read_obj(template), height, width)
@@ -219,6 +233,10 @@ def _load_tables(path, height: int, width: int) -> Atlas:
     for name in ("v_index", "vt2v"):
         if arrays[name].min() < 0 or arrays[name].max() >= vertex_count:
             raise UserError(f"{path}: {name} names vertices outside 0..{vertex_count - 1}. {remedy}")
+    if not np.isfinite(arrays["bary_weights"]).all():
+        raise UserError(f"{path}: bary_weights are not finite numbers. {remedy}")
+    if not np.array_equal(np.bincount(arrays["vt2v"].astype(np.int64), minlength=vertex_count), arrays["vt_count"]):
+        raise UserError(f"{path}: vt_count does not say how many texcoords of vt2v a vertex has. {remedy}")
     if not (arrays["texcoords"].min() >= 0 and arrays["texcoords"].max() <= 1):
         raise UserError(f"{path}: texcoords leave [0, 1]. {remedy}")
     return Atlas(

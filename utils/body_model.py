@@ -7,7 +7,6 @@ Source: Loper et al., "SMPL: A Skinned Multi-Person Linear Model", 2015.
 
 import functools
 import math
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import numpy as np
 import scipy.sparse
 
 from utils import config
-from utils.errors import UserError
+from utils.errors import UserError, warn
 from utils.files import require_file
 from utils.pickles import load_arrays, load_npy
 
@@ -191,9 +190,7 @@ def load_joint_regressors(data_root=None, model: BodyModel | None = None) -> Joi
     if lsp_file.is_file():
         lsp_rows = _read_rows(lsp_file, len(model.v_template), transposed=True)
     else:
-        warnings.warn(
-            f"{lsp_file} is missing: LSP joints are taken from J_regressor and {extra_file.name}.", stacklevel=2
-        )
+        warn(f"{lsp_file} is missing: LSP joints are taken from J_regressor and {extra_file.name}.")
         lsp_rows = joint_rows[:LSP_COUNT]
     return JointRegressors(model.joint_regressor, joint_rows, lsp_rows)
 

@@ -13,7 +13,7 @@ import mindspore as ms
 from mindspore import communication
 
 from utils import native_code
-from utils.errors import UserError
+from utils.errors import UserError, silence_warnings
 
 # Graph mode is faster on CPUs (benchmarks/RESULTS.md); on GPUs and NPUs this has not been measured.
 DEFAULT_MODES = {"CPU": "graph", "GPU": "graph", "Ascend": "graph"}
@@ -60,6 +60,8 @@ def setup_device(options) -> Device:
     rank, world_size = 0, 1
     if options.run_distribute:
         rank, world_size = _join_ranks()
+    if rank:
+        silence_warnings()
     # the same initial weights on every rank; items and shuffling have their own streams
     ms.set_seed(options.seed)
     return Device(target, mode, reason, kernels, rank, world_size)

@@ -2,7 +2,8 @@
 
 A function that meets bad input raises UserError with one line: what was expected, what was
 found, what to do next. The entry scripts run their main through `run_command`, which prints
-that line and exits with code 2 instead of showing a traceback.
+that line and exits with code 2 instead of showing a traceback. What is odd but no error is
+said by `warn`, in one line too.
 """
 
 import errno
@@ -24,6 +25,23 @@ class CannotWrite(UserError):
     def because(cls, path, error: OSError) -> "CannotWrite":
         """For an error that the system gave on writing to `path`."""
         return cls(f"cannot write {path}: {error.strerror}. Make room or mend the folder, then run this again.")
+
+
+_warned: set[str] = set()
+_is_quiet = False
+
+
+def warn(line: str) -> None:
+    """Print a line about what goes on otherwise than one may think; the same line once a process."""
+    if line not in _warned and not _is_quiet:
+        print(f"{os.path.basename(sys.argv[0])}: warning: {line}", file=sys.stderr)
+    _warned.add(line)
+
+
+def silence_warnings() -> None:
+    """For ranks after the first, which would say the same again."""
+    global _is_quiet
+    _is_quiet = True
 
 
 def run_command(main) -> None:

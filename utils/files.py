@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 
-from utils.arrays import read_members
+from utils.arrays import read_members, refuse_objects
 from utils.errors import DISK_FAULTS, CannotWrite, UserError
 
 NAME_BYTES = 200  # of one part of a path; file systems allow 255, and a temporary name is longer
@@ -114,11 +114,14 @@ def write_npz(path, **arrays) -> None:
                 np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
 
 
-def read_npz(path, advice: str) -> dict[str, np.ndarray]:
-    """The arrays [...] of an .npz by name; UserError, ending with `advice`, where it is damaged or holds objects."""
+def read_npz(path, advice: str, read_objects=refuse_objects, objects=None) -> dict[str, np.ndarray]:
+    """The arrays [...] of an .npz by name; UserError, ending with `advice`, where it is damaged or holds objects.
+
+    read_objects, objects: who reads arrays of objects, and of which names; see utils.arrays.
+    """
     try:
         with open(path, "rb") as stream:
-            return read_members(stream)
+            return read_members(stream, read_objects, objects)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist. {advice}") from None
     except Exception as error:  # a damaged file can raise any exception type

@@ -114,9 +114,9 @@ class StandIn:
 
     def value(self):
         """What takes its place."""
-        if "value" not in self.__dict__:
-            self.__dict__["value"] = self.compute()
-        return self.__dict__["value"]
+        if "result" not in self.__dict__:
+            self.__dict__["result"] = self.compute()
+        return self.__dict__["result"]
 
 
 class Sparse(StandIn):
@@ -149,24 +149,6 @@ class Coo(Sparse):
     kind = scipy.sparse.coo_matrix
 
 
-class Chumpy(StandIn):
-    """chumpy.ch.Ch: an array, kept under the state key `x`."""
-
-    def compute(self) -> np.ndarray:
-        """The array under `x`."""
-        return np.asarray(resolve(self.state["x"]))
-
-
-class ChumpySelect(StandIn):
-    """chumpy.reordering.Select: elements `idxs` of the array `a`."""
-
-    def compute(self) -> np.ndarray:
-        """The chosen elements in their shape."""
-        elements = np.asarray(resolve(self.state["a"])).ravel()[np.asarray(self.state["idxs"])]
-        shape = self.state.get("preferred_shape")
-        return elements if shape is None else elements.reshape(shape)
-
-
 class ChumpyFormula(StandIn):
     """Any other chumpy class: a computation whose result is not in the file.
 
@@ -181,6 +163,33 @@ class ChumpyFormula(StandIn):
 
     def __array__(self, *_, **__):
         raise UserError(f"an array is given as {self.name}, a chumpy computation. Save its value (.r) instead.")
+
+
+def _numbers(value) -> np.ndarray | ChumpyFormula:
+    """The array [...] of float64 that chumpy makes of a term, or the computation that it waits for."""
+    value = resolve(value)
+    return value if isinstance(value, ChumpyFormula) else np.atleast_1d(np.asarray(value, np.float64))
+
+
+class Chumpy(StandIn):
+    """chumpy.ch.Ch: an array, kept under the state key `x`."""
+
+    def compute(self) -> np.ndarray | ChumpyFormula:
+        """The array under `x`."""
+        return _numbers(self.state["x"])
+
+
+class ChumpySelect(StandIn):
+    """chumpy.reordering.Select: elements `idxs` of the array `a`."""
+
+    def compute(self) -> np.ndarray | ChumpyFormula:
+        """The chosen elements in their shape."""
+        array = _numbers(self.state["a"])
+        if isinstance(array, ChumpyFormula):
+            return array
+        elements = array.ravel()[np.asarray(self.state["idxs"])]
+        shape = self.state.get("preferred_shape")
+        return elements if shape is None else elements.reshape(shape)
 
 
 def resolve(value, known: dict | None = None):
@@ -245,4 +254,4 @@ for _module in ("numpy.core.numeric", "numpy._core.numeric"):
     ADMITTED[_module, "_frombuffer"] = frombuffer  # arrays in protocol 5
 for _name, _kind in (("csc", Csc), ("csr", Csr), ("coo", Coo)):
     for _module in (f"scipy.sparse.{_name}", f"scipy.sparse._{_name}"):
-        ADMITTED[_module, f"{_name}_matrix"] = _kind
+        ADMITTED[_module, f"{_name}_matrix"] = ADMITTED[_module, f"{_name}_array"] = _kind

@@ -95,16 +95,17 @@ def _unpickle(stream):
 
 
 def _read_zip(stream) -> dict:
-    arrays = read_members(stream, _unpickle_array)
+    arrays = read_members(stream, unpickle_array)
     is_single = {name: array.dtype.hasobject and array.shape == () for name, array in arrays.items()}
     return {name: resolve(array.item()) if is_single[name] else array for name, array in arrays.items()}
 
 
 def _read_array(stream) -> np.ndarray:
-    return read_array(stream, _unpickle_array)
+    return read_array(stream, unpickle_array)
 
 
-def _unpickle_array(stream) -> np.ndarray:
+def unpickle_array(stream) -> np.ndarray:
+    """The array of objects that an open .npy or .npz holds as a pickle; any error where it is no such thing."""
     array = _unpickle(stream)
     if not isinstance(array, np.ndarray):
         raise pickle.UnpicklingError(f"a {type(array).__name__}, expected an array")

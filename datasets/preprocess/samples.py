@@ -25,6 +25,7 @@ from utils.camera import BOX_UNIT
 from utils.errors import CannotWrite, UserError
 
 BOX_MARGIN = 1.2  # the crop's side over the larger side of the bounding box, protocol of UP-3D and SURREAL
+KINDS = ("incomplete", "skipped", "broken")  # of samples that the user is told of
 CHUNK = 4  # samples handed to a process at a time
 CHUNKS_PER_WORKER = 8  # handed out ahead, so that no process waits for the slowest
 
@@ -41,28 +42,37 @@ class SkipSample(Exception):
     """The sample is intact but cannot be used; the message says why."""
 
 
+@dataclass(frozen=True)
+class Incomplete:
+    """What a job made of a sample of which a part is missing, and the reason."""
+
+    value: object
+    reason: str
+
+
 @dataclass
 class Summary:
-    """What became of the samples of one step; broken and skipped map sample name -> reason."""
+    """What became of the samples of one step; incomplete, skipped and broken map sample name -> reason."""
 
     label: str
     done: int = 0
     kept: int = 0
+    incomplete: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         parts = [f"{self.done} made", f"{self.kept} kept from before"]
-        parts += [f"{len(self.skipped)} skipped"] if self.skipped else []
-        parts += [f"{len(self.broken)} broken"] if self.broken else []
+        for kind in KINDS:
+            parts += [f"{len(getattr(self, kind))} {kind}"] if getattr(self, kind) else []
         return f"{self.label}: {', '.join(parts)}"
 
 
 @dataclass(frozen=True)
 class _Outcome:
     value: object = None
-    skipped: str = ""
-    broken: str = ""
+    kind: str = ""  # of KINDS
+    reason: str = ""
 
 
 class _Guarded:
@@ -73,15 +83,16 @@ class _Guarded:
 
     def __call__(self, sample) -> _Outcome:
         try:
-            return _Outcome(value=self.job(sample))
+            value = self.job(sample)
         except SkipSample as reason:
-            return _Outcome(skipped=str(reason))
+            return _Outcome(kind="skipped", reason=str(reason))
         except CannotWrite:
             raise
         except UserError as error:
-            return _Outcome(broken=str(error))
+            return _Outcome(kind="broken", reason=str(error))
         except Exception as error:  # a damaged file can raise any type; it must cost this sample only
-            return _Outcome(broken=f"{type(error).__name__}: {error}")
+            return _Outcome(kind="broken", reason=f"{type(error).__name__}: {error}")
+        return _Outcome(value.value, "incomplete", value.reason) if isinstance(value, Incomplete) else _Outcome(value)
 
 
 def default_workers() -> int:
@@ -92,16 +103,15 @@ def default_workers() -> int:
 def run_samples(job: Callable, samples: Samples, names: Sequence[str], summary: Summary, workers: int) -> Iterator:
     """Yield (position, job(sample)) of the samples that succeed, in order, and keep count in `summary`.
 
-    `job` is called as job(sample) and must be picklable; it is sent once to each process. Problems
-    are printed above the progress bar with the sample's name.
+    `job` is called as job(sample) and must be picklable; it is sent once to each process. It may return
+    an Incomplete, whose value is yielded. Problems are printed above the progress bar with the sample's name.
     """
     with tqdm(total=len(samples), desc=summary.label, unit="sample", disable=not samples) as progress:
         for position, outcome in enumerate(_outcomes(_Guarded(job), samples, workers)):
-            name, reason = names[position], outcome.skipped or outcome.broken
-            if reason:
-                tqdm.write(f"{'skipped' if outcome.skipped else 'broken'} {name}: {reason}", file=sys.stderr)
-                (summary.skipped if outcome.skipped else summary.broken)[name] = reason
-            else:
+            if outcome.kind:
+                tqdm.write(f"{outcome.kind} {names[position]}: {outcome.reason}", file=sys.stderr)
+                getattr(summary, outcome.kind)[names[position]] = outcome.reason
+            if outcome.kind in ("", "incomplete"):
                 summary.done += 1
                 yield position, outcome.value
             progress.update()

@@ -17,8 +17,9 @@ import numpy as np
 import scipy.io
 
 from datasets.preprocess.generate_gt_iuv import AtlasFaces, draw_iuv, load_atlas_faces, make_iuv
-from datasets.preprocess.samples import SkipSample, Summary, centre_and_scale
+from datasets.preprocess.samples import Incomplete, SkipSample, Summary, centre_and_scale
 from datasets.preprocess.tables import Layout, make_table
+from datasets.video import count_frames
 from utils import config
 from utils.body_model import GENDERS, NUM_JOINTS, BodyModel, load_model_of_gender, pose_vertices
 from utils.errors import UserError
@@ -141,13 +142,13 @@ class RowsOfVideo:
     """Make the npz rows of a video, called with its name: columns [n, ...].
 
     middle_frame: one row of the middle frame, wherever the person is; otherwise one of every 10th frame
-    that has all joints inside.
+    that has all joints inside. Frames that the annotations have and the video has not give no rows.
     """
 
     folder: Path
     middle_frame: bool
 
-    def __call__(self, videoname: str) -> dict:
+    def __call__(self, videoname: str) -> dict | Incomplete:
         video = self.folder / videoname
         require_file(video, RENEW_ADVICE)
         info = read_info(info_file(video))
@@ -159,9 +160,22 @@ class RowsOfVideo:
             rows = [row for row in rows if is_inside(row)]
         if not rows:
             raise SkipSample("the person is never wholly inside the frame")
-        table = {key: np.array([row[key] for row in rows]) for key in LAYOUT.columns if key != "videoname"}
-        single = {key: table[key].astype(np.float32) for key in ("pose", "shape", "part_smpl", "S_smpl")}
-        return table | single | {"videoname": np.array([videoname] * len(rows))}
+        last = rows[-1]["framenum"]
+        count = count_frames(video, last + 1)
+        if count > last:
+            return _table(videoname, rows)
+        reason = f"{count} frames can be decoded, but the annotations have {len(info)}. {RENEW_ADVICE}"
+        rows = [row for row in rows if row["framenum"] < count]
+        if not rows:
+            raise UserError(f"{video}: {reason}")
+        return Incomplete(_table(videoname, rows), reason)
+
+
+def _table(videoname: str, rows: list[dict]) -> dict:
+    """The rows of a video as columns [n, ...]."""
+    table = {key: np.array([row[key] for row in rows]) for key in LAYOUT.columns if key != "videoname"}
+    single = {key: table[key].astype(np.float32) for key in ("pose", "shape", "part_smpl", "S_smpl")}
+    return table | single | {"videoname": np.array([videoname] * len(rows))}
 
 
 @dataclass(frozen=True)

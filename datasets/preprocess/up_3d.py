@@ -12,11 +12,22 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets.columns import GENDER
+from datasets.preprocess.generate_gt_iuv import RENEW_ADVICE as RENEW_TABLE
 from datasets.preprocess.generate_gt_iuv import AtlasFaces, draw_iuv, load_atlas_faces, make_iuv
 from datasets.preprocess.samples import SkipSample, Summary, centre_and_scale
 from datasets.preprocess.tables import Layout, make_table
+from datasets.registry import read_table
 from utils import config
-from utils.body_model import BodyModel, JointRegressors, load_body_model, load_joint_regressors, pose_vertices
+from utils.body_model import (
+    GENDERS,
+    BodyModel,
+    JointRegressors,
+    load_body_model,
+    load_joint_regressors,
+    load_model_of_gender,
+    pose_vertices,
+)
 from utils.camera import CameraFitError, fit_camera
 from utils.errors import UserError
 from utils.files import inside, read_lines, require_file
@@ -160,16 +171,16 @@ class RowMaker:
 
 @dataclass(frozen=True)
 class IuvDrawer:
-    """Draw the IUV image of an npz row."""
+    """Draw the IUV image of an npz row; bodies: by the gender that the row says, '' where it says none."""
 
     root: Path
-    body: BodyModel
+    bodies: dict[str, BodyModel]
     regressors: JointRegressors
     atlas: AtlasFaces
 
     def __call__(self, row: dict) -> np.ndarray:
         height, width = image_size(self.root / str(row["imgname"]).lstrip("/"), RENEW_ADVICE)
-        vertices = pose_vertices(self.body, row["pose"], row["shape"])
+        vertices = pose_vertices(self.bodies[row.get(GENDER, "")], row["pose"], row["shape"])
         joints = self.regressors.joints(vertices)[:NUM_KEYPOINTS]
         return draw_iuv(vertices, joints, row["part"][:NUM_KEYPOINTS], height, width, self.atlas)
 
@@ -212,12 +223,15 @@ class Up3D:
     def make_iuv(self, npz_file: Path, uv_type: str, workers: int) -> Summary:
         """Draw the IUV images of an .npz that are missing."""
         atlas = load_atlas_faces(uv_type, len(self.body.v_template))
+        table = read_table(npz_file, RENEW_TABLE, ("imgname",))
+        genders = set(table.get(GENDER, np.array([], str)).tolist()) - {""}
+        bodies = {"": self.body} | {gender: load_model_of_gender(GENDERS[gender]) for gender in sorted(genders)}
         return make_iuv(
             npz_file, self.root, uv_type, workers,
             names=partial(iuv_name, uv_type=uv_type),
             newest_change=lambda row: newest_change(self.root, str(row["imgname"]).lstrip("/")),
-            draw=IuvDrawer(self.root, self.body, self.regressors, atlas),
-            columns=("imgname", "center", "part", "pose", "shape"),
+            draw=IuvDrawer(self.root, bodies, self.regressors, atlas),
+            columns=("imgname", "center", "part", "pose", "shape", *([GENDER] if GENDER in table else [])),
         )  # fmt: skip
 
     def npz_files(self) -> list[Path]:

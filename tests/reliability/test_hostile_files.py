@@ -235,7 +235,7 @@ def test_an_obj_does_not_name_vertices_by_the_billion(index, tmp_path):
         ("scale", np.array([1.0, np.nan]), "scale of nan in row 1"),
         ("scale", np.array([0.0, 1.0]), "scale of 0.0 in row 0"),
         ("pose", np.array(["a", "b"]), r"pose of shape \(2,\) and type <U1"),
-        ("imgname", np.array([1, 2]), "imgname of type int64, expected text"),
+        ("imgname", np.array([1, 2]), "imgname of '1' in row 0, expected text"),
         ("part", np.zeros((2, 14, 3)), r"part of shape \(2, 14, 3\)"),
     ],
 )

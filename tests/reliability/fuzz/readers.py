@@ -1,6 +1,7 @@
 """The readers of files that others wrote, each with valid contents to start from."""
 
 import copy
+import gzip
 import io
 import json
 import pickle
@@ -44,6 +45,7 @@ vt 0.1 0.9
 f 1/1 2/2 3/3 4/4
 f -4/-4 -3/-3 -2/-2
 """
+FILES = Path(__file__).resolve().parent.parent.parent / "files"
 PHOTO = Photo("photo", "photo", np.zeros((60, 80, 3), np.uint8), "photo.jpg")
 FRAME = Photo("clip_000001", "clip_000001", PHOTO.image, "clip.mp4", 1)
 OPTIONS = ("img_res", "lnet_width", "lr", "batch_size", "name", "resume", "dataset", "checkpoint", "wd", "seed")
@@ -71,7 +73,11 @@ def pickles() -> list[bytes]:
         "o": np.array([1.5, 2], object),
         "s": np.array(["ab"]),
     }
-    return [pickle.dumps(content, protocol) for protocol in (0, 2, 4, 5)]
+    return [pickle.dumps(content, protocol) for protocol in (0, 2, 4, 5)] + chumpy_bodies()
+
+
+def chumpy_bodies() -> list[bytes]:
+    return [gzip.decompress(path.read_bytes()) for path in sorted(FILES.glob("chumpy_*.pkl.gz"))]
 
 
 def body_model() -> bytes:
@@ -103,7 +109,17 @@ def tables() -> list[bytes]:
         "pose": rng.random((2, 72)),
         "shape": rng.random((2, 10)),
     }
-    return [bytes_of(save, **columns) for save in (np.savez, np.savez_compressed)]
+    others = {
+        "imgname": np.array(["a.png", b"b.png"], object),
+        "center": rng.random((2, 1, 2)),
+        "scale": np.array([[1.5], [2]], object),
+        "S": rng.random((2, 24, 4)).astype(np.float32),
+        "pose": rng.random((2, 24, 3)),
+        "has_smpl": np.array([[True], [False]]),
+        "gender": np.array([b"m", b"female"]),
+        "maskname": np.array([None, "b.png"], object),
+    }
+    return [bytes_of(np.savez, **columns), bytes_of(np.savez_compressed, **columns), bytes_of(np.savez, **others)]
 
 
 def bytes_of(save, *arrays, **named) -> bytes:
@@ -265,7 +281,7 @@ def _atlas_tables(path: Path):
 READERS = [
     Reader("body.pkl", up_3d.read_body, pickles),
     Reader("content.pkl", load_pickle, pickles),
-    Reader("model.pkl", load_body_model, lambda: [body_model()]),
+    Reader("model.pkl", load_body_model, lambda: [body_model(), *chumpy_bodies()]),
     Reader("content.npz", load_arrays, tables),
     Reader("joints.npy", load_npy, npy),
     Reader("_joints.npy", _read_keypoints, lambda: [bytes_of(np.save, np.ones((3, 14)))]),

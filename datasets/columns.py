@@ -1,0 +1,170 @@
+"""The columns of a data set's table in the form that items compute with, whichever tool wrote them.
+
+Text may be given as bytes or objects, a number per row as [N, 1], a pose as [N, 24, 3]. What cannot be meant, such as
+another set of joints or lengths in millimetres, is refused in a line that says how to convert it.
+"""
+
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+
+from utils.errors import UserError
+
+TEXT = ("imgname", "videoname", "iuv_names", "maskname", "partname")
+SOURCES = ("imgname", "videoname")  # without these names there is no picture
+# column of numbers -> shape of its rows
+SHAPES = {
+    "center": (2,), "scale": (), "part": (24, 3), "part_smpl": (24, 3), "S": (24, 4), "S_smpl": (24, 4),
+    "pose": (72,), "shape": (10,), "framenum": (), "fit_joint_error": (),
+    "has_smpl": (), "has_pose_3d": (), "has_pose_3d_smpl": (),
+}  # fmt: skip
+POSE_OF_JOINTS = (24, 3)
+FINITE = ("center", "scale")  # without these numbers there is no crop
+GENDER = "gender"
+KNOWN = (*TEXT, *SHAPES, GENDER)
+# how genders are written -> 'm', 'f' or '' for neutral; the numbers are those of a batch
+GENDER_WORDS = {"m": "m", "male": "m", "f": "f", "female": "f", "n": "", "neutral": "", "": ""}
+GENDER_NUMBERS: dict[float, str] = {0: "m", 1: "f", -1: ""}
+
+# pairs of joints of column S, and of S_smpl, with a bone between them: thighs, shins, upper and lower arms
+BONES = {
+    "S": ((2, 1), (1, 0), (3, 4), (4, 5), (8, 7), (7, 6), (9, 10), (10, 11)),
+    "S_smpl": ((1, 4), (4, 7), (2, 5), (5, 8), (16, 18), (18, 20), (17, 19), (19, 21)),
+}
+FLAGS = {"S": "has_pose_3d", "S_smpl": "has_pose_3d_smpl"}
+BONE_ROWS = 10_000  # rows to judge the unit by, spread over the table
+# Bones are 0.06 m (an infant's lower arm) to 0.6 m (a tall person's thigh) long; halfway on the scale of ratios to the
+# next unit in use, centimetres, and from there to millimetres:
+LONGEST_IN_METRES, LONGEST_IN_CENTIMETRES = 3, 80
+
+
+def tidy(npz_file: Path, table: dict[str, np.ndarray], advice: str) -> dict[str, np.ndarray]:
+    """The columns [N, ...] of a table with the types and shapes above; genders as 'm', 'f' or ''.
+
+    Columns that are none of KNOWN stay as they are. UserError, ending with `advice`, names the column and, where it is
+    one, the row that does not fit.
+    """
+    tidied = {}
+    for name, column in table.items():
+        where = f"{npz_file} has {name}"
+        if name in TEXT:
+            column = _text(where, column, name in SOURCES, advice)
+        elif name == GENDER:
+            column = _genders(where, column, advice)
+        elif name in SHAPES:
+            column = _numbers(where, name, column, advice)
+        tidied[name] = column
+    for name in BONES.keys() & tidied.keys():
+        _check_metres(f"{npz_file} has {name}", tidied[name], tidied.get(FLAGS[name]), BONES[name], advice)
+    return tidied
+
+
+def _values(where: str, column: np.ndarray, advice: str) -> list:
+    """One value per row: bytes as text, '' for what other tools write where there is none."""
+    if column.size != len(column):
+        raise UserError(f"{where} of shape {column.shape}, expected one value per row. {advice}")
+    values = [value.item() if isinstance(value, np.generic) else value for value in column.ravel().tolist()]
+    values = [os.fsdecode(value) if isinstance(value, bytes) else value for value in values]
+    return ["" if value is None or (isinstance(value, float) and math.isnan(value)) else value for value in values]
+
+
+def _text(where: str, column: np.ndarray, is_needed: bool, advice: str) -> np.ndarray:
+    values = _values(where, column, advice)
+    for row, value in enumerate(values):
+        if not isinstance(value, str) or (is_needed and not value):
+            raise UserError(f"{where} of {str(value)[:40]!r} in row {row}, expected text. {advice}")
+    return np.array(values)
+
+
+def _genders(where: str, column: np.ndarray, advice: str) -> np.ndarray:
+    letters = []
+    for row, value in enumerate(_values(where, column, advice)):
+        if isinstance(value, str):
+            letter = GENDER_WORDS.get(value.strip().lower())
+        else:
+            letter = GENDER_NUMBERS.get(value) if type(value) in (int, float) else None
+        if letter is None:
+            raise UserError(
+                f"{where} of {str(value)[:40]!r} in row {row}, expected m or male, f or female, neutral or nothing, or "
+                f"the numbers 0 (male), 1 (female), -1 (neutral). {advice}"
+            )
+        letters.append(letter)
+    return np.array(letters)
+
+
+def _numbers(where: str, name: str, column: np.ndarray, advice: str) -> np.ndarray:
+    expected = (len(column), *SHAPES[name])
+    if column.dtype.hasobject:
+        try:
+            column = np.array(column.tolist(), np.float64)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise UserError(f"{where} of objects that are no numbers of one shape: {error}. {advice}") from error
+    shapes = [_without_ones(expected)] + ([POSE_OF_JOINTS] if name == "pose" else [])
+    if column.dtype.kind not in "biuf" or _without_ones(column.shape) not in shapes:
+        raise UserError(
+            f"{where} of shape {column.shape} and type {column.dtype}, expected numbers of shape {expected}"
+            f"{_conversion(name, column.shape[1:])}. {advice}"
+        )
+    column = column.reshape(expected)
+    if name == "framenum" and column.dtype.kind not in "iu":
+        whole = np.where(np.isfinite(column), column, 0).astype(np.int64)
+        _require_rows(where, column, whole == column, "a whole number", advice)
+        column = whole
+    if name in FINITE:
+        right = np.isfinite(column) & (column > 0 if name == "scale" else True)
+        _require_rows(where, column, right, "finite numbers", advice)
+    return column
+
+
+def _without_ones(shape: tuple) -> tuple:
+    """The shape of a row, without axes of length 1."""
+    return tuple(side for side in shape[1:] if side != 1)
+
+
+def _require_rows(where: str, column: np.ndarray, right: np.ndarray, expected: str, advice: str) -> None:
+    right = right.reshape(len(column), -1).all(axis=1)
+    if not right.all():
+        row = int(np.argmin(right))
+        raise UserError(f"{where} of {column[row]} in row {row}, expected {expected}. {advice}")
+
+
+def _conversion(name: str, shape: tuple) -> str:
+    """What to do about rows of another shape, where that is known."""
+    expected = SHAPES[name]
+    if name == "pose" and shape in ((24, 3, 3), (216,)):
+        return ": 24 axis-angle triples, which scipy's Rotation.as_rotvec makes of rotation matrices"
+    if name == "shape" and len(shape) == 1 and shape > expected:
+        return ": keep the first 10, shape[:, :10]"
+    if len(expected) != 2 or len(shape) != 2:
+        return ""
+    if shape[0] != expected[0]:
+        of_spin = f", which of SPIN's 49 are the last, {name}[:, 25:]" if shape[0] == 49 else ""
+        return f": 24 joints in the order that data/README.md gives{of_spin}; confidence 0 for those you lack"
+    if shape[1] == expected[1] - 1:
+        return ": append the confidence, 1 for joints that are given and 0 for others"
+    return ""
+
+
+def _check_metres(where: str, joints: np.ndarray, flags: np.ndarray | None, bones: tuple, advice: str) -> None:
+    """Refuse joints [N, 24, 4] whose bones are as long as those of people only in another unit than metres.
+
+    Bones, because positions may be relative to any root; the median, because single joints may be wrong.
+    """
+    trusted = (joints[..., 3] > 0) & np.isfinite(joints).all(axis=2)
+    if flags is not None:
+        trusted &= flags[:, None] > 0
+    ends = np.array(bones)
+    both = trusted[:, ends].all(axis=2)
+    rows = np.flatnonzero(both.any(axis=1))
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), BONE_ROWS)).astype(int))]
+    places = joints[rows, :, :3].astype(np.float64)
+    lengths = np.linalg.norm(places[:, ends[:, 0]] - places[:, ends[:, 1]], axis=2)[both[rows]]
+    if not lengths.size or np.median(lengths) <= LONGEST_IN_METRES:
+        return
+    unit, factor = ("centimetres", 100) if np.median(lengths) <= LONGEST_IN_CENTIMETRES else ("millimetres", 1000)
+    raise UserError(
+        f"{where} with arm and leg bones of {np.median(lengths):.0f} in the median, expected metres: divide x, y, z by "
+        f"{factor} if these are {unit}. {advice}"
+    )
