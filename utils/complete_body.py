@@ -22,7 +22,7 @@ from utils.files import read_lines, write_bytes, write_npy
 from utils.landmarks import Places, find_places
 from utils.objfile import ObjMesh, write_obj
 from utils.regressors import EXTRA_JOINTS, extra_regressor, lsp_regressor
-from utils.rest_pose import check_rest_pose
+from utils.rest_pose import check_rest_pose, check_weights
 from utils.skeleton import body_parts
 
 
@@ -35,6 +35,7 @@ def complete_body(folder, known: Places | None = None) -> list[Path]:
     model_file = config.body_model_file(folder / config.SMPL_FILE.name)
     model = load_body_model(model_file)
     joints = model.joint_regressor @ model.v_template
+    check_weights(model.weights, model_file)
     check_rest_pose(model.v_template, joints, model_file)
     places = find_places(model.v_template, model.weights, joints, known)
     parts = pickle.dumps(body_parts(model.weights), protocol=2)

@@ -13,6 +13,7 @@ from utils.stance import axis_name, check_height
 
 LEFT = np.array([1.0, 0.0, 0.0])
 SLOPE = 25.0  # degrees from horizontal; SMPL's own arms have a few
+UNSUMMED = 1e-3  # of weights that are written with few decimals
 # joint -> the joint at the other end of its bone
 _ARM = (("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "hand"))
 
@@ -64,6 +65,16 @@ def check_rest_pose(vertices: np.ndarray, joints: np.ndarray, where) -> None:
         raise UserError(
             f"{where}: an arm is {slope:.0f} degrees from horizontal at rest, expected a T pose. "
             "Put the body into it with utils.rest_pose.t_pose; see docs/own_body.md."
+        )
+
+
+def check_weights(weights: np.ndarray, where) -> None:
+    """UserError unless the weights [V, 24] of every vertex are not negative and sum to one; `where`: their file."""
+    wrong = np.flatnonzero((np.abs(weights.sum(axis=1) - 1) > UNSUMMED) | (weights.min(axis=1) < -UNSUMMED))
+    if wrong.size:
+        raise UserError(
+            f"{where}: the weights of {wrong.size} vertices, the first {wrong[0]}, are negative or sum to "
+            f"{weights[wrong[0]].sum():.3g}, expected 1. Give every vertex to a joint, then divide by the sums."
         )
 
 

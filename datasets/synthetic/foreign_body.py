@@ -11,7 +11,7 @@ from utils.body_model import load_body_model, load_joint_regressors
 from utils.errors import UserError
 from utils.files import atomic_path
 from utils.objfile import read_obj
-from utils.rest_pose import check_rest_pose
+from utils.rest_pose import check_rest_pose, check_weights
 
 MODELS = ("SMPL_FILE", "MALE_SMPL_FILE", "FEMALE_SMPL_FILE")
 # what the photographs depend on, besides the model
@@ -37,6 +37,7 @@ def check_body(folder: Path, videos: bool) -> None:
         raise UserError(f"{template} does not exist. Make it with python -m utils.unwrap {mesh} --out {template}")
     for path in models:
         model = load_body_model(path)
+        check_weights(model.weights, path)
         check_rest_pose(model.v_template, load_joint_regressors(folder, model).smpl(model.v_template), path)
         for mesh_file in (_below(folder, "REFERENCE_MESH"), template):
             if not np.array_equal(read_obj(mesh_file).faces, model.faces):
