@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from datasets.synthetic.body import PART_NAMES, write_body
-from datasets.synthetic.skeleton import JOINT_NAMES, joint_permutation
+from datasets.synthetic.body import write_body
+from datasets.synthetic.skeleton import joint_permutation
 from utils import config
 from utils.body_model import TRAIN_JOINT_ROWS, load_body_model, pose_vertices
 from utils.errors import UserError
 from utils.objfile import read_obj
 from utils.pickles import load_pickle
+from utils.skeleton import JOINT_NAMES, PART_NAMES
 
 MIRROR = np.array([-1.0, 1.0, 1.0])
 TRAIN_FLIP = [5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, 12, 13, 14, 15, 16, 17, 18, 19, 21, 20, 23, 22]

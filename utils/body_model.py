@@ -106,6 +106,9 @@ def _check_shapes(path: Path, model: BodyModel) -> None:
         found = getattr(model, name).shape
         if found != shape:
             raise UserError(f"{path}: {name} has shape {found}, expected {shape}. Is it an SMPL model of 24 joints?")
+    for name in ("v_template", "shapedirs", "posedirs", "joint_regressor", "weights"):
+        if not np.isfinite(getattr(model, name)).all():
+            raise UserError(f"{path}: {name} has numbers that are not finite.")
     if not len(model.faces):
         raise UserError(f"{path}: the body has no triangles.")
     if model.faces.max() >= count or model.faces.min() < 0:

@@ -40,9 +40,14 @@ def check_closed_genus_zero(vertices: np.ndarray, faces: np.ndarray) -> None:
     fans = len(np.unique(split_corners(faces, np.zeros((0, 2), np.int64), count)))
     if fans != count:
         raise UserError(f"The mesh is not manifold: {fans - count} vertices join sheets that touch in a point only.")
-    parts = scipy.sparse.csgraph.connected_components(_adjacency(edges, count), directed=False)[0]
+    parts, part = scipy.sparse.csgraph.connected_components(_adjacency(edges, count), directed=False)
     if parts != 1:
-        raise UserError(f"The mesh consists of {parts} separate pieces, expected one body.")
+        sizes = sorted(np.bincount(part).tolist(), reverse=True)
+        listed = ", ".join(map(str, sizes[:4])) + (", ..." if parts > 4 else "")
+        raise UserError(
+            f"The mesh consists of {parts} separate pieces (of {listed} vertices), expected one body. "
+            "Leave out what is no skin, such as eyes, tongue and teeth."
+        )
     handles = (2 - (count - len(keys) // 2 + len(faces))) // 2
     if handles:
         raise UserError(f"The mesh has {handles} handles (genus {handles}), expected a surface like a sphere.")

@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 
 from utils.errors import UserError
 from utils.mesh_symmetry import MIRROR, check_closed_genus_zero, mirror_partners, split_corners
+from utils.stance import check_stance
 
 LIMB_SHARE = 0.2  # a bump is a limb when it stands out by this share of the longest distance from the midline
 SEEN_FROM = np.array([0.45, 0.35, 1.0])  # where a viewer looks from: in front, outside, a little above
@@ -50,6 +51,7 @@ class CutHalf:
 def cut_half(vertices: np.ndarray, faces: np.ndarray) -> CutHalf:
     """Check the body mesh (vertices [V, 3], faces [F, 3]), take its half x >= 0 and cut that open."""
     check_closed_genus_zero(vertices, faces)
+    check_stance(vertices, faces)
     partner = mirror_partners(vertices, faces)
     positions = (vertices + vertices[partner] * MIRROR) / 2
     left_index, right_index = _sides(positions, faces, partner)
@@ -58,8 +60,6 @@ def cut_half(vertices: np.ndarray, faces: np.ndarray) -> CutHalf:
     crown, crotch = loop[positions[loop, 1].argmax()], loop[positions[loop, 1].argmin()]
     loop = np.roll(loop, -int(np.flatnonzero(loop == crown)[0]))
     split = int(np.flatnonzero(loop == crotch)[0])
-    if positions[loop[: split + 1], 2].mean() < positions[loop[split:], 2].mean():
-        raise UserError("The body does not face +z with y up: the border of its half x >= 0 runs the wrong way.")
     cut_edges, split = _slits(positions, left, right, loop, split)
 
     corners = split_corners(left, cut_edges, len(vertices))

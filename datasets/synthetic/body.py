@@ -14,16 +14,17 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csc_matrix
 
-from datasets.synthetic.regressors import EXTRA_JOINTS, H36M_JOINTS, LSP_JOINTS, regressor, skeleton_regressor
+from datasets.synthetic.regressors import H36M_JOINTS, regressor, skeleton_regressor
 from datasets.synthetic.remesh import MirroredMesh, build_mesh
 from datasets.synthetic.shape_space import gender_template, shape_directions
-from datasets.synthetic.skeleton import JOINT_NAMES, PARENTS
 from datasets.synthetic.skinning import pose_correctives, skinning_weights
 from utils import config
 from utils.errors import UserError, run_command
 from utils.files import atomic_path, write_npy
 from utils.objfile import ObjMesh, write_obj
 from utils.pickles import load_pickle
+from utils.regressors import EXTRA_JOINTS, LSP_JOINTS
+from utils.skeleton import JOINT_NAMES, PARENTS, body_parts
 
 ORIGIN = "DecoMR-MindSpore mannequin"  # marks our files, so that real ones are never overwritten
 GENDER_FILES = {"neutral": "SMPL_FILE", "male": "MALE_SMPL_FILE", "female": "FEMALE_SMPL_FILE"}
@@ -31,13 +32,6 @@ _SHARED_FILES = (
     "JOINT_REGRESSOR_TRAIN_EXTRA", "LSP_REGRESSOR_EVAL", "JOINT_REGRESSOR_H36M", "REFERENCE_MESH", "SEGMENTATION_FILE",
     "VERTEX_TEXTURE_FILE",
 )  # fmt: skip
-# The names of the 24 parts, in the order of the joints that move them.
-PART_NAMES = (
-    "hips", "leftUpLeg", "rightUpLeg", "spine", "leftLeg", "rightLeg", "spine1", "leftFoot", "rightFoot", "spine2",
-    "leftToeBase", "rightToeBase", "neck", "leftShoulder", "rightShoulder", "head", "leftArm", "rightArm",
-    "leftForeArm", "rightForeArm", "leftHand", "rightHand", "leftHandIndex1", "rightHandIndex1",
-)  # fmt: skip
-_OVERLAP = 0.25  # a vertex is in every part whose joint has this share of its motion
 _ROOT = np.uint32(2**32 - 1)
 _SKIN, _SHIRT, _TROUSERS, _SHOES = (0.80, 0.62, 0.52), (0.32, 0.48, 0.62), (0.25, 0.26, 0.30), (0.12, 0.11, 0.11)
 
@@ -59,13 +53,6 @@ def write_body(data_root) -> None:
     write_obj(root / config.REFERENCE_MESH.name, ObjMesh(vertices, mesh.faces, None, None))
     _write_pickle(root / config.SEGMENTATION_FILE.name, body_parts(weights))
     write_npy(root / config.VERTEX_TEXTURE_FILE.name, _face_texture(mesh, weights))
-
-
-def body_parts(weights: np.ndarray) -> dict:
-    """Weights [V, 24] -> part name -> vertex ids; parts overlap at their borders, every vertex is in one at least."""
-    strongest = np.eye(24, dtype=bool)[weights.argmax(axis=1)]
-    inside = strongest | (weights > _OVERLAP)
-    return {name: np.flatnonzero(inside[:, joint]).tolist() for joint, name in enumerate(PART_NAMES)}
 
 
 def _smpl_content(gender: str, mesh: MirroredMesh, weights: np.ndarray) -> dict:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from datasets.synthetic.skeleton import FLOOR, JOINT_NAMES, PARENTS, joints
+from datasets.synthetic.skeleton import FLOOR, joints
+from utils.skeleton import JOINT_NAMES, PARENTS
 
 _TORSO = ("pelvis", "spine1", "spine2", "spine3")
 _LEG = ("left_hip", "left_knee")

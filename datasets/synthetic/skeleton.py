@@ -8,16 +8,11 @@ T-pose: y up, the person faces +z, the person's LEFT is +x.
 
 import numpy as np
 
+from utils.skeleton import JOINT_NAMES, opposite
+
 STATURE = 1.70
 # The body frame of the files has its origin in the chest, as SMPL has; the floor of the rest pose is at y = -1.15.
 FLOOR = -1.15
-
-JOINT_NAMES = (
-    "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle", "right_ankle",
-    "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head", "left_shoulder",
-    "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hand", "right_hand",
-)  # fmt: skip
-PARENTS = np.array([-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21])
 
 # height above the floor, metres; only the midline and the left side, the right side is their mirror image
 _JOINTS = {
@@ -52,13 +47,6 @@ _LANDMARKS = {
     "left_toes": (0.128, 0.022, 0.160),
     "left_fingers": (0.860, 1.375, -0.008),
 }
-
-
-def opposite(name: str) -> str:
-    """The name of the mirror image of a joint or landmark."""
-    if "left" in name:
-        return name.replace("left", "right")
-    return name.replace("right", "left")
 
 
 def joint_permutation() -> np.ndarray:

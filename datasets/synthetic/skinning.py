@@ -17,7 +17,8 @@ from scipy.sparse.linalg import splu
 from scipy.spatial.transform import Rotation
 
 from datasets.synthetic.remesh import MirroredMesh
-from datasets.synthetic.skeleton import JOINT_NAMES, PARENTS, joint_permutation, point
+from datasets.synthetic.skeleton import joint_permutation, point
+from utils.skeleton import JOINT_NAMES, subtree
 
 INFLUENCES = 4  # joints per vertex, as in SMPL
 _HEAT_STEPS = 2
@@ -110,7 +111,7 @@ def pose_correctives(mesh: MirroredMesh, weights: np.ndarray, joints: np.ndarray
     fit = np.linalg.solve(features.T @ features + _RIDGE * np.eye(9), features.T)  # [9, S]
     directions = np.zeros((len(weights), 3, 23, 9))
     for joint in range(1, 24):
-        share = weights[:, _subtree(joint)].sum(axis=1)
+        share = weights[:, subtree(joint)].sum(axis=1)
         bent = np.flatnonzero((share > 1e-6) & (share < 1 - 1e-6))
         offsets = _volume_offsets(mesh.vertices[bent] - joints[joint], share[bent], rotations)
         strength = _HIP_STRENGTH if JOINT_NAMES[joint].endswith("hip") else _STRENGTH
@@ -138,12 +139,3 @@ def _mirror_correctives(directions: np.ndarray, mirror: np.ndarray) -> np.ndarra
     sign = np.array([-1.0, 1.0, 1.0])
     swapped = directions[mirror][:, :, joint_permutation()[1:] - 1]
     return swapped * sign[None, :, None, None] * np.outer(sign, sign).ravel()
-
-
-def _subtree(joint: int) -> np.ndarray:
-    """Indices of the joints that move when `joint` turns."""
-    inside = np.zeros(24, bool)
-    inside[joint] = True
-    for child in range(joint + 1, 24):
-        inside[child] |= inside[PARENTS[child]]
-    return np.flatnonzero(inside)
