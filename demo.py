@@ -7,6 +7,8 @@ from the side and from behind, its IUV image, and all numbers as .npz. What cann
 in one line; the rest is processed, and the exit code is 1. A photograph with nobody in it is no fault.
 """
 
+import utils.interpreter  # noqa: F401  isort: skip  a Python that cannot run this program ends here
+
 import sys
 from collections.abc import Iterator
 

@@ -6,6 +6,8 @@ Writes save_root/{dataset}.json and .csv, with --num_vis a contact sheet of pict
 that shows where the errors are. Several checkpoints also give a table.
 """
 
+import utils.interpreter  # noqa: F401  isort: skip  a Python that cannot run this program ends here
+
 import copy
 from pathlib import Path
 

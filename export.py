@@ -5,6 +5,8 @@
 The file is opened again and compared with the network on test images; one that disagrees is not kept.
 """
 
+import utils.interpreter  # noqa: F401  isort: skip  a Python that cannot run this program ends here
+
 from pathlib import Path
 
 from utils.device import setup_device  # isort: skip  sets the environment MindSpore starts in

@@ -5,6 +5,8 @@
 Run it again at any time: finished work is kept. A video that cannot be read is reported by name.
 """
 
+import utils.interpreter  # noqa: F401  isort: skip  a Python that cannot run this program ends here
+
 from datasets.preprocess.command import run
 from datasets.preprocess.surreal import Surreal
 from utils.errors import run_command

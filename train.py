@@ -5,6 +5,8 @@
 Checkpoints: ckpt_dir/rank{r}/CNet_{epoch}.ckpt and dmr_{epoch}.ckpt. Log: log_dir/name/metrics.jsonl.
 """
 
+import utils.interpreter  # noqa: F401  isort: skip  a Python that cannot run this program ends here
+
 from pathlib import Path
 
 from utils.device import setup_device  # isort: skip  sets the environment MindSpore starts in

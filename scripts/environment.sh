@@ -3,26 +3,73 @@
 REPOSITORY="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 VENV="${DECOMR_VENV:-$REPOSITORY/.venv}"
 
-# ensure_environment REQUIREMENTS_FILE: afterwards $PYTHON is the environment's Python.
-ensure_environment() {
-    local requirements="$REPOSITORY/$1" stamp
-    PYTHON="$VENV/bin/python"
-    stamp="$VENV/installed-$(cat "$REPOSITORY"/requirements*.{txt,lock} | sha256sum | cut -c1-16)-$1"
-    [ -f "$stamp" ] && return 0
-    local base="${DECOMR_PYTHON:-}" candidate
-    for candidate in $base python3.11 python3.12 python3; do
-        base=""
-        if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then
-            base="$candidate"
-            break
-        fi
-    done
-    if [ -z "$base" ]; then
-        echo "Python 3.11 or 3.12 is needed and was not found. Install it, or name it in DECOMR_PYTHON." >&2
+# python_release PYTHON: such as 3.11; nothing where it does not run.
+python_release() {
+    "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true
+}
+
+is_supported() {
+    case "$1" in
+        3.11 | 3.12) return 0 ;;
+    esac
+    return 1
+}
+
+# choose_base: afterwards $base is the Python that a new environment is made with; 2 where there is none.
+choose_base() {
+    local candidate release wrong found=""
+    if [ -n "${DECOMR_PYTHON:-}" ]; then
+        base="$DECOMR_PYTHON" release="$(python_release "$DECOMR_PYTHON")"
+        is_supported "$release" && return 0
+        [ -n "$release" ] && wrong="Python $release, and 3.11 or 3.12 is needed" || wrong="which does not run"
+        echo "DECOMR_PYTHON is '$base', $wrong." >&2
         return 2
     fi
+    for candidate in python3.11 python3.12 python3; do
+        base="$candidate" release="$(python_release "$candidate")"
+        is_supported "$release" && return 0
+        found="${release:+ ($candidate is Python $release)}"
+    done
+    echo "Python 3.11 or 3.12 is needed and was not found$found. Install it, or name it in DECOMR_PYTHON." >&2
+    return 2
+}
+
+# check_environment: 2, with a line, where $VENV is there and cannot be used, or is not of the Python that was asked for.
+check_environment() {
+    local python="$VENV/bin/python" release base wrong="" advice="name another folder in DECOMR_VENV"
+    [ -e "$python" ] || [ -L "$python" ] || return 0
+    release="$(python_release "$python")"
+    if [ -z "$release" ]; then
+        wrong="is broken, its Python does not run (was it removed?)"
+    elif ! is_supported "$release"; then
+        wrong="holds Python $release, and 3.11 or 3.12 is needed"
+    elif [ ! -d "$VENV/lib/python$release" ]; then
+        wrong="was made with another Python than $release, which it runs now"
+    elif [ -n "${DECOMR_PYTHON:-}" ]; then
+        choose_base || return 2
+        [ "$(python_release "$base")" = "$release" ] || wrong="holds Python $release, and DECOMR_PYTHON is another"
+    fi
+    [ -n "$wrong" ] || return 0
+    # only what is nothing but a virtual environment
+    [ ! -f "$VENV/pyvenv.cfg" ] || advice="delete that folder and run this again, or $advice"
+    echo "$VENV $wrong: $advice." >&2
+    return 2
+}
+
+# ensure_environment REQUIREMENTS_FILE: afterwards $PYTHON is the environment's Python.
+ensure_environment() {
+    local requirements="$REPOSITORY/$1" stamp base
+    PYTHON="$VENV/bin/python"
+    stamp="$VENV/installed-$(cat "$REPOSITORY"/requirements*.{txt,lock} | sha256sum | cut -c1-16)-$1"
+    check_environment || return 2
+    [ -f "$stamp" ] && return 0
+    choose_base || return 2
     echo "== installing $1 into $VENV (about 3 GB, once)"
     [ -x "$PYTHON" ] || "$base" -m venv "$VENV" || return 2
+    if ! "$PYTHON" -m pip --version >/dev/null 2>&1; then
+        echo "$VENV has no pip: delete that folder, install pip and venv for $base, then run this again." >&2
+        return 2
+    fi
     # the locks are resolved for this platform; their hashes are checked
     if [ "$(uname -sm)" = "Linux x86_64" ]; then
         "$PYTHON" -m pip install --quiet --disable-pip-version-check --require-hashes -r "${requirements%.txt}.lock" ||

@@ -1,6 +1,20 @@
 # Sourced by the run scripts: chooses the Python, checks arguments, and runs a command with its output in a log too.
-REPOSITORY="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-PYTHON="${PYTHON:-$([ -x "$REPOSITORY/.venv/bin/python" ] && echo "$REPOSITORY/.venv/bin/python" || command -v python3)}"
+. "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+
+# choose_python: $PYTHON stays where it is set, else it is the environment's or the machine's. Ends with exit code 2
+# where it cannot run the program.
+choose_python() {
+    if [ -z "${PYTHON:-}" ]; then
+        check_environment || exit 2
+        PYTHON="$([ -x "$VENV/bin/python" ] && echo "$VENV/bin/python" || echo python3)"
+    fi
+    if ! command -v "$PYTHON" >/dev/null; then
+        echo "$(basename "$0"): error: PYTHON is '$PYTHON', which is no program." >&2
+        exit 2
+    fi
+    PYTHON="$(command -v "$PYTHON")" # with its folder, where msrun is
+    "$PYTHON" "$REPOSITORY/utils/interpreter.py" "$(basename "$0")" mindspore || exit 2
+}
 
 # require_number NAME VALUE LEAST: ends with exit code 2 unless VALUE is a whole number of at least LEAST.
 require_number() {
@@ -116,4 +130,5 @@ train_distribute() {
     esac
 }
 
+choose_python
 . "$REPOSITORY/scripts/env_gpu.sh"

@@ -32,10 +32,10 @@ while [ $# -gt 0 ]; do
 done
 
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+ensure_environment requirements.txt
 out="${out:-$REPOSITORY/quickstart}"
 mkdir -p "$out"
 out="$(cd "$out" && pwd)"
-ensure_environment requirements.txt
 cd "$REPOSITORY"
 export DECOMR_DATA="$out/data"
 SECONDS=0

@@ -44,6 +44,6 @@ ensure_environment requirements-dev.txt # by the new locks
 git --no-pager diff --stat -- '*.lock' docs/licences.md
 
 echo "== newer releases of what requirements*.txt choose (try them one by one, with the tests):"
-chosen() { sed -nE 's/^([A-Za-z0-9._-]+)==([^ ]+).*/\1==\2/p' requirements.txt requirements-dev.txt | sort -f; }
+chosen() { sed -nE 's/^([A-Za-z0-9._-]+)==([^ ;]+).*/\1==\2/p' requirements.txt requirements-dev.txt | sort -f; }
 chosen | sed 's/==.*//' | sort -f | resolve - --constraint <(echo 'numpy<2') --no-annotate --no-header |
     grep -iE "^($(chosen | sed 's/==.*//' | paste -sd'|'))==" | grep -vixFf <(chosen) || echo "none"

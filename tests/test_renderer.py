@@ -1,4 +1,4 @@
-"""The ray caster against a plain z-buffer and against geometry that is known in closed form."""
+"""Both ray casters against a plain z-buffer and against geometry that is known in closed form."""
 
 import numpy as np
 import pytest
@@ -8,23 +8,20 @@ from datasets.preprocess.generate_gt_iuv import load_atlas_faces
 from tests.reference.rasteriser import z_buffer
 from utils import config
 from utils.body_model import load_body_model, pose_vertices
-from utils.camera import perspective_from_weak
-from utils.renderer import (
-    OrthographicCamera,
-    PerspectiveCamera,
-    Renderer,
-    cast_mesh,
-    iuv_image,
-    overlay,
-    shade,
-    vertex_normals,
-)
+from utils.camera import OrthographicCamera, PerspectiveCamera, perspective_from_weak
+from utils.numpy_caster import NumpyCaster
+from utils.renderer import DEFAULT_CASTER, Renderer, cast_mesh, iuv_image, overlay, shade, vertex_normals
 
 HEIGHT, WIDTH = 150, 120
 CAMERAS = {
     "perspective": PerspectiveCamera(1000.0, (WIDTH / 2, HEIGHT / 2), np.array([0.05, -0.1, 14.0])),
     "orthographic": OrthographicCamera(0.9, (0.05, -0.1)),
 }
+
+
+@pytest.fixture(params=dict.fromkeys([DEFAULT_CASTER, NumpyCaster]))
+def caster(request):
+    return request.param
 
 
 def two_bodies() -> tuple[np.ndarray, np.ndarray]:
@@ -38,9 +35,9 @@ def corner_uv(vertices, faces) -> np.ndarray:
     return (0.5 + vertices[:, [1, 2]] / 2)[faces]
 
 
-def assert_agrees_with_a_plain_z_buffer(vertices, faces, face_uv, camera, height: int, width: int):
+def assert_agrees_with_a_plain_z_buffer(caster, vertices, faces, face_uv, camera, height: int, width: int):
     """Also returns the differences of u and v [n, 2] where both see the mesh."""
-    iuv = iuv_image(cast_mesh(vertices, faces, camera, height, width), face_uv)
+    iuv = iuv_image(Renderer(vertices, faces, caster).cast(camera, height, width), face_uv)
     mask, uv = z_buffer(vertices, faces, face_uv, camera, height, width)
     seen = iuv[..., 0] == 1
     assert (seen & mask).sum() / (seen | mask).sum() >= 0.99
@@ -50,29 +47,29 @@ def assert_agrees_with_a_plain_z_buffer(vertices, faces, face_uv, camera, height
 
 
 @pytest.mark.parametrize("name", CAMERAS)
-def test_rays_agree_with_a_plain_z_buffer(name):
+def test_rays_agree_with_a_plain_z_buffer(caster, name):
     vertices, faces = two_bodies()
     difference = assert_agrees_with_a_plain_z_buffer(
-        vertices, faces, corner_uv(vertices, faces), CAMERAS[name], HEIGHT, WIDTH
+        caster, vertices, faces, corner_uv(vertices, faces), CAMERAS[name], HEIGHT, WIDTH
     )
     assert difference.max() < 0.06  # at most a triangle's width where a ray passes an outline
 
 
-def test_the_iuv_image_of_a_posed_body_agrees_with_a_plain_z_buffer(data_root):
+def test_the_iuv_image_of_a_posed_body_agrees_with_a_plain_z_buffer(caster, data_root):
     body = load_body_model(config.SMPL_FILE)
     atlas = load_atlas_faces("BF", len(body.v_template))
     pose = np.random.default_rng(3).normal(size=72) * 0.15
     pose[:3] = (np.pi, 0, 0)
     vertices = pose_vertices(body, pose, np.zeros(10))
     camera = perspective_from_weak(np.array([0.8, 0.05, 0.0]), 224, 224)
-    difference = assert_agrees_with_a_plain_z_buffer(vertices, atlas.faces, atlas.uv, camera, 224, 224)
+    difference = assert_agrees_with_a_plain_z_buffer(caster, vertices, atlas.faces, atlas.uv, camera, 224, 224)
     assert len(difference) > 3000
 
 
 @pytest.mark.parametrize("name", CAMERAS)
-def test_the_point_a_pixel_sees_projects_onto_that_pixel(name):
+def test_the_point_a_pixel_sees_projects_onto_that_pixel(caster, name):
     vertices, faces = two_bodies()
-    hits = cast_mesh(vertices, faces, CAMERAS[name], HEIGHT, WIDTH)
+    hits = Renderer(vertices, faces, caster).cast(CAMERAS[name], HEIGHT, WIDTH)
     points = hits.interpolate(vertices[faces])
     rows, columns = np.nonzero(hits.mask)
     projected = CAMERAS[name].project(points, HEIGHT, WIDTH)
@@ -81,11 +78,11 @@ def test_the_point_a_pixel_sees_projects_onto_that_pixel(name):
     assert np.allclose(hits.depth[hits.mask], points[:, 2] + offset, atol=1e-4)
 
 
-def test_a_ray_passes_through_the_integer_coordinate_of_its_pixel():
+def test_a_ray_passes_through_the_integer_coordinate_of_its_pixel(caster):
     # a sliver that covers x in (9.9, 10.1) px and y in (4.9, 7.1) px
     camera = PerspectiveCamera(100.0, (0.0, 0.0), np.zeros(3))
     square = np.array([[9.9, 4.9, 100], [10.1, 4.9, 100], [10.1, 7.1, 100], [9.9, 7.1, 100]])
-    hits = cast_mesh(square, np.array([[0, 1, 2], [0, 2, 3]]), camera, 12, 16)
+    hits = Renderer(square, np.array([[0, 1, 2], [0, 2, 3]]), caster).cast(camera, 12, 16)
     assert np.argwhere(hits.mask).tolist() == [[5, 10], [6, 10], [7, 10]]
 
 
@@ -98,17 +95,17 @@ def test_iuv_image_holds_mask_then_u_then_v_rounded():
     assert (iuv == (1, 51, 153)).all()
 
 
-def test_a_mesh_outside_the_picture_leaves_it_empty():
+def test_a_mesh_outside_the_picture_leaves_it_empty(caster):
     vertices, faces = two_bodies()
     camera = PerspectiveCamera(1000.0, (WIDTH / 2, HEIGHT / 2), np.array([9.0, 0, 14]))
-    hits = cast_mesh(vertices, faces, camera, HEIGHT, WIDTH)
+    hits = Renderer(vertices, faces, caster).cast(camera, HEIGHT, WIDTH)
     assert not hits.mask.any()
     assert not iuv_image(hits, corner_uv(vertices, faces)).any()
 
 
-def test_face_values_label_pixels_by_the_triangle_they_see():
+def test_face_values_label_pixels_by_the_triangle_they_see(caster):
     vertices, faces = two_bodies()
-    hits = cast_mesh(vertices, faces, CAMERAS["perspective"], HEIGHT, WIDTH)
+    hits = Renderer(vertices, faces, caster).cast(CAMERAS["perspective"], HEIGHT, WIDTH)
     part = (np.arange(len(faces)) >= 1280).astype(np.int32)  # 0 body, 1 ball
     picture = hits.face_values(part, background=-1)
     ball_z = vertices[faces[1280:]].mean(axis=(0, 1))[2] + 14
@@ -117,10 +114,10 @@ def test_face_values_label_pixels_by_the_triangle_they_see():
     assert (hits.depth[picture == 0] > 13.7).all()
 
 
-def test_supersampled_coverage_measures_the_area_of_the_outline():
+def test_supersampled_coverage_measures_the_area_of_the_outline(caster):
     vertices, faces = two_bodies()
     camera, ellipsoid = OrthographicCamera(1.0, (0.0, 0.0)), vertices[:642]
-    hits = cast_mesh(ellipsoid, faces[:1280], camera, WIDTH, WIDTH, supersample=4)
+    hits = Renderer(ellipsoid, faces[:1280], caster).cast(camera, WIDTH, WIDTH, supersample=4)
     _, coverage = shade(hits, ellipsoid, faces[:1280])
     area = np.pi * 0.35 * 0.8 * (WIDTH / 2) ** 2
     assert coverage.shape == (WIDTH, WIDTH)
@@ -153,12 +150,12 @@ def test_per_vertex_and_per_sample_colours_agree():
     assert np.allclose(shade(hits, vertices, faces, by_vertex)[0], shade(hits, vertices, faces, by_sample)[0])
 
 
-def test_a_ball_shades_the_wall_behind_it_and_nothing_else():
+def test_a_ball_shades_the_wall_behind_it_and_nothing_else(caster):
     ball = trimesh.creation.icosphere(3)
     wall = np.array([[-3.0, -3, 2], [-3, 3, 2], [3, 3, 2], [3, -3, 2]])  # its normal faces the viewer
     vertices = np.concatenate([ball.vertices * 0.4, wall])
     faces = np.concatenate([ball.faces, np.array([[0, 1, 2], [0, 2, 3]]) + len(ball.vertices)])
-    renderer = Renderer(vertices, faces)
+    renderer = Renderer(vertices, faces, caster)
     hits = renderer.cast(OrthographicCamera(0.35, (0, 0)), 100, 100)
     lit = renderer.shadow(hits, light=(-1, 0, -1))
     # the shadow of a ball of radius 0.4 at the origin falls 2 m to the right, at x = 2 on the wall

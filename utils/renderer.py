@@ -1,24 +1,32 @@
-"""Draw a mesh by casting rays (Intel Embree through embreex): IUV images, shaded pictures, shadows.
+"""Draw a mesh by casting rays: IUV images, shaded pictures, shadows.
 
 One cast answers every question about a picture: `Hits` says for each pixel which triangle it
 sees, where on it, and how far away. A pixel's ray passes through its integer coordinate, which is
 the convention of the OpenDR renderer that made the published IUV images. Coordinates are those of
-utils/camera.py: x right, y down, z away from the viewer.
+utils/camera.py: x right, y down, z away from the viewer. Rays are cast by Intel Embree, or by numpy
+where there is none (utils/rays.py).
 """
 
-import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from embreex.mesh_construction import TriangleMesh
-from embreex.rtcore import EmbreeDevice
-from embreex.rtcore_scene import EmbreeScene
 
 from utils.camera import OrthographicCamera, PerspectiveCamera
+from utils.numpy_caster import NumpyCaster
+from utils.rays import Caster, PixelRays
+
+try:
+    from utils.embree_caster import EmbreeCaster
+except ImportError as error:  # embreex has no wheel for Linux on ARM64
+    DEFAULT_CASTER: type[Caster] = NumpyCaster
+    CASTER_NOTE = f"Pictures are drawn by numpy, not by Intel Embree ({error}): the same, but it takes longer."
+else:
+    DEFAULT_CASTER, CASTER_NOTE = EmbreeCaster, ""  # the note is for commands that draw many pictures
 
 NEAR_MARGIN = 1.0  # metres between the start of parallel rays and the mesh
+BAND = 2**18  # rays that are cast at a time
 SHADOW_OFFSET = 2e-3  # metres from the surface to the start of a shadow ray, so that it does not hit itself
 DEFAULT_COLOUR = (0.72, 0.76, 0.82)
 DEFAULT_LIGHT = (-0.35, -0.55, -0.76)  # towards the light: from above, a little from the viewer's left
@@ -55,29 +63,13 @@ class Hits:
         return picture
 
 
-@functools.lru_cache(maxsize=1)
-def _device() -> EmbreeDevice:
-    return EmbreeDevice()
-
-
-@functools.lru_cache(maxsize=8)
-def _face_rows(faces: bytes) -> np.ndarray:
-    # embreex copies the faces in a Python-level loop. Rows that are plain lists halve the time of a
-    # whole picture, and all pictures of a body share them.
-    rows = np.frombuffer(faces, np.int64).reshape(-1, 3).tolist()
-    table = np.empty(len(rows), object)
-    table[:] = rows
-    return table
-
-
 class Renderer:
-    """A mesh made ready for rays: vertices [V, 3] metres, faces [F, 3]."""
+    """A mesh made ready for rays: vertices [V, 3] metres, faces [F, 3], and what casts them."""
 
-    def __init__(self, vertices: np.ndarray, faces: np.ndarray):
+    def __init__(self, vertices: np.ndarray, faces: np.ndarray, caster: type[Caster] = DEFAULT_CASTER):
         self.vertices = np.ascontiguousarray(vertices, np.float32)
         self.faces = np.ascontiguousarray(faces, np.int64)
-        self._scene = EmbreeScene(_device(), robust=True)
-        TriangleMesh(self._scene, self.vertices.astype(object), _face_rows(self.faces.tobytes()))
+        self._caster = caster(self.vertices, self.faces)
 
     def cast(
         self, camera: PerspectiveCamera | OrthographicCamera, height: int, width: int, supersample: int = 1
@@ -89,38 +81,39 @@ class Renderer:
         depth = np.full(shape, np.inf, np.float32)
         hits = Hits(triangle, barycentric, depth, supersample)
 
-        window = self._window(camera, height, width, supersample)
-        rows, columns = (_sample_position(np.arange(axis.start, axis.stop), supersample) for axis in window)
-        if not (len(rows) and len(columns)):
-            return hits
-        near = float(self.vertices[:, 2].min()) - NEAR_MARGIN
-        origins, directions, start = camera.rays(columns, rows, height, width, near)
-        answer = self._scene.run(origins, directions, output=True)
-
-        seen = np.flatnonzero(answer["primID"] >= 0)
-        inner_row, inner_column = np.divmod(seen, len(columns))
-        where = (inner_row + window[0].start, inner_column + window[1].start)
-        u, v = answer["u"][seen], answer["v"][seen]
-        triangle[where] = answer["primID"][seen]
-        barycentric[where] = np.stack([1 - u - v, u, v], axis=1)
-        depth[where] = answer["tfar"][seen] + np.float32(start)
+        for rows, columns, rays in self._bands(camera, height, width, supersample):
+            first = self._caster.first_hits(rays)
+            seen = np.flatnonzero(first.triangle >= 0)
+            row, column = np.divmod(seen, rays.shape[1])
+            where = (row + rows.start, column + columns.start)
+            triangle[where] = first.triangle[seen]
+            barycentric[where] = first.barycentric[seen]
+            depth[where] = first.distance[seen] + np.float32(rays.depth)
         return hits
 
-    def _window(self, camera, height: int, width: int, supersample: int) -> tuple[slice, slice]:
-        """The samples that can see the mesh: rows and columns of its projected bounding box."""
-        projected = camera.project(self.vertices, height, width)
-        if not np.isfinite(projected).all():
-            return slice(0, height * supersample), slice(0, width * supersample)
-        low = np.floor((projected.min(axis=0) - 1) * supersample)
-        high = np.ceil((projected.max(axis=0) + 2) * supersample)
-        limit = np.array([width, height]) * supersample
-        first, last = np.clip(low, 0, limit).astype(int), np.clip(high, 0, limit).astype(int)
-        return slice(first[1], last[1]), slice(first[0], last[0])
+    def _bands(self, camera, height: int, width: int, supersample: int) -> Iterator[tuple[slice, slice, PixelRays]]:
+        """The samples that can see the mesh: (rows, columns, rays), in bands, so that the rays need little memory."""
+        near = float(self.vertices[:, 2].min()) - NEAR_MARGIN
+        origin, _, depth = camera.rays(np.zeros(1), np.zeros(1), height, width, near)
+        positions = (camera.project(self.vertices, height, width) + 0.5) * supersample - 0.5  # in samples
+        shape = (height * supersample, width * supersample)
+        if (self.vertices[:, 2] > origin[0, 2]).all() and np.isfinite(positions).all():
+            rows, columns = _window(positions, shape)
+        else:  # a projection means nothing behind the camera
+            positions, rows, columns = None, slice(0, shape[0]), slice(0, shape[1])
+        x = _sample_position(np.arange(columns.start, columns.stop), supersample)
+        step = max(BAND // max(len(x), 1), 1)
+        for top in range(rows.start, rows.stop, step):
+            band = slice(top, min(top + step, rows.stop))
+            y = _sample_position(np.arange(band.start, band.stop), supersample)
+            origins, directions, _ = camera.rays(x, y, height, width, near)
+            inside = None if positions is None else positions - (columns.start, band.start)
+            yield band, columns, PixelRays((len(y), len(x)), origins, directions, depth, inside)
 
     def visible_from(self, points: np.ndarray, direction: np.ndarray | Sequence[float]) -> np.ndarray:
         """[N] bool: True where nothing lies between points [N, 3] and infinity along direction [3] or [N, 3]."""
         directions = np.broadcast_to(np.asarray(direction, np.float32), points.shape)
-        return self._scene.run(_as_rays(points), _as_rays(directions), query="OCCLUDED") < 0
+        return ~self._caster.blocked(_as_rays(points), _as_rays(directions))
 
     def shadow(self, hits: Hits, light: np.ndarray | Sequence[float] = DEFAULT_LIGHT) -> np.ndarray:
         """[H, W] float32: 1 where a seen sample receives light from direction `light`, 0 in shadow or background."""
@@ -129,6 +122,13 @@ class Renderer:
         lit = np.zeros(hits.triangle.shape, np.float32)
         lit[hits.mask] = self.visible_from(points, light)
         return lit
+
+
+def _window(projected: np.ndarray, shape: tuple[int, int]) -> tuple[slice, slice]:
+    """The samples that can see vertices that are `projected` [V, 2] onto a picture: rows and columns of their box."""
+    low, high = np.floor(projected.min(axis=0) - 1), np.ceil(projected.max(axis=0) + 2)
+    first, last = (np.clip(end, 0, shape[::-1]).astype(int) for end in (low, high))
+    return slice(first[1], last[1]), slice(first[0], last[0])
 
 
 def _as_rays(vectors: np.ndarray) -> np.ndarray:

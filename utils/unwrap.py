@@ -7,7 +7,11 @@ half of the unit square, and the other half is the mirror image: the mirror part
 (u, v) lies at (1 - u, v). The idea of a boundary-free atlas is DecoMR's (Zeng et al., CVPR 2020).
 """
 
+import utils.interpreter  # noqa: F401  isort: skip  a Python that cannot run this program ends here
+
 import argparse
+import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +59,7 @@ def _mirror(mesh: ObjMesh, half: CutHalf, points: np.ndarray) -> ObjMesh:
 
 def unwrap_islands(mesh: ObjMesh) -> ObjMesh:
     """An ordinary atlas of several islands (by the xatlas library), texcoords in [0, 1]."""
-    import xatlas  # only the generated body needs it
+    import xatlas  # only the generated body needs it, and it has no wheel for Linux on ARM64
 
     atlas = xatlas.Atlas()
     atlas.add_mesh(mesh.vertices.astype(np.float32), mesh.faces.astype(np.uint32))
@@ -69,17 +73,28 @@ def unwrap_islands(mesh: ObjMesh) -> ObjMesh:
     return ObjMesh(mesh.vertices, mesh.faces, texcoords.astype(np.float64).clip(0, 1), face_texcoords.astype(np.int64))
 
 
-def write_atlases(data_root) -> None:
-    """Write both atlas templates of the body in `data_root`/reference_mesh.obj into its uv_sampler folder.
+def atlas_makers() -> dict[str, Callable[[ObjMesh], ObjMesh]]:
+    """How the atlas templates are made, by uv_type: without the library xatlas only the boundary-free one can be."""
+    makers: dict[str, Callable[[ObjMesh], ObjMesh]] = {"BF": unwrap}
+    if importlib.util.find_spec("xatlas"):
+        makers["SMPL"] = unwrap_islands
+    return makers
 
-    Tables built from earlier templates are removed; they are built again when needed.
+
+def write_atlases(data_root) -> None:
+    """Write the atlas templates of the body in `data_root`/reference_mesh.obj into its uv_sampler folder.
+
+    Tables built from earlier templates are removed; they are built again when needed. Says so where xatlas is missing.
     """
     mesh = read_obj(Path(data_root) / config.REFERENCE_MESH.name)
-    for uv_type, make in (("BF", unwrap), ("SMPL", unwrap_islands)):
+    for uv_type, make in atlas_makers().items():
         write_obj(config.atlas_template(uv_type, data_root), make(ObjMesh(mesh.vertices, mesh.faces)))
         for pattern in (f"uv_sampler/paras_*_{uv_type}.npz", f"{uv_type}_ref_map_*.npy", f"weight_p24_*_{uv_type}.npy"):
             for stale in Path(data_root).glob(pattern):
                 stale.unlink()
+    if "SMPL" not in atlas_makers():
+        print("xatlas is not installed (it has no wheel for Linux on ARM64; with a C++ compiler `pip install xatlas` "
+              "builds it): the ordinary atlas, --uv_type SMPL, is left out.")  # fmt: skip
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import Protocol
 from datasets.preprocess.samples import Summary, default_workers
 from utils import config
 from utils.errors import UserError
+from utils.renderer import CASTER_NOTE
 
 
 class Preparation(Protocol):
@@ -70,6 +71,8 @@ def prepare(args: argparse.Namespace, data_set: type[Preparation]) -> int:
             raise UserError(
                 f"{config.DATASET_NPZ_PATH} holds no {preparation.name} .npz yet. Run with --train_files first."
             )
+        if CASTER_NOTE:
+            print(CASTER_NOTE)
         summaries += [preparation.make_iuv(file, args.uv_type, args.workers) for file in files]
     return report(summaries, args.skip_bad)
 

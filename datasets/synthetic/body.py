@@ -7,6 +7,8 @@ among them, they come from utils.unwrap. Nothing is random:
 every run gives the same files.
 """
 
+import utils.interpreter  # noqa: F401  isort: skip  a Python that cannot run this program ends here
+
 import argparse
 import pickle
 from pathlib import Path

@@ -10,6 +10,8 @@ clothing) only. What is finished is not made again, so an interrupted run contin
 nothing. A folder that holds data of another origin is refused.
 """
 
+import utils.interpreter  # noqa: F401  isort: skip  a Python that cannot run this program ends here
+
 import argparse
 from pathlib import Path
 
@@ -21,7 +23,8 @@ from datasets.synthetic.up_3d import write_lists, write_photos
 from utils import config
 from utils.errors import UserError, run_command
 from utils.files import write_text
-from utils.unwrap import write_atlases
+from utils.renderer import CASTER_NOTE
+from utils.unwrap import atlas_makers, write_atlases
 
 MARKER = "SYNTHETIC.txt"
 FORMAT_VERSION = 3
@@ -83,6 +86,8 @@ def generate(
         write_own_body(root)
     else:
         bring_body(Path(body).expanduser(), root, seed, clothing, num_videos + num_test_videos > 0)
+    if CASTER_NOTE:
+        print(CASTER_NOTE)
     train, test = range(num_train), range(FIRST_TEST, FIRST_TEST + num_test)
     write_photos(config.UP_3D_ROOT, [*train, *test], seed, workers, clothing)
     write_lists(train, test)
@@ -95,7 +100,7 @@ def write_own_body(root: Path) -> None:
     if not all(path.is_file() for path in body_files()):
         print("building the body model (about half a minute)", flush=True)
         write_body(root)
-    if not all(config.atlas_template(name).is_file() for name in config.ATLAS_TEMPLATES):
+    if not all(config.atlas_template(name).is_file() for name in atlas_makers()):
         print("unwrapping it to the atlases (about half a minute)", flush=True)
         write_atlases(root)
 

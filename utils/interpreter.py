@@ -1,0 +1,89 @@
+"""Which Python runs this program: one line and exit code 2 where it is a wrong one, or lacks a package.
+
+Entry scripts import this before all else. A Python that is too old must be able to read it, and what runs before
+it: no syntax is newer than that of Python 3.8. `PYTHON utils/interpreter.py NAME [PACKAGE ...]` checks a Python
+in the name of a shell script.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+
+SUPPORTED = ((3, 11), (3, 12))
+# what requirements.txt installs: the name it is imported by, and its own
+PACKAGES = {
+    "mindspore": "mindspore",
+    "numpy": "numpy",
+    "cv2": "opencv-python-headless",
+    "scipy": "scipy",
+    "tqdm": "tqdm",
+    "trimesh": "trimesh",
+    "PIL": "pillow",
+    "skimage": "scikit-image",
+    "tensorboardX": "tensorboardX",
+}
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ENVIRONMENT = os.path.join(os.environ.get("DECOMR_VENV") or os.path.join(REPOSITORY, ".venv"), "bin", "python")
+_earlier_hook = sys.excepthook
+
+
+def wrong_version(version: tuple) -> str:
+    """What is wrong with a Python of this version (3, minor, ...), and what to do; "" where it is supported."""
+    if tuple(version[:2]) in SUPPORTED:
+        return ""
+    release = ".".join(str(number) for number in version[:3])
+    return f"this is Python {release} ({sys.executable}), and 3.11 or 3.12 is needed: {_advice()}."
+
+
+def not_installed(packages: list) -> str:
+    """What to do where these packages, named as they are imported, are missing."""
+    names = " and ".join(PACKAGES[package] for package in packages)
+    install = "" if _elsewhere() else f", or {sys.executable} -m pip install -r requirements.txt"
+    return f"{names} {'is' if len(packages) == 1 else 'are'} not installed in {sys.executable}: {_advice()}{install}."
+
+
+def _elsewhere() -> bool:
+    """Whether there is an environment of this repository that another Python runs in."""
+    return os.path.exists(ENVIRONMENT) and os.path.abspath(sys.executable) != os.path.abspath(ENVIRONMENT)
+
+
+def _advice() -> str:
+    if _elsewhere():
+        return f"start it with {ENVIRONMENT}"
+    return "run bash scripts/quickstart.sh, which installs what is needed into .venv"
+
+
+def name_missing_package(kind, error, traceback) -> None:
+    """An excepthook: a package of requirements.txt that is missing ends the program in one line. Others pass."""
+    if isinstance(error, ModuleNotFoundError) and error.name in PACKAGES:
+        _end(_command(), not_installed([error.name]))
+    _earlier_hook(kind, error, traceback)
+
+
+def check(name: str, packages: list) -> None:
+    """End the program in the name of a script where this Python has a wrong version or lacks some of `packages`."""
+    wrong = wrong_version(sys.version_info)
+    if not wrong:
+        missing = [package for package in packages if importlib.util.find_spec(package) is None]
+        wrong = not_installed(missing) if missing else ""
+    if wrong:
+        _end(name, wrong)
+
+
+def _command() -> str:
+    # -m: of a package, whose module is not found yet
+    return "python" if sys.argv[0] == "-m" else os.path.basename(sys.argv[0])
+
+
+def _end(name: str, line: str) -> None:
+    print(f"{name}: error: {line}", file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    check(sys.argv[1], sys.argv[2:])
+else:
+    check(_command(), [])
+    sys.excepthook = name_missing_package
