@@ -15,21 +15,18 @@ def find_checkpoints(options) -> list[Path]:
         return [find_checkpoint(options)]
     paths: list[Path] = []
     for word in options.checkpoint:
-        matches = sorted(glob.glob(word)) if glob.has_magic(word) else [word]
+        matches = sorted(glob.glob(word)) if glob.has_magic(word) and not Path(word).exists() else [word]
         if not matches:
             raise UserError(f"--checkpoint {word}: no file has such a name.")
-        paths += map(Path, matches)
+        paths += (checkpoint.find_weights(match, checkpoint.DMR_PREFIX) for match in matches)
     return list(dict.fromkeys(paths))
 
 
 def find_checkpoint(options) -> Path:
-    """The checkpoint that --checkpoint names, or the newest dmr_*.ckpt of --eval_dir."""
-    if options.checkpoint:
-        return Path(options.checkpoint)
-    found = checkpoint.newest(options.eval_dir, checkpoint.DMR_PREFIX)
-    if found is None:
+    """The checkpoint that --checkpoint names, or the newest dmr_*.ckpt of the folder that it or --eval_dir names."""
+    if not options.checkpoint and not Path(options.eval_dir).is_dir():
         raise UserError(f"there is no dmr_*.ckpt in {options.eval_dir}. Train first, or name one with --checkpoint.")
-    return found
+    return checkpoint.find_weights(options.checkpoint or options.eval_dir, checkpoint.DMR_PREFIX)
 
 
 def load_trained(options, path: Path) -> DMR:

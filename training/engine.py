@@ -137,8 +137,9 @@ class Training:
         if options.stage != "dp":
             dmr = build_dmr(cnet, options)
             if options.checkpoint and not self._resumes(end):
-                checkpoint.load_dmr(dmr, options.checkpoint)
-                self.log.say(f"CNet and LNet start from {options.checkpoint}")
+                start = checkpoint.find_weights(options.checkpoint, checkpoint.DMR_PREFIX)
+                checkpoint.load_dmr(dmr, start)
+                self.log.say(f"CNet and LNet start from {start}")
             self.train_stage(end, dmr)
 
     def train_stage(self, stage: Stage, network) -> None:

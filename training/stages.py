@@ -52,13 +52,18 @@ def build_cnet(options) -> DPNet:
 
 def load_start_of_cnet(cnet: DPNet, options, folder: Path) -> str:
     """Fill a new CNet with the weights it starts from; the line that says where they come from."""
-    start = options.pretrained_checkpoint
-    if not start and options.stage == "end":
-        start = checkpoint.newest(folder, checkpoint.CNET_PREFIX)
+    start = start_of_cnet(options, folder)
     if not start:
         return checkpoint.load_encoder(cnet.resnet)
     checkpoint.load_cnet(cnet, start)
     return f"CNet starts from {start}"
+
+
+def start_of_cnet(options, folder: Path) -> Path | None:
+    """The checkpoint that a new CNet starts from: the one named, or in stage end alone the newest of `folder`."""
+    if options.pretrained_checkpoint:
+        return checkpoint.find_weights(options.pretrained_checkpoint, checkpoint.CNET_PREFIX, checkpoint.DMR_PREFIX)
+    return checkpoint.newest(folder, checkpoint.CNET_PREFIX) if options.stage == "end" else None
 
 
 def build_dmr(cnet: DPNet, options) -> DMR:

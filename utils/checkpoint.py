@@ -14,7 +14,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
-from utils import checksums, config
+from utils import checksums, config, foreign_files
 from utils.errors import UserError
 from utils.files import write_text
 from utils.memory import available_memory
@@ -24,8 +24,8 @@ ARCHITECTURE = ("model", "img_res", "uv_res", "uv_type", "uv_channels", "warp_le
                 "no_warp")  # fmt: skip
 CONFIG_NAME = "config.json"
 ROOM = 2  # times its size: some may be taken by other processes before it is read
-DATE_STEP = 1_000_000  # ns between the dates of two checkpoints, at least
 CNET_PREFIX, DMR_PREFIX = "CNet", "dmr"  # {prefix}_{epoch}.ckpt
+STATE_RECORD = "record.json"  # what only a saved state has among its parameters
 
 
 def named_parameters(network: nn.Cell) -> dict:
@@ -34,19 +34,8 @@ def named_parameters(network: nn.Cell) -> dict:
 
 
 def save_weights(network: nn.Cell, path) -> None:
-    """Write the parameters of `network`, dated after all other weights of its kind in the folder.
-
-    `newest` goes by dates, and clocks are set back.
-    """
-    path = Path(path)
-    others = path.parent.glob(f"{path.stem.rsplit('_', 1)[0]}_*.ckpt")
-    latest = max((other.stat().st_mtime_ns for other in others if other != path), default=0)
-
-    def date(temporary: Path) -> None:
-        time = max(temporary.stat().st_mtime_ns, latest + DATE_STEP)
-        os.utime(temporary, ns=(time, time))
-
-    write_parameters(named_parameters(network), path, check=date)
+    """Write the parameters of `network`."""
+    write_parameters(named_parameters(network), path)
 
 
 def write_parameters(parameters: dict, path, texts: dict | None = None, check: Callable | None = None) -> None:
@@ -66,10 +55,15 @@ def write_parameters(parameters: dict, path, texts: dict | None = None, check: C
 
 
 def read_checkpoint(path) -> dict:
-    """name -> array of a MindSpore checkpoint; UserError when it is missing or damaged."""
+    """name -> array of a MindSpore checkpoint; UserError when it is missing, damaged or another kind of file."""
+    if Path(path).is_dir():
+        raise UserError(f"{path} is a folder, expected a checkpoint.")
     if not Path(path).is_file():
         raise UserError(f"checkpoint {path} does not exist.")
     checksums.verify(path)
+    refusal = foreign_files.refusal(path)
+    if refusal:
+        raise UserError(refusal)
     _make_room(Path(path).stat().st_size)
     try:
         return ms.load_checkpoint(str(path))
@@ -96,8 +90,8 @@ def load_weights(network: nn.Cell, path) -> None:
 
 
 def load_dmr(dmr: nn.Cell, path) -> None:
-    """Fill CNet and LNet from a dmr checkpoint; UserError that names the cure for one of the CNet alone."""
-    values = read_checkpoint(path)
+    """Fill CNet and LNet from a dmr checkpoint; UserError that names the cure for one of another network."""
+    values = read_weights(path)
     if "resnet.conv1.weight" in values:
         raise UserError(
             f"{path} holds the CNet alone, a dmr_*.ckpt of stage end is needed here. "
@@ -108,9 +102,24 @@ def load_dmr(dmr: nn.Cell, path) -> None:
 
 def load_cnet(cnet: nn.Cell, path) -> None:
     """Fill the CNet from a CNet checkpoint, or from the CNet part of a dmr checkpoint."""
-    values = read_checkpoint(path)
+    values = read_weights(path)
     part = {name.removeprefix("CNet."): value for name, value in values.items() if name.startswith("CNet.")}
     assign(named_parameters(cnet), part or values, path)
+
+
+def read_weights(path) -> dict:
+    """name -> array of the CNet's or the dmr's weights; UserError as read_checkpoint, and for other networks' files."""
+    values = read_checkpoint(path)
+    if STATE_RECORD in values:
+        raise UserError(
+            f"{path} is a saved state, from which train.py --resume goes on; the weights are in "
+            f"{CNET_PREFIX}_*.ckpt and {DMR_PREFIX}_*.ckpt beside it."
+        )
+    if "conv1.weight" in values and "layer1.0.conv1.weight" in values:
+        raise UserError(
+            f"{path} holds a ResNet-50 alone. Put it at {config.RESNET_CKPT}; training starts from it by itself."
+        )
+    return values
 
 
 def assign(parameters: dict, values: dict, path) -> None:
@@ -143,13 +152,34 @@ def load_encoder(resnet: nn.Cell) -> str:
 
 
 def newest(folder, prefix: str) -> Path | None:
-    """The file {prefix}_{epoch}.ckpt with the latest time of change in `folder`."""
+    """The file {prefix}_{epoch}.ckpt of the highest epoch in `folder`; of two of one epoch, the younger.
+
+    Dates alone mean nothing after files were copied, unpacked, or written by a clock that was set back.
+    """
     files = [path for path in Path(folder).glob(f"{prefix}_*.ckpt") if re.fullmatch(rf"{prefix}_\d+", path.stem)]
-    return max(files, key=lambda path: (path.stat().st_mtime_ns, _epoch(path)), default=None)
+    return max(files, key=lambda path: (_epoch(path), path.stat().st_mtime_ns), default=None)
 
 
 def _epoch(path: Path) -> int:
     return int(path.stem.rsplit("_", 1)[1])
+
+
+def find_weights(word, *prefixes: str) -> Path:
+    """The file `word`; where it is a folder, the newest {prefix}_{epoch}.ckpt in it or in its rank0.
+
+    prefixes: the first one of which there is a file decides.
+    """
+    path = Path(word)
+    if not path.is_dir():
+        return path
+    folders = (path, path / "rank0")
+    found = next(filter(None, (newest(folder, prefix) for folder in folders for prefix in prefixes)), None)
+    if found is None:
+        names = sorted(file.name for file in path.glob("*.ckpt") if not file.name.startswith("."))
+        expected = " or ".join(f"{prefix}_*.ckpt" for prefix in prefixes)
+        others = f"It holds {', '.join(names[:4])}{', ...' if names[4:] else ''}: name one. " if names else ""
+        raise UserError(f"there is no {expected} in {path}. {others}Train first, or name one with --checkpoint.")
+    return found
 
 
 def save_config(options, folder) -> None:
