@@ -91,7 +91,7 @@ def load_weights(network: nn.Cell, path) -> None:
 
 def load_dmr(dmr: nn.Cell, path) -> None:
     """Fill CNet and LNet from a dmr checkpoint; UserError that names the cure for one of another network."""
-    values = read_weights(path)
+    values = _read_networks(path)
     if "resnet.conv1.weight" in values:
         raise UserError(
             f"{path} holds the CNet alone, a dmr_*.ckpt of stage end is needed here. "
@@ -102,22 +102,28 @@ def load_dmr(dmr: nn.Cell, path) -> None:
 
 def load_cnet(cnet: nn.Cell, path) -> None:
     """Fill the CNet from a CNet checkpoint, or from the CNet part of a dmr checkpoint."""
-    values = read_weights(path)
+    values = _read_networks(path)
     part = {name.removeprefix("CNet."): value for name, value in values.items() if name.startswith("CNet.")}
     assign(named_parameters(cnet), part or values, path)
 
 
+def _read_networks(path) -> dict:
+    """As read_weights, for a file that is to hold the CNet."""
+    values = read_weights(path)
+    if "conv1.weight" in values and "layer1.0.conv1.weight" in values:
+        raise UserError(
+            f"{path} holds a ResNet-50 alone. Put it at {config.RESNET_CKPT}; training starts from it by itself."
+        )
+    return values
+
+
 def read_weights(path) -> dict:
-    """name -> array of the CNet's or the dmr's weights; UserError as read_checkpoint, and for other networks' files."""
+    """name -> array of a checkpoint of weights; UserError as read_checkpoint, and for a saved state."""
     values = read_checkpoint(path)
     if STATE_RECORD in values:
         raise UserError(
             f"{path} is a saved state, from which train.py --resume goes on; the weights are in "
             f"{CNET_PREFIX}_*.ckpt and {DMR_PREFIX}_*.ckpt beside it."
-        )
-    if "conv1.weight" in values and "layer1.0.conv1.weight" in values:
-        raise UserError(
-            f"{path} holds a ResNet-50 alone. Put it at {config.RESNET_CKPT}; training starts from it by itself."
         )
     return values
 
@@ -136,7 +142,8 @@ def assign(parameters: dict, values: dict, path) -> None:
         if tuple(values[name].shape) != tuple(parameter.shape):
             raise UserError(
                 f"{path} does not fit the network: {name} has shape {tuple(values[name].shape)}, expected "
-                f"{tuple(parameter.shape)}. Was it trained with other --lnet_width, --uv_res or --warp_level?"
+                f"{tuple(parameter.shape)}. Was it trained with another --lnet_width, --uv_channels, --uv_res, "
+                "--warp_level or --norm_type?"
             )
     for name, parameter in parameters.items():
         parameter.set_data(Tensor(values[name].asnumpy(), parameter.dtype))
