@@ -25,7 +25,7 @@ from utils import checkpoint, config
 from utils.errors import UserError, run_command
 from utils.files import make_folder, require_file
 from utils.objfile import ObjMesh, read_obj
-from utils.train_options import KERNELS, KERNELS_HELP, CommandParser, TrainOptions, boolean
+from utils.train_options import KERNELS, KERNELS_HELP, OTHER_BODY_HELP, CommandParser, TrainOptions, boolean
 
 
 def parse_options():
@@ -34,6 +34,7 @@ def parse_options():
     parser.add_argument("--img", nargs="+", required=True, metavar="PATH", help="images, videos or folders of them")
     parser.add_argument("--checkpoint", help="dmr weights; config.json beside them says which network they are of")
     parser.add_argument("--eval_dir", default="./ckpt/rank0", help="without --checkpoint: the newest dmr_*.ckpt here")
+    parser.add_argument("--other_body", action="store_true", help=OTHER_BODY_HELP)
     parser.add_argument("--bbox", help='{"bbox": [x, y, w, h]} or a list of boxes; or a folder with STEM.json')
     parser.add_argument("--openpose", help="output of OpenPose; or its folder, with STEM_keypoints.json")
     parser.add_argument("--out", default="./results/demo", help="folder of the results")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from models.dense_cnn import DPNet, get_LNet
 from models.DMR import DMR
-from utils import checkpoint
+from utils import checkpoint, trained_on
 from utils.errors import UserError
 
 
@@ -30,7 +30,11 @@ def find_checkpoint(options) -> Path:
 
 
 def load_trained(options, path: Path) -> DMR:
-    """The network that `options` describe, in evaluation mode, with the weights of the checkpoint `path`."""
+    """The network that `options` describe, in evaluation mode, with the weights of the checkpoint `path`.
+
+    UserError where they were trained with another atlas or body at rest, unless --other_body is given.
+    """
+    trained_on.check(options, path, trained_on.SEEN_BY_NETWORK)
     dmr = DMR(DPNet(options.warp_level, options.norm_type), get_LNet(options))
     checkpoint.load_dmr(dmr, path)
     return dmr.set_train(False)

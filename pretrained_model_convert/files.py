@@ -62,13 +62,13 @@ def _read(path: Path, kind: str | None):
         with torch.serialization.safe_globals(_HARMLESS):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise UserError(_refusal(path, str(error))) from error
+        raise UserError(_refusal(path, kind, str(error))) from error
     except Exception as error:  # a damaged file can raise any exception type
         line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{path} cannot be read, it may be truncated: {line}") from error
 
 
-def _refusal(path: Path, message: str) -> str:
+def _refusal(path: Path, kind: str | None, message: str) -> str:
     """The line about a file that PyTorch does not read as weights; `message` is PyTorch's."""
     reason = message.partition("WeightsUnpickler error:")[2]
     found = re.search(r"(?:GLOBAL|class|function) '?([A-Za-z_][\w.]+)", reason)
@@ -76,7 +76,7 @@ def _refusal(path: Path, message: str) -> str:
         what = f"is a whole pickled model ({found[1]}), and to read that is to run its code."
     elif found:
         what = f"holds a {found[1]} beside its weights, which PyTorch does not read without running code."
-    elif "operand" in reason:
+    elif kind and "operand" in reason:
         what = "is in a pickle protocol that PyTorch does not read without running code."
     else:
         hint = " A MindSpore checkpoint is converted by --reverse." if Path(path).suffix == ".ckpt" else ""

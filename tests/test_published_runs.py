@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 # the architecture, and where the release's config.json lies: none, beside the file, one folder up
 VARIANTS = {
-    "as released": ({"uv_channels": 64}, "run/checkpoints"),
+    "as released": ({"uv_channels": 64, "lnet_width": 0.25}, "run/checkpoints"),
     "wide map, BatchNorm": ({"uv_res": 256, "warp_level": 3, "norm_type": "BN", "lnet_width": 0.125}, "run"),
     "without config.json": ({"uv_channels": 256, "lnet_width": 0.25, "warp_level": 1}, None),
 }

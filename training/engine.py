@@ -22,7 +22,7 @@ from training.health import Health
 from training.held_out import Subset, split
 from training.learning_rate import learning_rate
 from training.ranks import Ranks
-from training.stages import STAGES, Stage, build_cnet, build_dmr, build_step, load_start_of_cnet
+from training.stages import STAGES, Stage, build_cnet, build_dmr, build_step, load_start_of_cnet, write_config
 from training.stopping import Stopped, StopRequests
 from training.summary import summary
 from training.validation import Validation
@@ -126,7 +126,7 @@ class Training:
             self.log.say(
                 f"--val_share: {len(self.held_out)} samples held out, validated every {options.test_steps} steps"
             )
-        checkpoint.save_config(options, self.folder)
+        write_config(options, self.folder, self.resumed is not None)
         cnet = build_cnet(options)
         if not (self._is_past(dp) or self._resumes(dp) and options.stage != "end"):
             self.log.say(load_start_of_cnet(cnet, options, self.folder))

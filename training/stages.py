@@ -17,10 +17,11 @@ from models.TrainOneStepDP import TrainOneStepDP
 from models.TrainOneStepEnd import TrainOneStepEnd
 from models.WithLossCellDP import WithLossCellDP
 from models.WithLossCellEnd import WithLossCellEnd
-from utils import checkpoint
+from utils import checkpoint, trained_on
 from utils.errors import UserError
 
 ADAM_BETA2 = 0.999
+PARTS_OF_CNET = ("atlas",)  # it predicts places in the atlas, and has seen no body
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,22 @@ def start_of_cnet(options, folder: Path) -> Path | None:
     if options.pretrained_checkpoint:
         return checkpoint.find_weights(options.pretrained_checkpoint, checkpoint.CNET_PREFIX, checkpoint.DMR_PREFIX)
     return checkpoint.newest(folder, checkpoint.CNET_PREFIX) if options.stage == "end" else None
+
+
+def write_config(options, folder: Path, resumed: bool) -> None:
+    """Write config.json of a run; UserError, before, where weights that it starts from are of another body.
+
+    The order matters: of weights in `folder` itself the old config.json says what they were trained with.
+    """
+    parts = PARTS_OF_CNET if options.stage == "dp" else tuple(trained_on.PARTS)
+    cnet = None if resumed else start_of_cnet(options, folder)
+    if resumed:
+        trained_on.check(options, folder / "state_*.ckpt", parts)
+    elif options.checkpoint and options.stage != "dp":
+        trained_on.check(options, checkpoint.find_weights(options.checkpoint, checkpoint.DMR_PREFIX))
+    if cnet:
+        trained_on.check(options, cnet, PARTS_OF_CNET)
+    checkpoint.save_config(options, folder, trained_on.identify(options, parts))
 
 
 def build_dmr(cnet: DPNet, options) -> DMR:

@@ -18,7 +18,7 @@ from utils import checksums, config, foreign_files
 from utils.errors import UserError
 from utils.files import write_text
 from utils.memory import available_memory
-from utils.train_options import TrainOptions
+from utils.train_options import TRAINED_ON, TrainOptions
 
 ARCHITECTURE = ("model", "img_res", "uv_res", "uv_type", "uv_channels", "warp_level", "norm_type", "lnet_width",
                 "no_warp")  # fmt: skip
@@ -189,9 +189,13 @@ def find_weights(word, *prefixes: str) -> Path:
     return found
 
 
-def save_config(options, folder) -> None:
-    """Write the options beside the checkpoints, for eval.py and for --from_json."""
-    write_text(Path(folder) / CONFIG_NAME, json.dumps(vars(options), indent=2, sort_keys=True) + "\n")
+def save_config(options, folder, trained_on: dict | None = None) -> None:
+    """Write the options beside the checkpoints, for eval.py and for --from_json.
+
+    trained_on: what utils.trained_on.identify says of the data root, for its `check`.
+    """
+    content = vars(options) | ({TRAINED_ON: trained_on} if trained_on else {})
+    write_text(Path(folder) / CONFIG_NAME, json.dumps(content, indent=2, sort_keys=True) + "\n")
 
 
 def adopt_architecture(options, checkpoint, given: set) -> None:
