@@ -72,6 +72,8 @@ def _refusal(path: Path, kind: str | None, message: str) -> str:
     """The line about a file that PyTorch does not read as weights; `message` is PyTorch's."""
     reason = message.partition("WeightsUnpickler error:")[2]
     found = re.search(r"(?:GLOBAL|class|function) '?([A-Za-z_][\w.]+)", reason)
+    if kind == foreign_files.PICKLE:
+        return f"{path} is not a PyTorch checkpoint of weights, but a pickle of something else."
     if found and _is_object(path):
         what = f"is a whole pickled model ({found[1]}), and to read that is to run its code."
     elif found:

@@ -224,7 +224,9 @@ def test_a_folder_stands_for_the_newest_weights_in_it_or_in_its_rank_0(tmp_path)
 
 def test_a_folder_without_weights_is_refused_with_what_it_holds(tmp_path):
     (tmp_path / "mine.ckpt").touch()
-    with pytest.raises(UserError, match=r"there is no dmr_\*.ckpt in .*It holds mine.ckpt: name one"):
+    with pytest.raises(
+        UserError, match=r"there is no dmr_\*.ckpt in .* Train first, or name one .*: it holds mine.ckpt\."
+    ):
         checkpoint.find_weights(tmp_path, "dmr")
 
 

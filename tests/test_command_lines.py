@@ -117,7 +117,7 @@ CASES = {
     "PyTorch's file": ("eval", "--checkpoint {0}/release.pth", None, TO_CONVERT),
     "PyTorch's file (demo)": ("demo", "--img {0} --out {0}/d --checkpoint {0}/release.pth", None, TO_CONVERT),
     "PyTorch's file (train)": ("train", "--pretrained_checkpoint {0}/release.pth", None, TO_CONVERT),
-    "folder without weights": ("eval", "--checkpoint {0}", None, r"no dmr_\*.ckpt in \S+. It holds junk.ckpt: name one"),
+    "folder without weights": ("eval", "--checkpoint {0}", None, r"no dmr_\*.ckpt in .*: it holds junk.ckpt\."),
     "another atlas (eval)": ("eval", "--checkpoint {0}/elsewhere", None, OTHER_ATLAS),
     "another atlas (demo)": ("demo", "--img {0} --out {0}/d --checkpoint {0}/elsewhere", None, OTHER_ATLAS),
     "another atlas (export)": ("export", "--checkpoint {0}/elsewhere/dmr_1.ckpt", None, OTHER_ATLAS),

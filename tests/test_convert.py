@@ -160,10 +160,7 @@ BAD_FILES = {
     "truncated": (truncated, "truncated"),
     "empty": (lambda path: path.write_bytes(b""), "truncated"),
     "text": (lambda path: path.write_text("weights"), "not a PyTorch checkpoint"),
-    "runs_code": (
-        lambda path: path.write_bytes(pickle.dumps(RunsCode(), 2)),
-        r"is a whole pickled model \(pathlib.Path",
-    ),
+    "runs_code": (lambda path: path.write_bytes(pickle.dumps(RunsCode(), 2)), "not a PyTorch checkpoint"),
     "module": (
         lambda path: torch.save(resnet_pth.Bottleneck(64, 64), path),
         r"is a whole pickled model \(\S+.Bottleneck\).*torch.save\(model.state_dict\(\)",

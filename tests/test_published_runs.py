@@ -40,7 +40,9 @@ def write_release(folder: Path, architecture: dict, config_folder: str | None) -
     cnet = networks.CNet(described["warp_level"], described["norm_type"])
     path = folder / "run/checkpoints/2020_01_01.pt"
     path.parent.mkdir(parents=True)
-    states = {"CNet": randomise(cnet, 1).state_dict(), "LNet": randomise(lnet, 2).state_dict()}
+    with torch.no_grad():
+        randomise(lnet, 2).uv_end[1].weight *= 0.1  # meshes of metres, as trained weights give
+    states = {"CNet": randomise(cnet, 1).state_dict(), "LNet": lnet.state_dict()}
     torch.save(states | {"optimizer": {"state": {}}, "epoch": 30}, path)
     if config_folder:
         texts = {name: str(value) for name, value in architecture.items()}

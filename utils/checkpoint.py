@@ -184,8 +184,8 @@ def find_weights(word, *prefixes: str) -> Path:
     if found is None:
         names = sorted(file.name for file in path.glob("*.ckpt") if not file.name.startswith("."))
         expected = " or ".join(f"{prefix}_*.ckpt" for prefix in prefixes)
-        others = f"It holds {', '.join(names[:4])}{', ...' if names[4:] else ''}: name one. " if names else ""
-        raise UserError(f"there is no {expected} in {path}. {others}Train first, or name one with --checkpoint.")
+        others = f": it holds {', '.join(names[:4])}{', ...' if names[4:] else ''}" if names else ""
+        raise UserError(f"there is no {expected} in {path}. Train first, or name one with --checkpoint{others}.")
     return found
 
 
