@@ -4,6 +4,7 @@ import argparse
 import codecs
 import collections
 import datetime
+import io
 import itertools
 import pathlib
 import pickle
@@ -59,8 +60,10 @@ def _read(path: Path, kind: str | None):
     try:
         if kind == foreign_files.SAFETENSORS:
             return safetensors.torch.load_file(path)
+        # a plain pickle from memory, where no length that it names makes Python reserve more than the file has
+        source = path if kind == foreign_files.TORCH_ZIP else io.BytesIO(Path(path).read_bytes())
         with torch.serialization.safe_globals(_HARMLESS):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(source, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UserError(_refusal(path, kind, str(error))) from error
     except Exception as error:  # a damaged file can raise any exception type
