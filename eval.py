@@ -32,7 +32,7 @@ from models.in_batches import run_in_batches
 from models.predictor import MeshPredictor
 from models.trained import find_checkpoints, load_trained
 from models.uv_generator import Index_UV_Generator
-from utils import checkpoint, config
+from utils import checkpoint, config, trained_on
 from utils.body_model import load_body_model, load_joint_regressors
 from utils.errors import UserError, run_command
 from utils.files import make_folder, write_png
@@ -127,6 +127,7 @@ def main():
     for number, path in enumerate(paths, start=1):
         own = copy.copy(options)  # each checkpoint brings its architecture
         checkpoint.adopt_architecture(own, path, given)
+        trained_on.check(own, path, ("body",))  # whose meshes are the truth; load_trained looks at the rest
         stem = options.dataset if len(paths) == 1 else f"{options.dataset}_{number}_{path.stem}"
         results = evaluate_checkpoint(own, device, path, stem, meter)
         if results is not None:

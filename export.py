@@ -23,7 +23,7 @@ from models.uv_generator import Index_UV_Generator
 from utils import checkpoint
 from utils.errors import UserError, run_command
 from utils.files import atomic_path
-from utils.train_options import CommandParser, TrainOptions
+from utils.train_options import OTHER_BODY_HELP, CommandParser, TrainOptions
 
 CROPS = 4  # compared, at least
 
@@ -32,6 +32,7 @@ def parse_options():
     parser = CommandParser(description="Export a trained network.")
     parser.add_argument("--checkpoint", help="dmr weights; config.json beside them says which network they are of")
     parser.add_argument("--eval_dir", default="./ckpt/rank0", help="without --checkpoint: the newest dmr_*.ckpt here")
+    parser.add_argument("--other_body", action="store_true", help=OTHER_BODY_HELP)
     parser.add_argument("--file_format", default="MINDIR", choices=list(FORMATS))
     parser.add_argument("--batch_size", type=int, default=1, help="images that the file takes at a time")
     parser.add_argument("--out", help="the file; default: beside the checkpoint, with the batch size in its name")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from models.dense_cnn import DPNet, get_LNet
 from models.DMR import DMR
-from utils import checkpoint
+from utils import checkpoint, trained_on
 from utils.errors import UserError
 
 
@@ -15,25 +15,26 @@ def find_checkpoints(options) -> list[Path]:
         return [find_checkpoint(options)]
     paths: list[Path] = []
     for word in options.checkpoint:
-        matches = sorted(glob.glob(word)) if glob.has_magic(word) else [word]
+        matches = sorted(glob.glob(word)) if glob.has_magic(word) and not Path(word).exists() else [word]
         if not matches:
             raise UserError(f"--checkpoint {word}: no file has such a name.")
-        paths += map(Path, matches)
+        paths += (checkpoint.find_weights(match, checkpoint.DMR_PREFIX) for match in matches)
     return list(dict.fromkeys(paths))
 
 
 def find_checkpoint(options) -> Path:
-    """The checkpoint that --checkpoint names, or the newest dmr_*.ckpt of --eval_dir."""
-    if options.checkpoint:
-        return Path(options.checkpoint)
-    found = checkpoint.newest(options.eval_dir, checkpoint.DMR_PREFIX)
-    if found is None:
+    """The checkpoint that --checkpoint names, or the newest dmr_*.ckpt of the folder that it or --eval_dir names."""
+    if not options.checkpoint and not Path(options.eval_dir).is_dir():
         raise UserError(f"there is no dmr_*.ckpt in {options.eval_dir}. Train first, or name one with --checkpoint.")
-    return found
+    return checkpoint.find_weights(options.checkpoint or options.eval_dir, checkpoint.DMR_PREFIX)
 
 
 def load_trained(options, path: Path) -> DMR:
-    """The network that `options` describe, in evaluation mode, with the weights of the checkpoint `path`."""
+    """The network that `options` describe, in evaluation mode, with the weights of the checkpoint `path`.
+
+    UserError where they were trained with another atlas or body at rest, unless --other_body is given.
+    """
+    trained_on.check(options, path, trained_on.SEEN_BY_NETWORK)
     dmr = DMR(DPNet(options.warp_level, options.norm_type), get_LNet(options))
     checkpoint.load_dmr(dmr, path)
     return dmr.set_train(False)

@@ -45,7 +45,7 @@ def match(found: dict, expected: dict, source: Path) -> None:
     if problems:
         raise UserError(
             f"{source} does not fit the network: {len(problems)} names are missing, unknown or misshaped, "
-            f"first {problems[0]}. Nothing is written. Another width or resolution? Say so by its option."
+            f"first {problems[0]}. Nothing is written."
         )
 
 
@@ -54,21 +54,27 @@ def shapes(values: dict) -> dict:
     return {name: tuple(value.shape) for name, value in values.items()}
 
 
-def to_mindspore(model: str, pth_file: Path, msp_file: Path, options) -> None:
-    """Write `msp_file` from `pth_file`, after both networks gave the same on a random input."""
+def to_mindspore(model: str, pth_file: Path, msp_file: Path, options, given: set) -> None:
+    """Write `msp_file` from `pth_file`, after both networks gave the same on a random input.
+
+    given: names of the options on the command line; the others are taken from what lies near, and from the weights.
+    """
     if msp_file.suffix != ".ckpt":
         raise UserError(f"--msp_file {msp_file}: MindSpore wants a name that ends in .ckpt")
     pair = PAIRS[model]
     state = pair.flatten(read_pytorch(pth_file), pth_file)
     dropped = [name for name in state if name.endswith(COUNTER) or pair.is_unused(name)]
     state = {name: value for name, value in state.items() if name not in dropped}
+    pair.check_network(shapes(state), pth_file)
+    pair.settle(options, given, shapes(state), pth_file, [pth_file.parent, pth_file.parent.parent])
+    write_beside = pair.accompany(options, msp_file)
     network = pair.build(state, options)
     parameters = checkpoint.named_parameters(network)
     match(shapes(state), {pytorch_name(name): tuple(value.shape) for name, value in parameters.items()}, pth_file)
     if dropped:
         print(f"  dropped {len(dropped)} that the network does not use: batch counters and classifier")
     for name, parameter in parameters.items():
-        parameter.set_data(ms.Tensor(state[pytorch_name(name)].float().numpy()))
+        parameter.set_data(ms.Tensor(state[pytorch_name(name)].numpy()))
 
     def check_written(path) -> None:
         checkpoint.load_weights(network, path)
@@ -76,13 +82,17 @@ def to_mindspore(model: str, pth_file: Path, msp_file: Path, options) -> None:
 
     checkpoint.write_parameters(parameters, msp_file, check=check_written)
     print(f"written: {msp_file}")
+    write_beside()
 
 
-def to_pytorch(model: str, pth_file: Path, msp_file: Path, options) -> None:
-    """Write `pth_file` from `msp_file`, after both networks gave the same on a random input."""
+def to_pytorch(model: str, pth_file: Path, msp_file: Path, options, given: set) -> None:
+    """Write `pth_file` from `msp_file`, as to_mindspore."""
     pair = PAIRS[model]
-    values = checkpoint.read_checkpoint(msp_file)
-    network = pair.build({pytorch_name(name): value for name, value in values.items()}, options)
+    values = checkpoint.read_weights(msp_file)
+    renamed = {pytorch_name(name): value for name, value in values.items()}
+    pair.check_network(shapes(renamed), msp_file)
+    pair.settle(options, given, shapes(renamed), msp_file, [msp_file.parent])
+    network = pair.build(renamed, options)
     parameters = checkpoint.named_parameters(network)
     match(shapes(values), shapes(parameters), msp_file)
     checkpoint.assign(parameters, values, msp_file)

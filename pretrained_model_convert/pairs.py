@@ -2,6 +2,7 @@
 
 import models  # noqa: F401, I001  settings that must precede the import of MindSpore
 
+from collections.abc import Callable
 from pathlib import Path
 
 import mindspore as ms
@@ -10,9 +11,10 @@ import torch
 
 from models.dense_cnn import ATLAS_LEVEL_SIZE, CODE_CHANNELS, DPNet, UVNet, warp_feature
 from models.DMR import DMR
-from pretrained_model_convert import resnet_msp, resnet_pth, vgg_msp, vgg_pth
+from pretrained_model_convert import architecture, resnet_msp, resnet_pth, vgg_msp, vgg_pth
 from pretrained_model_convert.decomr_pth import run_cnet, run_lnet
-from pretrained_model_convert.files import state_dict
+from pretrained_model_convert.known_networks import network_name
+from pretrained_model_convert.wrapping import state_dict, unwrap
 from utils.errors import UserError
 
 IMAGE_SHAPE = (1, 3, 64, 64)
@@ -24,17 +26,39 @@ def random_array(*shape: int) -> np.ndarray:
 
 
 class Pair:
+    """What the two sides of a conversion have in common."""
+
     classifier: str  # the file's weights that start so serve a classifier, which the network does not have
+    expected: str  # the network's name
 
     def is_unused(self, name: str) -> bool:
+        """Whether the network has no such weights, though files of it do."""
         return name.startswith(self.classifier)
+
+    def check_network(self, shapes: dict, path: Path) -> None:
+        """UserError where name -> shape is of another network that is known."""
+        found = network_name(shapes)
+        if found not in (None, self.expected):
+            fitting = next(
+                (f" Give {name!r} as MODEL_NAME." for name, pair in PAIRS.items() if pair.expected == found), ""
+            )
+            raise UserError(f"{path} holds a {found}, expected a {self.expected}.{fitting}")
+
+    def settle(self, options, given: set, shapes: dict, path: Path, folders: list[Path]) -> None:
+        """Set in `options` what the network is like, where networks of this kind differ."""
+
+    def accompany(self, options, target: Path) -> Callable:
+        """What writes the files beside the MindSpore checkpoint `target`; UserError where others are in the way."""
+        return lambda: None
 
 
 class Plain(Pair):
-    """One network, its state_dict at the top of the file (or under `state_dict`)."""
+    """One network, its state_dict in any wrapping."""
 
     def flatten(self, content: dict, path: Path) -> dict:
-        return state_dict(content.get("state_dict", content), str(path))
+        if all(part in content for part in DecoMR.parts):
+            raise UserError(f"{path} holds a DecoMR, expected a {self.expected}. Give 'decomr' as MODEL_NAME.")
+        return state_dict(unwrap(content, str(path)), str(path))
 
     def unflatten(self, state: dict) -> dict:
         return state
@@ -52,6 +76,7 @@ class ResNet(Plain):
     """torchvision's ResNet-50 and the encoder of the CNet."""
 
     classifier = "fc."
+    expected = "ResNet-50"
 
     def build(self, state: dict, options):
         return resnet_msp.ResNet50()
@@ -64,6 +89,7 @@ class VGG(Plain):
     """The convolutions of torchvision's vgg16 or, where the file has BatchNorm, vgg16_bn."""
 
     classifier = "classifier."
+    expected = "VGG-16"
 
     def build(self, state: dict, options):
         return vgg_msp.VGG16(self._has_batch_norm(state))
@@ -81,6 +107,7 @@ class DecoMR(Pair):
 
     parts = ("CNet", "LNet")
     classifier = "CNet.resnet.fc."
+    expected = "DecoMR"
 
     def build(self, state: dict, options):
         size = ATLAS_LEVEL_SIZE >> options.warp_level
@@ -94,15 +121,33 @@ class DecoMR(Pair):
         )
         return DMR(DPNet(options.warp_level, options.norm_type), lnet)
 
+    def settle(self, options, given: set, shapes: dict, path: Path, folders: list[Path]) -> None:
+        architecture.settle(options, given, shapes, path, architecture.find_config(folders))
+
+    def accompany(self, options, target: Path) -> Callable:
+        if architecture.refuse_other_config(options, target):
+            return lambda: None
+        return lambda: architecture.write_config(options, target)
+
     def flatten(self, content: dict, path: Path) -> dict:
-        missing = [part for part in self.parts if part not in content]
+        content = unwrap(content, str(path), self.parts)
+        if any(part in content for part in self.parts):
+            flat = {}
+            for part in (part for part in self.parts if part in content):
+                state = self._part_of_file(content[part], f"{path}: {part}")
+                flat |= {f"{part}.{name}": value for name, value in state.items()}
+        else:  # perhaps as the weights of one module that has both
+            flat = state_dict(content, str(path))
+        missing = [part for part in self.parts if not any(name.startswith(f"{part}.") for name in flat)]
         if missing:
-            raise UserError(f"{path} is not a DecoMR checkpoint: it has no {' and no '.join(missing)}.")
-        flat = {}
-        for part in self.parts:
-            state = state_dict(content[part], f"{path}: {part}")
-            flat |= {f"{part}.{name}": value for name, value in state.items()}
+            other = network_name({name: tuple(value.shape) for name, value in flat.items()})
+            hint = f" It holds a {other}." if other not in (None, self.expected) else ""
+            raise UserError(f"{path} is not a DecoMR checkpoint: it has no {' and no '.join(missing)}.{hint}")
         return flat
+
+    @staticmethod
+    def _part_of_file(content, where: str) -> dict:
+        return state_dict(unwrap(content, where) if isinstance(content, dict) else content, where)
 
     def unflatten(self, state: dict) -> dict:
         # the release's encoder still has its classifier, which nothing uses but strict loading asks for

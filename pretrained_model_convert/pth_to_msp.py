@@ -4,7 +4,8 @@
     python pretrained_model_convert/pth_to_msp.py --model decomr --pth_file decomr.pt --msp_file dmr_30.ckpt [--reverse]
 
 resnet: torchvision's ResNet-50, the start of the encoder. vgg: the convolutions of torchvision's VGG-16.
-decomr: CNet and LNet of the public PyTorch release. --reverse writes --pth_file from --msp_file.
+decomr: CNet and LNet of the public PyTorch release; writes config.json, with the architecture, beside --msp_file.
+--reverse writes --pth_file from --msp_file.
 """
 
 import argparse
@@ -22,34 +23,35 @@ from utils.errors import UserError, run_command  # noqa: E402
 from utils.train_options import TrainOptions  # noqa: E402
 
 
-def parse_arguments() -> tuple[argparse.Namespace, argparse.Namespace]:
-    """(what to convert, architecture of the model `decomr`)."""
+def parse_arguments() -> tuple[argparse.Namespace, argparse.Namespace, set]:
+    """(what to convert, architecture of the model `decomr`, names of its options on the command line)."""
     parser = argparse.ArgumentParser(description="Convert weights between PyTorch and MindSpore.")
     parser.add_argument("--model", required=True, choices=["resnet", "vgg", "decomr"])
     parser.add_argument("--pth_file", required=True, help="PyTorch checkpoint")
     parser.add_argument("--msp_file", required=True, help="MindSpore checkpoint, *.ckpt")
     parser.add_argument("--reverse", action="store_true", help="MindSpore to PyTorch")
     architecture = " ".join(f"--{name}" for name in checkpoint.ARCHITECTURE)
-    parser.epilog = f"For the model decomr also the options of train.py that shape the networks: {architecture}."
+    parser.epilog = (
+        f"For the model decomr also the options of train.py that shape the networks: {architecture}. "
+        "What is not given is taken from config.json beside the weights or one folder up, and from the weights."
+    )
     arguments, others = parser.parse_known_args()
-    options = TrainOptions().parse_args(others)
-    unknown = TrainOptions().given(others) - set(checkpoint.ARCHITECTURE)
+    options, given = TrainOptions().parse_args(others), TrainOptions().given(others)
+    unknown = given - set(checkpoint.ARCHITECTURE)
     if unknown:
         raise UserError(f"--{sorted(unknown)[0]} has no meaning here (see --help)")
-    if arguments.reverse and arguments.model == "decomr":
-        checkpoint.adopt_architecture(options, arguments.msp_file, TrainOptions().given(others))
-    return arguments, options
+    return arguments, options, given
 
 
 def main():
-    arguments, options = parse_arguments()
+    arguments, options, given = parse_arguments()
     if importlib.util.find_spec("torch") is None:
         raise UserError("the conversion needs PyTorch: pip install -r requirements-dev.txt")
     # not at the top of the file: it imports torch
     from pretrained_model_convert import conversion
 
     convert = conversion.to_pytorch if arguments.reverse else conversion.to_mindspore
-    convert(arguments.model, Path(arguments.pth_file), Path(arguments.msp_file), options)
+    convert(arguments.model, Path(arguments.pth_file), Path(arguments.msp_file), options, given)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import os.path
 import re
 
 from utils.errors import UserError
-from utils.train_options import KERNELS, KERNELS_HELP, CommandParser, TrainOptions, boolean
+from utils.train_options import KERNELS, KERNELS_HELP, OTHER_BODY_HELP, CommandParser, TrainOptions, boolean
 
 BBOX_HELP = """where people are: x,y,w,h in pixels, several for several people; or a file: {"bbox": [x, y, w, h]},
 a list of boxes, COCO results or annotations, or YOLO's .txt; or a folder with STEM.json or STEM.txt of each image"""
@@ -37,6 +37,7 @@ def _parser() -> CommandParser:
     parser.add_argument("--img", nargs="+", required=True, metavar="PATH", help="images, videos or folders of them")
     parser.add_argument("--checkpoint", help="dmr weights; config.json beside them says which network they are of")
     parser.add_argument("--eval_dir", default="./ckpt/rank0", help="without --checkpoint: the newest dmr_*.ckpt here")
+    parser.add_argument("--other_body", action="store_true", help=OTHER_BODY_HELP)
     parser.add_argument("--bbox", nargs="+", action="extend", metavar="BOX|FILE|FOLDER", help=BBOX_HELP)
     parser.add_argument("--openpose", metavar="FILE|FOLDER",
                         help="output of OpenPose; or its folder, with STEM_keypoints.json or, for frames of a video, "

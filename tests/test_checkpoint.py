@@ -199,15 +199,35 @@ def test_memory_that_caches_files_does_not_keep_a_checkpoint_from_being_read(tmp
 # ---- which file ----
 
 
-def test_the_newest_is_the_one_written_last(tmp_path):
-    for age, name in enumerate(["dmr_2.ckpt", "dmr_30.ckpt", "CNet_5.ckpt", "dmr_best.ckpt", ".dmr_9.x.ckpt"]):
+def test_the_newest_is_of_the_highest_epoch_whatever_its_date(tmp_path):
+    for age, name in enumerate(["dmr_2.ckpt", "dmr_30.ckpt", "CNet_5.ckpt", "dmr_best.ckpt", ".dmr_99.x.ckpt"]):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (1000 - age, 1000 - age))
-    assert checkpoint.newest(tmp_path, "dmr").name == "dmr_2.ckpt"
-    os.utime(tmp_path / "dmr_30.ckpt", (1000, 1000))
-    assert checkpoint.newest(tmp_path, "dmr").name == "dmr_30.ckpt"  # of two of one time, the later epoch
+    assert checkpoint.newest(tmp_path, "dmr").name == "dmr_30.ckpt"
     assert checkpoint.newest(tmp_path, "CNet").name == "CNet_5.ckpt"
+    for age, name in enumerate(["dmr_0030.ckpt", "dmr_030.ckpt"]):  # of one epoch, the younger
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (2000 - age, 2000 - age))
+    assert checkpoint.newest(tmp_path, "dmr").name == "dmr_0030.ckpt"
     assert checkpoint.newest(tmp_path / "nowhere", "dmr") is None
+
+
+def test_a_folder_stands_for_the_newest_weights_in_it_or_in_its_rank_0(tmp_path):
+    (tmp_path / "rank0").mkdir()
+    for name in ("dmr_9.ckpt", "dmr_10.ckpt", "CNet_5.ckpt"):
+        (tmp_path / "rank0" / name).touch()
+    for folder in (tmp_path, tmp_path / "rank0"):
+        assert checkpoint.find_weights(folder, "dmr") == tmp_path / "rank0/dmr_10.ckpt"
+        assert checkpoint.find_weights(folder, "CNet", "dmr") == tmp_path / "rank0/CNet_5.ckpt"
+    assert checkpoint.find_weights(tmp_path / "none.ckpt", "dmr") == tmp_path / "none.ckpt"  # said when it is read
+
+
+def test_a_folder_without_weights_is_refused_with_what_it_holds(tmp_path):
+    (tmp_path / "mine.ckpt").touch()
+    with pytest.raises(
+        UserError, match=r"there is no dmr_\*.ckpt in .* Train first, or name one .*: it holds mine.ckpt\."
+    ):
+        checkpoint.find_weights(tmp_path, "dmr")
 
 
 def test_encoder_weights_are_taken_where_there_are_any(tmp_path):

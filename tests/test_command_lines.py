@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,11 @@ def folder(generated_root, tmp_path_factory) -> Path:
     checkpoint.save_config(options, folder / "configured" / "rank0")
     shutil.copy(folder / "plain/rank0/dmr_1.ckpt", folder / "configured/rank0/state_0_000000001.ckpt")
     checkpoint.save_weights(dmr.CNet, folder / "plain" / "rank0" / "CNet_1.ckpt")
+    record = {"atlas": {"file": "other.obj", "sha256": "1" * 64}}
+    checkpoint.save_config(options, folder / "elsewhere", record)
+    (folder / "elsewhere/dmr_1.ckpt").symlink_to(folder / "plain/rank0/dmr_1.ckpt")
+    with zipfile.ZipFile(folder / "release.pth", "w") as archive:
+        archive.writestr("release/data.pkl", b"CNet LNet")
     (folder / "junk.ckpt").write_text("not a checkpoint")
     (folder / "bad.json").write_text(json.dumps({"batch_size": "many"}))
     return folder
@@ -65,6 +71,10 @@ def without_anything(root: Path) -> None:
     shutil.rmtree(root)
 
 
+TO_CONVERT = r"release.pth is a PyTorch file.*: bash scripts/convert_model.sh decomr \S+release.pth \S+release.ckpt"
+OTHER_ATLAS = (
+    r"dmr_1.ckpt was trained with the atlas other.obj \(1{12}\); in \S+ there is the atlas smpl_.*--other_body"
+)
 # name -> script, its arguments ({0}: the folder above), damage to the data root, what the line says
 CASES = {
     "no data (train)": ("train", "", without_anything, r"up_3d_trainval.npz does not exist. Run: python preprocess_"),
@@ -104,6 +114,15 @@ CASES = {
     "not a checkpoint (train)": (
         "train", "--pretrained_checkpoint {0}/junk.ckpt", None, r"junk.ckpt is not a readable MindSpore checkpoint",
     ),
+    "PyTorch's file": ("eval", "--checkpoint {0}/release.pth", None, TO_CONVERT),
+    "PyTorch's file (demo)": ("demo", "--img {0} --out {0}/d --checkpoint {0}/release.pth", None, TO_CONVERT),
+    "PyTorch's file (train)": ("train", "--pretrained_checkpoint {0}/release.pth", None, TO_CONVERT),
+    "folder without weights": ("eval", "--checkpoint {0}", None, r"no dmr_\*.ckpt in .*: it holds junk.ckpt\."),
+    "another atlas (eval)": ("eval", "--checkpoint {0}/elsewhere", None, OTHER_ATLAS),
+    "another atlas (demo)": ("demo", "--img {0} --out {0}/d --checkpoint {0}/elsewhere", None, OTHER_ATLAS),
+    "another atlas (export)": ("export", "--checkpoint {0}/elsewhere/dmr_1.ckpt", None, OTHER_ATLAS),
+    "another atlas (train)": ("train", "--stage end --checkpoint {0}/elsewhere", None, OTHER_ATLAS),
+    "another atlas (CNet)": ("train", "--pretrained_checkpoint {0}/elsewhere", None, OTHER_ATLAS),
     "no such checkpoint": ("eval", "--checkpoint {0}/dmr_9.ckpt", None, r"dmr_9.ckpt does not exist"),
     "pattern without files": (
         "eval", "--checkpoint {0}/none_*.ckpt", None, r"--checkpoint \S+none_\*.ckpt: no file has such a name",

@@ -81,7 +81,7 @@ def test_fresh_moves_every_file_of_the_training_and_of_its_log_into_a_dated_subf
     assert re.fullmatch(r"before_\d{8}_\d{6}", aside.name)
     assert names(aside) == set(LEFT)
     assert all((aside / name).read_text() == name for name in LEFT)
-    assert names(folder) == {*OTHERS, aside.name}
+    assert names(folder) == {*OTHERS, aside.name, "config.json"}  # to be written anew
     log = folder.parent.parent / "logs/run"
     (old_log,) = log.iterdir()
     assert names(old_log) == {"metrics.jsonl", "dp", "end_networks_0000100.png"}

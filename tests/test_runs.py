@@ -101,10 +101,8 @@ def test_one_stage_after_the_other_is_the_same_run_bit_by_bit(uninterrupted, gen
     train(generated_root, tmp_path, "--stage", "dp")
     assert not (tmp_path / "ckpt/rank0/dmr_1.ckpt").exists()
     assert_same_weights(tmp_path, uninterrupted, "CNet_1.ckpt")
-    # an older file of a later epoch must not be preferred
-    older = tmp_path / "ckpt/rank0/CNet_7.ckpt"
-    older.write_bytes(b"not a checkpoint")
-    os.utime(older, (0, 0))
+    # a younger file of an earlier epoch must not be preferred
+    (tmp_path / "ckpt/rank0/CNet_0.ckpt").write_bytes(b"not a checkpoint")
     result = train(generated_root, tmp_path, "--stage", "end")
     assert "CNet starts from" in result.stderr and "CNet_1.ckpt" in result.stderr
     assert_same_weights(tmp_path, uninterrupted, "dmr_1.ckpt")

@@ -2,6 +2,7 @@
 
 import datetime
 import re
+import shutil
 from pathlib import Path
 
 from training.ranks import Ranks
@@ -82,7 +83,10 @@ def move_aside(folder: Path, files: list[Path]) -> Path | None:
     try:
         target.mkdir()
         for path in files:
-            path.rename(target / path.name)
+            if path.name == checkpoint.CONFIG_NAME:  # the weights that stay are described by it too
+                shutil.copy2(path, target)
+            else:
+                path.rename(target / path.name)
     except OSError as error:
         raise CannotWrite.because(target, error) from error
     print(f"moved to {target}: {len(files)} files of an earlier training")

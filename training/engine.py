@@ -23,7 +23,7 @@ from training.held_out import Subset, split
 from training.learning_rate import learning_rate
 from training.ranks import Ranks
 from training.resuming import Resumed, find_state, say_changes
-from training.stages import STAGES, Stage, build_cnet, build_dmr, build_step, load_start_of_cnet
+from training.stages import STAGES, Stage, build_cnet, build_dmr, build_step, load_start_of_cnet, write_config
 from training.stopping import NEWS, Stopped, StopRequests
 from training.summary import summary
 from training.validation import Validation
@@ -100,7 +100,7 @@ class Training:
             self.log.say(
                 f"--val_share: {len(self.held_out)} samples held out, validated every {options.test_steps} steps"
             )
-        checkpoint.save_config(options, self.folder)
+        write_config(options, self.folder, self.resumed is not None)
         cnet = build_cnet(options)
         if not (self._is_past(dp) or self._resumes(dp) and options.stage != "end"):
             self.log.say(load_start_of_cnet(cnet, options, self.folder))
@@ -111,8 +111,9 @@ class Training:
         if options.stage != "dp":
             dmr = build_dmr(cnet, options)
             if options.checkpoint and not self._resumes(end):
-                checkpoint.load_dmr(dmr, options.checkpoint)
-                self.log.say(f"CNet and LNet start from {options.checkpoint}")
+                start = checkpoint.find_weights(options.checkpoint, checkpoint.DMR_PREFIX)
+                checkpoint.load_dmr(dmr, start)
+                self.log.say(f"CNet and LNet start from {start}")
             self.train_stage(end, dmr)
 
     def train_stage(self, stage: Stage, network) -> None:

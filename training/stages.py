@@ -18,10 +18,11 @@ from models.TrainOneStepEnd import TrainOneStepEnd
 from models.WithLossCellDP import WithLossCellDP
 from models.WithLossCellEnd import WithLossCellEnd
 from training.ranks import folder_of_rank_0
-from utils import checkpoint
+from utils import checkpoint, trained_on
 from utils.errors import UserError
 
 ADAM_BETA2 = 0.999
+PARTS_OF_CNET = ("atlas",)  # it predicts places in the atlas, and has seen no body
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,37 @@ def build_cnet(options) -> DPNet:
 
 def load_start_of_cnet(cnet: DPNet, options, folder: Path) -> str:
     """Fill a new CNet with the weights it starts from; the line that says where they come from."""
-    start = options.pretrained_checkpoint
-    if not start and options.stage == "end":
-        # rank 0's, so that all ranks start alike
-        places = (folder_of_rank_0(folder), folder)
-        start = next(filter(None, (checkpoint.newest(place, checkpoint.CNET_PREFIX) for place in places)), None)
+    start = start_of_cnet(options, folder)
     if not start:
         return checkpoint.load_encoder(cnet.resnet)
     checkpoint.load_cnet(cnet, start)
     return f"CNet starts from {start}"
+
+
+def start_of_cnet(options, folder: Path) -> Path | None:
+    """The checkpoint that a new CNet starts from: the one named, or in stage end alone the newest of `folder`."""
+    if options.pretrained_checkpoint:
+        return checkpoint.find_weights(options.pretrained_checkpoint, checkpoint.CNET_PREFIX, checkpoint.DMR_PREFIX)
+    if options.stage != "end":
+        return None
+    places = (folder_of_rank_0(folder), folder)  # rank 0's, so that all ranks start alike
+    return next(filter(None, (checkpoint.newest(place, checkpoint.CNET_PREFIX) for place in places)), None)
+
+
+def write_config(options, folder: Path, resumed: bool) -> None:
+    """Write config.json of a run; UserError, before, where weights that it starts from are of another body.
+
+    The order matters: of weights in `folder` itself the old config.json says what they were trained with.
+    """
+    parts = PARTS_OF_CNET if options.stage == "dp" else tuple(trained_on.PARTS)
+    cnet = None if resumed else start_of_cnet(options, folder)
+    if resumed:
+        trained_on.check(options, folder / "state_*.ckpt", parts)
+    elif options.checkpoint and options.stage != "dp":
+        trained_on.check(options, checkpoint.find_weights(options.checkpoint, checkpoint.DMR_PREFIX))
+    if cnet:
+        trained_on.check(options, cnet, PARTS_OF_CNET)
+    checkpoint.save_config(options, folder, trained_on.identify(options, parts))
 
 
 def build_dmr(cnet: DPNet, options) -> DMR:

@@ -14,18 +14,19 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
-from utils import checksums, config
+from utils import checksums, config, foreign_files
 from utils.errors import UserError
 from utils.files import write_text
 from utils.memory import available_memory
-from utils.train_options import TrainOptions
+from utils.train_options import TRAINED_ON, TrainOptions
 
 ARCHITECTURE = ("model", "img_res", "uv_res", "uv_type", "uv_channels", "warp_level", "norm_type", "lnet_width",
                 "no_warp")  # fmt: skip
 CONFIG_NAME = "config.json"
+HOW_TO_START = ("resume", "fresh")  # options that another run with --from_json must not repeat
 ROOM = 2  # times its size: some may be taken by other processes before it is read
-DATE_STEP = 1_000_000  # ns between the dates of two checkpoints, at least
 CNET_PREFIX, DMR_PREFIX = "CNet", "dmr"  # {prefix}_{epoch}.ckpt
+STATE_RECORD = "record.json"  # what only a saved state has among its parameters
 
 
 def named_parameters(network: nn.Cell) -> dict:
@@ -34,19 +35,8 @@ def named_parameters(network: nn.Cell) -> dict:
 
 
 def save_weights(network: nn.Cell, path) -> None:
-    """Write the parameters of `network`, dated after all other weights of its kind in the folder.
-
-    `newest` goes by dates, and clocks are set back.
-    """
-    path = Path(path)
-    others = path.parent.glob(f"{path.stem.rsplit('_', 1)[0]}_*.ckpt")
-    latest = max((other.stat().st_mtime_ns for other in others if other != path), default=0)
-
-    def date(temporary: Path) -> None:
-        time = max(temporary.stat().st_mtime_ns, latest + DATE_STEP)
-        os.utime(temporary, ns=(time, time))
-
-    write_parameters(named_parameters(network), path, check=date)
+    """Write the parameters of `network`."""
+    write_parameters(named_parameters(network), path)
 
 
 def write_parameters(parameters: dict, path, texts: dict | None = None, check: Callable | None = None) -> None:
@@ -66,10 +56,15 @@ def write_parameters(parameters: dict, path, texts: dict | None = None, check: C
 
 
 def read_checkpoint(path) -> dict:
-    """name -> array of a MindSpore checkpoint; UserError when it is missing or damaged."""
+    """name -> array of a MindSpore checkpoint; UserError when it is missing, damaged or another kind of file."""
+    if Path(path).is_dir():
+        raise UserError(f"{path} is a folder, expected a checkpoint.")
     if not Path(path).is_file():
         raise UserError(f"checkpoint {path} does not exist.")
     checksums.verify(path)
+    refusal = foreign_files.refusal(path)
+    if refusal:
+        raise UserError(refusal)
     _make_room(Path(path).stat().st_size)
     try:
         return ms.load_checkpoint(str(path))
@@ -96,8 +91,8 @@ def load_weights(network: nn.Cell, path) -> None:
 
 
 def load_dmr(dmr: nn.Cell, path) -> None:
-    """Fill CNet and LNet from a dmr checkpoint; UserError that names the cure for one of the CNet alone."""
-    values = read_checkpoint(path)
+    """Fill CNet and LNet from a dmr checkpoint; UserError that names the cure for one of another network."""
+    values = _read_networks(path)
     if "resnet.conv1.weight" in values:
         raise UserError(
             f"{path} holds the CNet alone, a dmr_*.ckpt of stage end is needed here. "
@@ -108,9 +103,30 @@ def load_dmr(dmr: nn.Cell, path) -> None:
 
 def load_cnet(cnet: nn.Cell, path) -> None:
     """Fill the CNet from a CNet checkpoint, or from the CNet part of a dmr checkpoint."""
-    values = read_checkpoint(path)
+    values = _read_networks(path)
     part = {name.removeprefix("CNet."): value for name, value in values.items() if name.startswith("CNet.")}
     assign(named_parameters(cnet), part or values, path)
+
+
+def _read_networks(path) -> dict:
+    """As read_weights, for a file that is to hold the CNet."""
+    values = read_weights(path)
+    if "conv1.weight" in values and "layer1.0.conv1.weight" in values:
+        raise UserError(
+            f"{path} holds a ResNet-50 alone. Put it at {config.RESNET_CKPT}; training starts from it by itself."
+        )
+    return values
+
+
+def read_weights(path) -> dict:
+    """name -> array of a checkpoint of weights; UserError as read_checkpoint, and for a saved state."""
+    values = read_checkpoint(path)
+    if STATE_RECORD in values:
+        raise UserError(
+            f"{path} is a saved state, from which train.py --resume goes on; the weights are in "
+            f"{CNET_PREFIX}_*.ckpt and {DMR_PREFIX}_*.ckpt beside it."
+        )
+    return values
 
 
 def assign(parameters: dict, values: dict, path) -> None:
@@ -127,7 +143,8 @@ def assign(parameters: dict, values: dict, path) -> None:
         if tuple(values[name].shape) != tuple(parameter.shape):
             raise UserError(
                 f"{path} does not fit the network: {name} has shape {tuple(values[name].shape)}, expected "
-                f"{tuple(parameter.shape)}. Was it trained with other --lnet_width, --uv_res or --warp_level?"
+                f"{tuple(parameter.shape)}. Was it trained with another --lnet_width, --uv_channels, --uv_res, "
+                "--warp_level or --norm_type?"
             )
     for name, parameter in parameters.items():
         parameter.set_data(Tensor(values[name].asnumpy(), parameter.dtype))
@@ -143,18 +160,45 @@ def load_encoder(resnet: nn.Cell) -> str:
 
 
 def newest(folder, prefix: str) -> Path | None:
-    """The file {prefix}_{epoch}.ckpt with the latest time of change in `folder`."""
+    """The file {prefix}_{epoch}.ckpt of the highest epoch in `folder`; of two of one epoch, the younger.
+
+    Dates alone mean nothing after files were copied, unpacked, or written by a clock that was set back.
+    """
     files = [path for path in Path(folder).glob(f"{prefix}_*.ckpt") if re.fullmatch(rf"{prefix}_\d+", path.stem)]
-    return max(files, key=lambda path: (path.stat().st_mtime_ns, _epoch(path)), default=None)
+    return max(files, key=lambda path: (_epoch(path), path.stat().st_mtime_ns), default=None)
 
 
 def _epoch(path: Path) -> int:
     return int(path.stem.rsplit("_", 1)[1])
 
 
-def save_config(options, folder) -> None:
-    """Write the options beside the checkpoints, for eval.py and for --from_json."""
-    write_text(Path(folder) / CONFIG_NAME, json.dumps(vars(options), indent=2, sort_keys=True) + "\n")
+def find_weights(word, *prefixes: str) -> Path:
+    """The file `word`; where it is a folder, the newest {prefix}_{epoch}.ckpt in it or in its rank0.
+
+    prefixes: the first one of which there is a file decides.
+    """
+    path = Path(word)
+    if not path.is_dir():
+        return path
+    folders = (path, path / "rank0")
+    found = next(filter(None, (newest(folder, prefix) for folder in folders for prefix in prefixes)), None)
+    if found is None:
+        names = sorted(file.name for file in path.glob("*.ckpt") if not file.name.startswith("."))
+        expected = " or ".join(f"{prefix}_*.ckpt" for prefix in prefixes)
+        others = f": it holds {', '.join(names[:4])}{', ...' if names[4:] else ''}" if names else ""
+        raise UserError(f"there is no {expected} in {path}. Train first, or name one with --checkpoint{others}.")
+    return found
+
+
+def save_config(options, folder, trained_on: dict | None = None) -> None:
+    """Write the options beside the checkpoints, for eval.py and for --from_json.
+
+    trained_on: what utils.trained_on.identify says of the data root, for its `check`.
+    """
+    content = {name: value for name, value in vars(options).items() if name not in HOW_TO_START}
+    if trained_on:
+        content[TRAINED_ON] = trained_on
+    write_text(Path(folder) / CONFIG_NAME, json.dumps(content, indent=2, sort_keys=True) + "\n")
 
 
 def adopt_architecture(options, checkpoint, given: set) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from utils import checkpoint, checksums
 from utils.errors import UserError
 
-RECORD = "record.json"  # key of the record among the parameters
+RECORD = checkpoint.STATE_RECORD  # key of the record among the parameters
 STATE_NAME = re.compile(r"state_(\d)_(\d+)\.ckpt")
 DISCARDED = ".discarded"
 MAX_STEPS = 2**36

@@ -11,7 +11,9 @@ from utils.errors import UserError
 # sizes of networks that no machine holds would end in a lack of memory somewhere within
 LARGEST = {"img_res": 4096, "uv_channels": 65536, "lnet_width": 64.0}
 TRUE_WORDS, FALSE_WORDS = ("true", "1", "yes"), ("false", "0", "no")
+TRAINED_ON = "trained_on"  # what config.json holds beside options; see utils/trained_on.py
 KERNELS = ["auto", "compiled", "mindspore"]
+OTHER_BODY_HELP = "use weights though they were trained with another atlas, body at rest or body"
 KERNELS_HELP = "auto: those of native/ on a CPU where they can be compiled, else MindSpore's"
 
 
@@ -99,6 +101,7 @@ class TrainOptions:
         self._flag(
             model, "--no_warp", "carry nothing to the surface, for comparison: the LNet sees global features alone"
         )
+        self._flag(model, "--other_body", OTHER_BODY_HELP)
 
     def _add_data(self):
         data = self.parser.add_argument_group("data and augmentation")
@@ -224,7 +227,7 @@ class TrainOptions:
         """Options by name, as a JSON file holds them, as words of a command line; UserError where a type is wrong."""
         defaults = vars(self.parser.parse_args([]))
         spellings = {word.lstrip("-"): action.dest for action in self.parser._actions for word in action.option_strings}
-        content = {spellings.get(name, name): value for name, value in content.items()}
+        content = {spellings.get(name, name): value for name, value in content.items() if name != TRAINED_ON}
         unknown = sorted(set(content) - set(defaults))
         if unknown:
             raise UserError(f"holds unknown options: {', '.join(unknown)}.")

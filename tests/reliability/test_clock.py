@@ -20,17 +20,13 @@ def date(path, seconds: float) -> None:
     os.utime(path, (time.time() + seconds,) * 2)
 
 
-def test_the_newest_weights_are_the_last_written_though_the_clock_was_set_back(tmp_path):
+def test_the_newest_weights_are_of_the_last_epoch_though_the_clock_was_set_back(tmp_path):
     network = nn.Dense(2, 2)
-    for epoch in (1, 2, 3):
+    for epoch in (1, 2, 10):
         path = tmp_path / f"dmr_{epoch}.ckpt"
         checkpoint.save_weights(network, path)
         assert checkpoint.newest(tmp_path, "dmr") == path
         date(path, DAY / epoch)  # the clock goes back by hours after each of them
-    checkpoint.save_weights(network, tmp_path / "dmr_1.ckpt")  # by another run
-    assert checkpoint.newest(tmp_path, "dmr").name == "dmr_1.ckpt"
-    checkpoint.save_weights(network, tmp_path / "CNet_1.ckpt")  # others' dates do not count
-    assert (tmp_path / "CNet_1.ckpt").stat().st_mtime < time.time() + 60
 
 
 def test_the_time_granted_to_a_run_passes_though_the_clock_goes_back(monkeypatch):

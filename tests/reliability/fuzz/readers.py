@@ -1,5 +1,6 @@
 """The readers of files that others wrote, each with valid contents to start from."""
 
+import contextlib
 import copy
 import gzip
 import io
@@ -14,17 +15,22 @@ from pathlib import Path
 import cv2
 import mindspore as ms
 import numpy as np
+import safetensors.torch
 import scipy.io
 import scipy.sparse
+import torch
 
 import utils.environment  # noqa: F401, I001  before MindSpore
 from datasets.preprocess import surreal, up_3d
 from datasets.preprocess.samples import SkipSample
 from datasets.registry import read_table
+from pretrained_model_convert import architecture
+from pretrained_model_convert.files import read_pytorch
+from pretrained_model_convert.pairs import PAIRS
 from reconstruction.inputs import Photo, read_photos
 from reconstruction.options import parse_boxes
 from reconstruction.people_finder import PeopleFinder
-from utils import checkpoint, imutils
+from utils import checkpoint, foreign_files, imutils, trained_on
 from utils.atlas import build_atlas, load_or_build_atlas
 from utils.body_model import load_body_model
 from utils.errors import UserError
@@ -190,6 +196,32 @@ def options() -> list[bytes]:
     return [json.dumps(values).encode(), json.dumps({name: values[name] for name in OPTIONS}).encode()]
 
 
+def configs() -> list[bytes]:
+    """config.json as training writes it, and as a published checkpoint has it."""
+    record = {part: {"file": "a.obj", "sha256": "0" * 64} for part in trained_on.PARTS}
+    released = {"uv_channels": "64", "warp_level": 2, "norm_type": "GN", "uv_type": "BF", "smpl": None, "gpu_ids": [0]}
+    return [
+        *options(),
+        json.dumps({"uv_res": 128, trained_on.TRAINED_ON: record}).encode(),
+        json.dumps(released).encode(),
+    ]
+
+
+def pytorch_files() -> list[bytes]:
+    """A DecoMR of few weights as torch.save writes it, in a zip and as before."""
+    state = {"module.conv.weight": torch.ones(2, 3), "module.conv.bias": torch.ones(2).half()}
+    content = {"model": {"CNet": state, "LNet": {"state_dict": state}}, "epoch": 3, "rate": np.float64(0.1)}
+    streams = []
+    for zipped in (True, False):
+        streams.append(io.BytesIO())
+        torch.save(content, streams[-1], _use_new_zipfile_serialization=zipped)
+    return [stream.getvalue() for stream in streams]
+
+
+def safetensors_files() -> list[bytes]:
+    return [safetensors.torch.save({"CNet.conv.weight": torch.ones(2, 3), "LNet.conv.bias": torch.ones(2).half()})]
+
+
 def keypoints() -> bytes:
     return json.dumps({"people": [{"pose_keypoints_2d": [10.0, 20.0, 0.9, 30.0, 50.0, 0.8]}]}).encode()
 
@@ -253,7 +285,18 @@ def _read_keypoints(path: Path):
 
 def _adopt(path: Path):
     values = copy.copy(TrainOptions().parse_args([]))
-    return checkpoint.adopt_architecture(values, path.with_name("dmr_1.ckpt"), given=set())
+    checkpoint.adopt_architecture(values, path.with_name("dmr_1.ckpt"), given=set())
+    trained_on.check(values, path.with_name("dmr_1.ckpt"))
+
+
+def _read_release(path: Path):
+    found = architecture.find_config([path.parent])
+    return found and architecture.from_config(found, given=set())
+
+
+def _flatten(path: Path):
+    with contextlib.redirect_stdout(io.StringIO()):
+        return PAIRS["decomr"].flatten(read_pytorch(path), path)
 
 
 def _load_weights(path: Path):
@@ -262,8 +305,7 @@ def _load_weights(path: Path):
 
 
 def _newest_state(path: Path):
-    found = SavedStates(path.parent, 1, resumed=True).newest_sound(None, lambda line: None)
-    return None if found is None else SavedStates(path.parent, 1, resumed=True).read(found)
+    return SavedStates(path.parent, 1, resumed=True).newest_sound(None, lambda line: None)
 
 
 def _read_photos(path: Path):
@@ -297,7 +339,13 @@ READERS = [
     Reader("words.txt", _boxes_of_words, lambda: [b"1,2,30,40\n[-5, 6.5, 7e1, 8]", b"1\n2\n30\n40"]),
     Reader("openpose.json", _people("openpose"), lambda: [keypoints()]),
     Reader("options.json", lambda path: TrainOptions().parse_args(["--from_json", str(path)]), options),
-    Reader("config.json", _adopt, options),
+    Reader("config.json", _adopt, configs),
+    Reader("release/config.json", _read_release, configs),
+    Reader("weights.pt", _flatten, pytorch_files),
+    Reader("weights.safetensors", _flatten, safetensors_files),
+    Reader(
+        "weights.bin", foreign_files.refusal, lambda: [*pytorch_files(), *safetensors_files(), *tables(), *states()]
+    ),
     Reader("dmr_1.ckpt", _load_weights, states),
     Reader("state_0_000000001.ckpt", _newest_state, states),
     Reader("image.png", lambda path: imutils.read_image(path, ""), images),

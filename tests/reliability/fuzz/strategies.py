@@ -178,6 +178,7 @@ def archives_of_pickles() -> st.SearchStrategy[bytes]:
     return recombined_pickles().map(lambda content: header + content)
 
 
+RECORD_KEYS = (readers.trained_on.TRAINED_ON, *readers.trained_on.PARTS, "file", "sha256")
 JSON_KEYS = {
     "bbox.json": ("bbox",),
     "results.json": (
@@ -205,7 +206,8 @@ JSON_KEYS = {
     ),
     "openpose.json": ("people", "pose_keypoints_2d"),
     "options.json": readers.OPTIONS,
-    "config.json": readers.OPTIONS + readers.checkpoint.ARCHITECTURE,
+    "config.json": readers.OPTIONS + readers.checkpoint.ARCHITECTURE + RECORD_KEYS,
+    "release/config.json": readers.architecture.NAMES,
 }
 
 
