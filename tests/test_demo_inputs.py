@@ -50,7 +50,7 @@ def test_a_folder_gives_its_images_in_order_and_passes_over_other_files(tmp_path
 def test_names_are_unique_and_stay_in_their_folder(tmp_path):
     for path in ("1/a.png", "2/A.png", "...png", "-x y;$(z).png", f"{'long' * 40}.png"):
         write_image(tmp_path / path)
-    inputs = [tmp_path / "1", tmp_path / "2", tmp_path]
+    inputs = [tmp_path / "1", tmp_path / "2", tmp_path, tmp_path / "...png"]
     names = [photo.name for photo in read_photos(inputs) if not isinstance(photo, UserError)]
     assert len({name.lower() for name in names}) == len(names) == 5
     for name in names:
@@ -84,7 +84,7 @@ def test_what_cannot_be_read_is_reported_in_its_place_and_the_rest_is_read(tmp_p
     found = list(read_photos([tmp_path / name for name in inputs]))
     expected = [
         "text.png cannot be decoded as an image", "empty.jpg cannot be decoded as an image",
-        "half.png cannot be decoded as an image", "broken.mp4 cannot be decoded as a video",
+        "half.png is truncated", "broken.mp4 cannot be decoded as a video",
         "nothing holds no images or videos", "missing.png does not exist",
     ]  # fmt: skip
     for error, text in zip(found, expected, strict=False):

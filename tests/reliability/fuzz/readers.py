@@ -22,7 +22,7 @@ from datasets.preprocess.samples import SkipSample
 from datasets.registry import read_table
 from reconstruction.boxes import find_people
 from reconstruction.inputs import Photo, read_photos
-from utils import checkpoint, imutils
+from utils import checkpoint, image_files
 from utils.atlas import build_atlas, load_or_build_atlas
 from utils.body_model import load_body_model
 from utils.errors import UserError
@@ -249,7 +249,7 @@ READERS = [
     Reader("config.json", _adopt, options),
     Reader("dmr_1.ckpt", _load_weights, states),
     Reader("state_0_000000001.ckpt", _newest_state, states),
-    Reader("image.png", lambda path: imutils.read_image(path, ""), images),
+    Reader("image.png", lambda path: image_files.read_image(path, ""), images),
     Reader("photo.png", _read_photos, images),
     Reader("x_info.mat", surreal.read_info, mats),
 ]
