@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import mindspore as ms
 import numpy as np
 import scipy.io
 import scipy.sparse
+from PIL import Image
 
 import utils.environment  # noqa: F401, I001  before MindSpore
 from datasets.preprocess import surreal, up_3d
@@ -43,6 +43,14 @@ vt 0.1 0.9
 f 1/1 2/2 3/3 4/4
 f -4/-4 -3/-3 -2/-2
 """
+SIDEWAYS = Image.Exif()
+SIDEWAYS[0x0112] = 6
+PICTURES = [
+    ("PNG", {"exif": SIDEWAYS}), ("JPEG", {"exif": SIDEWAYS}), ("JPEG", {"progressive": True}), ("BMP", {}),
+    ("TIFF", {"compression": "tiff_lzw", "tiffinfo": {0x0112: 6}}), ("WEBP", {"exif": SIDEWAYS}), ("GIF", {}),
+    ("AVIF", {"exif": SIDEWAYS}), ("JPEG2000", {}),
+]  # fmt: skip
+FILES = Path(__file__).parents[2] / "files"
 PHOTO = Photo("photo", "photo", np.zeros((60, 80, 3), np.uint8))
 OPTIONS = ("img_res", "lnet_width", "lr", "batch_size", "name", "resume", "dataset", "checkpoint", "wd", "seed")
 
@@ -104,6 +112,10 @@ def tables() -> list[bytes]:
     return [bytes_of(save, **columns) for save in (np.savez, np.savez_compressed)]
 
 
+def videos() -> list[bytes]:
+    return [path.read_bytes() for path in (FILES / "turned.mp4", FILES / "av1.mp4")]
+
+
 def bytes_of(save, *arrays, **named) -> bytes:
     stream = io.BytesIO()
     save(stream, *arrays, **named)
@@ -126,7 +138,7 @@ def read_obj_text(text: bytes):
 
 def images() -> list[bytes]:
     picture = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8)
-    return [cv2.imencode(suffix, picture)[1].tobytes() for suffix in (".png", ".jpg", ".bmp", ".tiff", ".webp")]
+    return [bytes_of(Image.fromarray(picture).save, kind, **more) for kind, more in PICTURES]
 
 
 def large_png(width: int, height: int) -> bytes:
@@ -218,6 +230,11 @@ def _newest_state(path: Path):
     return None if found is None else SavedStates(path.parent, 1, resumed=True).read(found)
 
 
+def _read_image(path: Path):
+    image = image_files.read_image(path, "")
+    assert image.shape == (*image_files.image_size(path, ""), 3) and image.dtype == np.uint8
+
+
 def _read_photos(path: Path):
     return [entry for entry in read_photos([path]) if not isinstance(entry, UserError)]
 
@@ -249,7 +266,8 @@ READERS = [
     Reader("config.json", _adopt, options),
     Reader("dmr_1.ckpt", _load_weights, states),
     Reader("state_0_000000001.ckpt", _newest_state, states),
-    Reader("image.png", lambda path: image_files.read_image(path, ""), images),
+    Reader("image.png", _read_image, images),
     Reader("photo.png", _read_photos, images),
+    Reader("clip.mp4", _read_photos, videos),
     Reader("x_info.mat", surreal.read_info, mats),
 ]
