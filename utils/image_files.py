@@ -120,7 +120,7 @@ def _read_header(path: Path, stream: BinaryIO, advice: str) -> Header:
         raise
     except Exception as error:  # a damaged file can raise any exception type
         stream.seek(0)
-        if is_cut(kind, stream.read()):
+        if kind not in NOT_READ and is_cut(kind, stream.read()):
             raise _truncated(path, advice) from error
         raise _unreadable(path, kind, advice) from error
     if header.height * header.width > MAX_PIXELS:
@@ -140,7 +140,7 @@ def _formats(kind: str) -> list[str]:
 
 def _unreadable(path: Path, kind: str, advice: str) -> UserError:
     what = f"{path} cannot be decoded as an image{f': it is {kind}' if kind and kind not in READ else ''}"
-    if kind == HEIF:
+    if kind == HEIF and _formats(kind) == FORMATS:
         return UserError(f"{what}. Convert it to JPEG, or install the package pillow-heif.")
     return UserError(f"{what}. {'Convert it to JPEG.' if kind in NOT_READ else advice}")
 
