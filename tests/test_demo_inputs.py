@@ -1,12 +1,14 @@
 """What demo.py reads: photographs, folders, videos, boxes and keypoints, the good and the bad."""
 
 import json
+import os
 import re
 import zlib
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from reconstruction.boxes import KEYPOINT_MARGIN, Square, find_people
 from reconstruction.inputs import Photo, count_photos, read_photos
@@ -45,6 +47,46 @@ def test_a_folder_gives_its_images_in_order_and_passes_over_other_files(tmp_path
     assert [photo.name for photo in photos] == ["a", "b"]
     assert all((photo.image == image).all() for photo, image in zip(photos, images, strict=True))
     assert count_photos([tmp_path]) == 2
+
+
+def test_what_a_folder_holds_besides_is_passed_over_in_one_line(tmp_path):
+    write_image(tmp_path / "a.png")
+    for name in ("._a.png", ".DS_Store", "Thumbs.db", "notes.txt", "b.json", "README", "d.TXT"):
+        (tmp_path / name).write_bytes(b"\0\5\x16\7")
+    (tmp_path / "more").mkdir()
+    notes = []
+    assert [photo.name for photo in read_photos([tmp_path], note=notes.append)] == ["a"]
+    left = "3 hidden files, 4 files of another kind (.json, .txt, without ending), 1 folder"
+    assert notes == [f"{tmp_path}: passed over {left}"]
+    (tmp_path / "a.png").unlink()
+    (error,) = read_photos([tmp_path], note=notes.append)
+    assert str(error) == f"the folder {tmp_path} holds no images or videos, but {left}." and len(notes) == 1
+
+
+def test_a_folder_of_photographs_alone_needs_no_words(tmp_path, capfd):
+    for name in ("a.png", "b.jpg", "c.webp"):
+        write_image(tmp_path / name)
+    assert len(list(read_photos([tmp_path]))) == 3
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".avif", ".jp2", ".jfif", ".heic", ".heif"])
+def test_a_folder_s_pictures_of_newer_and_older_formats_are_taken(tmp_path, suffix):
+    kind = {".gif": "GIF", ".avif": "AVIF", ".jp2": "JPEG2000"}.get(suffix, "JPEG")
+    Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / f"a{suffix}", kind)
+    (photo,) = read_photos([tmp_path])
+    assert photo.image.shape == (HEIGHT, WIDTH, 3)
+
+
+def test_results_have_plain_names_that_fit_whatever_a_photo_is_called(tmp_path):
+    names = [b"\xc4\xfa\xba\xc3.png", "é.png".encode("latin-1"), b"a\nb.png", "😀.png".encode(), "𠀀".encode() * 60]
+    content = cv2.imencode(".png", np.zeros((HEIGHT, WIDTH, 3), np.uint8))[1].tobytes()
+    for name in names:
+        path = tmp_path / os.fsdecode(name)
+        path.write_bytes(content)
+        (photo,) = read_photos([path])
+        (tmp_path / f".{photo.name}_person0_textured.glb.12345678").touch()
+        assert "\n" not in photo.name and photo.name.encode()
 
 
 def test_names_are_unique_and_stay_in_their_folder(tmp_path):
