@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from utils.errors import UserError
-from utils.file_kinds import HEAD, HEIF, JPEG, NOT_READ, PNG, RAW, READ, TIFF, kind_of
+from utils.file_kinds import HEAD, HEIF, JPEG, JPEG_2000, NOT_READ, PNG, RAW, READ, TIFF, kind_of
 from utils.whole_files import is_cut, png_chunks
 
 MAX_PIXELS = 80_000_000  # 240 MB as decoded; more than any phone takes
@@ -38,6 +38,8 @@ DNG_VERSION_TAG, SUBFILE_TAG, PHOTOMETRIC_TAG, SENSOR = 50706, 254, 262, (32803,
 JPEG_END = b"\xff\xd9"
 # chunks of a PNG that change no colour here, about whose faults libpng writes to the terminal
 PNG_REMARKS = {b"iCCP", b"cHRM", b"gAMA", b"sRGB", b"sBIT", b"tEXt", b"zTXt", b"iTXt", b"tIME", b"pHYs", b"eXIf"}
+
+PNG_EDGE = 2**16  # bytes at the end, where remarks may stand besides the beginning
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,10 @@ def read_image(path: Path, advice: str) -> np.ndarray:
     Of several pictures in a file it is the first. UserError names a file that is missing, cannot be decoded, lacks
     its end or is huge, and gives the advice.
     """
-    with _opened(path, advice) as stream:
+    with _opened(path, advice) as file:
+        is_picture = kind_of(file.read(HEAD)) in READ
+        file.seek(0)
+        stream = io.BytesIO(file.read()) if is_picture else file  # any file may come here, of any size
         header = _read_header(path, stream, advice)
         stream.seek(0)
         content = stream.read()
@@ -151,7 +156,7 @@ def _orientation(kind: str, picture: Image.Image, stream: BinaryIO) -> int:
         return UPRIGHT
     exif = Image.Exif()
     try:
-        exif.load(_png_exif(stream) if kind == PNG else picture.info.get("exif", b""))
+        exif.load(picture.info.get("exif") or (_png_exif(stream) if kind == PNG else b""))
         value = exif.get(ORIENTATION_TAG)
     except Exception:  # a damaged note about a picture leaves the picture
         return UPRIGHT
@@ -160,15 +165,10 @@ def _orientation(kind: str, picture: Image.Image, stream: BinaryIO) -> int:
 
 def _png_exif(stream: BinaryIO) -> bytes:
     """The EXIF data of a PNG, which may stand behind the pixels; b'' where it has none."""
-    place = stream.tell()
-    try:
-        for name, begin, length in png_chunks(stream):
-            if name == b"eXIf":
-                stream.seek(begin)
-                return stream.read(length)
-    finally:
-        stream.seek(place)
-    return b""
+    stream.seek(0)
+    content = stream.read()
+    found = (content[begin : begin + length] for name, begin, length in png_chunks(content) if name == b"eXIf")
+    return next(found, b"")
 
 
 def _is_raw(picture: Image.Image) -> bool:
@@ -182,6 +182,8 @@ def _decode(content: bytes, header: Header) -> np.ndarray | None:
     """Image [h, w, 3] uint8 BGR as stored; None where neither OpenCV nor Pillow can."""
     if header.kind == PNG:
         content = _without_remarks(content)
+    if header.kind == JPEG_2000:  # damaged ones end OpenCV's decoder, and the process with it
+        return _decode_by_pillow(content, ["JPEG2000"])
     with contextlib.suppress(cv2.error):
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
         if image is not None and image.shape[:2] == (header.height, header.width):
@@ -204,9 +206,10 @@ def _decode_by_pillow(content: bytes, formats: list[str]) -> np.ndarray | None:
 
 def _without_remarks(content: bytes) -> bytes:
     """A whole PNG without the chunks of PNG_REMARKS."""
-    chunks = list(png_chunks(io.BytesIO(content)))
-    if not any(name in PNG_REMARKS for name, _, _ in chunks):
+    edges = content[: content.find(b"IDAT")] + content[-PNG_EDGE:]
+    if not any(name in edges for name in PNG_REMARKS):
         return content
+    chunks = png_chunks(content)
     kept = [content[begin - 8 : begin + length + 4] for name, begin, length in chunks if name not in PNG_REMARKS]
     return b"".join([content[:8], *kept])
 

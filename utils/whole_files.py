@@ -19,6 +19,7 @@ ZEROS = bytes(64)
 # what ends compressed data in a JPEG: a marker that is no escaped FF (FF 00) and no restart
 JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 JPEG_SCAN, JPEG_END = 0xDA, 0xD9
+PNG_END = b"\0\0\0\0IEND\xaeB`\x82"  # a chunk of no bytes
 JPEG_2000_END = b"\xff\xd9"
 TIFF_COMPRESSION, TIFF_PLACES, TIFF_LENGTHS = 259, (273, 324), (279, 325)  # of strips and of tiles
 TIFF_UNCOMPRESSED = 1
@@ -49,12 +50,11 @@ def _jpeg(content: bytes) -> bool:
     return content[place : place + 2] != bytes((0xFF, JPEG_END))
 
 
-def png_chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+def png_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
     """(name, place of its content, length) of the chunks of a PNG that are there; the last of a whole one is IEND."""
-    size, place = stream.seek(0, io.SEEK_END), 8
+    size, place = len(content), 8
     while place + 12 <= size:
-        stream.seek(place)
-        length, name = int.from_bytes(stream.read(4), "big"), stream.read(4)
+        length, name = int.from_bytes(content[place : place + 4], "big"), content[place + 4 : place + 8]
         if place + 12 + length > size or not name.isalpha():
             return
         yield name, place + 8, length
@@ -64,7 +64,7 @@ def png_chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _png(content: bytes) -> bool:
-    return all(name != b"IEND" for name, _, _ in png_chunks(io.BytesIO(content)))
+    return not content.endswith(PNG_END) and all(name != b"IEND" for name, _, _ in png_chunks(content))
 
 
 def _webp(content: bytes) -> bool:
