@@ -14,13 +14,13 @@ from mindspore import Tensor
 
 from datasets.open_dataset import open_dataset
 from exporting.agreement import compare
-from exporting.network import FORMATS, ExportedNetwork, plain_path
+from exporting.network import FORMATS, ExportedNetwork
 from models.predictor import MeshPredictor
 from models.trained import find_checkpoint, load_trained
 from models.uv_generator import Index_UV_Generator
 from utils import checkpoint
 from utils.errors import UserError, run_command
-from utils.files import atomic_path
+from utils.files import atomic_path, plain_path
 from utils.train_options import CommandParser, TrainOptions
 
 CROPS = 4  # compared, at least

@@ -1,10 +1,6 @@
 """The cell that is exported, and the formats it is written in."""
 
-import contextlib
-import re
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import mindspore as ms
@@ -15,7 +11,6 @@ from models.predictor import MeshPredictor
 
 INPUT = "image"
 OUTPUTS = ("vertices", "camera", "iuv")
-PLAIN_PATH = re.compile(r"[0-9a-zA-Z@_.:/-]+")  # what MindSpore takes; ONNX Runtime takes UTF-8
 
 
 class ExportedNetwork(nn.Cell):
@@ -29,18 +24,6 @@ class ExportedNetwork(nn.Cell):
     def construct(self, image: Tensor):
         iuv, vertices, camera = self.predictor(image)
         return vertices, camera, iuv
-
-
-@contextlib.contextmanager
-def plain_path(path: Path) -> Iterator[Path]:
-    """Yield `path`, or where its name is not plain another one, from which the file is copied to `path` in the end."""
-    if PLAIN_PATH.fullmatch(str(path)):
-        yield path
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / f"network{path.suffix}"
-        yield plain
-        shutil.copyfile(plain, path)
 
 
 def write_mindir(network: ExportedNetwork, shape: tuple, path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from utils.errors import UserError, run_command
-from utils.files import inside, read_lines, write_text
+from utils.files import inside, plain_path, read_lines, write_text
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,11 @@ def test_a_list_names_files_in_foreign_encodings(tmp_path):
     (tmp_path / "list.txt").write_text("a.png", encoding="utf-16")
     with pytest.raises(UserError, match=r"list.txt cannot be read as text in UTF-8: it holds zero bytes. Do this."):
         read_lines(tmp_path / "list.txt", "Do this.")
+
+
+@pytest.mark.parametrize("name", ["plain.mindir", "with space.mindir", "权重.mindir", "caf\udce9.mindir"])
+def test_a_file_of_any_name_is_written_by_way_of_a_plain_one(tmp_path, name):
+    with plain_path(tmp_path / name) as path:
+        assert str(path).isascii() and " " not in path.name
+        path.write_bytes(b"content")
+    assert (tmp_path / name).read_bytes() == b"content"

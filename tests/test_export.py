@@ -9,7 +9,7 @@ from mindspore import Tensor, nn
 
 import utils.environment  # noqa: F401  before MindSpore
 from exporting.agreement import TOLERANCE, compare, surface_cells
-from exporting.network import FORMATS, plain_path
+from exporting.network import FORMATS
 from exporting.onnx_network import Walk
 from exporting.onnx_writer import OnnxWriter
 from models.dense_cnn import warp_feature
@@ -156,14 +156,6 @@ def test_surface_cells_are_those_of_the_warp():
     iuv[0, :, 0, 0] = 0.6, 1.0, 0.5
     iuv[0, :, 0, 1] = 0.5, 1.0, 0.5
     assert surface_cells(iuv, 64).ravel().tolist() == [32 * 64 + 63, -1, -1]
-
-
-@pytest.mark.parametrize("name", ["plain.mindir", "with space.mindir", "权重.mindir", "caf\udce9.mindir"])
-def test_a_file_of_any_name_is_written_by_way_of_a_plain_one(tmp_path, name):
-    with plain_path(tmp_path / name) as path:
-        assert str(path).isascii() and " " not in path.name
-        path.write_bytes(b"content")
-    assert (tmp_path / name).read_bytes() == b"content"
 
 
 # ---- the whole network, as a command ----

@@ -7,8 +7,11 @@ renamed; an interrupted run leaves either the old file or the new one.
 import contextlib
 import io
 import os
+import re
+import shutil
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import cv2
@@ -17,6 +20,7 @@ import numpy as np
 from utils.arrays import read_members
 from utils.errors import DISK_FAULTS, CannotWrite, UserError
 
+PLAIN_PATH = re.compile(r"[0-9a-zA-Z@_.:/-]+")  # what MindSpore takes; OpenCV and ONNX Runtime take all of UTF-8
 NAME_BYTES = 200  # of one part of a path; file systems allow 255, and a temporary name is longer
 
 
@@ -43,6 +47,21 @@ def atomic_path(path):
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+
+
+@contextlib.contextmanager
+def plain_path(path: Path) -> Iterator[Path]:
+    """Yield `path`, or where its name is not plain another one, from which the file is copied to `path` in the end.
+
+    For writers that end in an error, or end the process, at a name that is not UTF-8 or not ASCII.
+    """
+    if PLAIN_PATH.fullmatch(str(path)):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / f"file{path.suffix}"
+        yield plain
+        shutil.copyfile(plain, path)
 
 
 def make_folder(folder) -> Path:
