@@ -68,7 +68,7 @@ class Problems:
 
 def photos_with_people(options, find_people: PeopleFinder, problems: Problems) -> Iterator[tuple[Photo, list[Square]]]:
     """Every photograph that can be read, with the squares of the people in it."""
-    for photo in read_photos(options.img, options.every):
+    for photo in read_photos(options.img, options.every, note=tell):
         if isinstance(photo, UserError):
             problems.report(photo)
             continue

@@ -22,7 +22,7 @@ from models.trained import find_checkpoint, load_trained
 from models.uv_generator import Index_UV_Generator
 from utils import checkpoint
 from utils.errors import UserError, run_command
-from utils.files import atomic_path
+from utils.files import atomic_path, plain_path
 from utils.train_options import OTHER_BODY_HELP, CommandParser, TrainOptions
 
 CROPS = 4  # compared, at least
@@ -72,9 +72,9 @@ def main():
         return tuple(output.asnumpy() for output in network(Tensor(image)))
 
     shape = (options.batch_size, *crops.shape[1:])
-    with atomic_path(target) as temporary:  # it becomes `target` only when it agrees
-        write(network, shape, temporary)
-        agreement = compare(run_network, reopen(temporary), crops, options.batch_size, dmr.LNet.warp_res)
+    with atomic_path(target) as temporary, plain_path(temporary) as file:  # it becomes `target` only when it agrees
+        write(network, shape, file)
+        agreement = compare(run_network, reopen(file), crops, options.batch_size, dmr.LNet.warp_res)
     print(agreement)
     print(
         f"written: {target}, {target.stat().st_size / 2**20:.1f} MiB; image {list(shape)} in; vertices, camera, iuv out"

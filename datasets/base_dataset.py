@@ -11,7 +11,7 @@ import numpy as np
 from datasets.annotations import Annotations
 from datasets.regions import Reach, Region, load_all
 from datasets.registry import BRING_IT, DATASETS, dataset_files, read_table
-from utils import imutils
+from utils import image_files, imutils
 from utils.camera import normalise_pixels
 from utils.errors import UserError
 
@@ -133,7 +133,8 @@ class BaseDataset:
 
     def read_image(self, index: int) -> np.ndarray:
         """Image [H, W, 3] uint8, BGR. Video data sets override this."""
-        return imutils.read_image(self.root / self.images[index], "Download it again or take it out of the data set.")
+        path = self.root / self.images[index]
+        return image_files.read_image(path, "Download it again or take it out of the data set.")
 
     def _cut(self, index: int) -> tuple[Region, Region | None] | str:
         """Image and IUV image of a sample for the cache, or what is wrong with them."""
@@ -156,7 +157,7 @@ class BaseDataset:
         if not self.iuv_names[index]:
             return None
         advice = f"{self.prepare} (with --uv_type {self.options.uv_type})"
-        iuv = imutils.read_image(self.root / self.iuv_names[index], advice)
+        iuv = image_files.read_image(self.root / self.iuv_names[index], advice)
         return self.reach.cut(iuv, *self._box(index), labels=True)
 
     def _box(self, index: int) -> tuple[np.ndarray, float]:

@@ -59,7 +59,7 @@ class _Source:
 
     def __getitem__(self, position: int) -> tuple:
         item = self.dataset.item(int(self.indices[position]), self.epoch, self.columns)
-        return tuple(np.asarray(item[name]) for name in self.columns)
+        return tuple(_carried(item[name]) for name in self.columns)
 
     def after(self, count: int) -> "_Source":
         """What is left after the first `count` samples."""
@@ -255,9 +255,20 @@ class _Watch:
         return batch
 
 
+def _carried(value) -> np.ndarray:
+    """A value of an item as an array; text as one character for each byte of UTF-8.
+
+    MindSpore's pipelines refuse names of files that are not UTF-8.
+    """
+    if isinstance(value, str):
+        value = value.encode("utf-8", "surrogatepass").decode("latin-1")
+    return np.asarray(value)
+
+
 def _as_tensor(values: np.ndarray) -> Tensor | np.ndarray:
-    # text stays numpy; numbers go without a copy: the array is this batch's own
-    return values if values.dtype.kind == "U" else Tensor.from_numpy(values)
+    if values.dtype.kind == "U":
+        return np.array([text.encode("latin-1").decode("utf-8", "surrogatepass") for text in values.tolist()])
+    return Tensor.from_numpy(values)  # without a copy: the array is this batch's own
 
 
 def _shared_memory_suffices() -> bool:

@@ -10,38 +10,36 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from utils.errors import UserError
-from utils.imutils import MAX_PIXELS
+from utils.videos import Video
 
 MAX_OPEN = 32  # videos; each holds a file handle and some frames of memory
 # frames decoded in passing rather than sought: seeking decodes from the last key frame, a dozen back
 READ_AHEAD = 32
 
 
-class OpenVideo:
+class OpenVideo(Video):
     """A video file with the number of the frame that it would give next."""
 
     def __init__(self, path: Path):
         # one decoding thread: the loader's workers are the parallelism, and threads do not survive a fork
-        self.capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
-        self.path, self.next_frame = path, 0
-        self.pixels = self.capture.get(cv2.CAP_PROP_FRAME_WIDTH) * self.capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+        super().__init__(path, threads=1)
+        self.next_frame = 0
 
     def read(self, frame: int, ahead: int = READ_AHEAD) -> np.ndarray | None:
         """Frame [H, W, 3] uint8 BGR, None where it cannot be decoded; up to `ahead` frames are passed, not sought."""
         if not 0 <= frame - self.next_frame <= ahead:
-            self.capture.set(cv2.CAP_PROP_POS_FRAMES, frame)
+            self.seek(frame)
             self.next_frame = frame
         while self.next_frame < frame:
-            if not self.capture.grab():
+            if not self.grab():
                 return None
             self.next_frame += 1
-        found, image = self.capture.read()
+        image = self.retrieve() if self.grab() else None
         self.next_frame += 1
-        return image if found else None
+        return image
 
 
 class _Cache(threading.local):
@@ -59,11 +57,11 @@ class _Cache(threading.local):
         video = self.videos.pop(path, None) or OpenVideo(path)
         self.videos[path] = video
         while len(self.videos) > MAX_OPEN:
-            self.videos.popitem(last=False)[1].capture.release()
+            self.videos.popitem(last=False)[1].release()
         return video
 
     def forget(self, path: Path) -> None:
-        self.videos.pop(path).capture.release()
+        self.videos.pop(path).release()
 
 
 _inherited: list[OrderedDict] = []
@@ -78,16 +76,16 @@ def read_frame(path: Path, frame: int, advice: str) -> np.ndarray:
     if not os.path.isfile(path):
         raise UserError(f"{path} does not exist. {advice}")
     video = _cache.open(path)
-    if video.pixels > MAX_PIXELS:
-        _cache.forget(path)
-        raise UserError(f"{path} has frames of more than {MAX_PIXELS / 1e6:.0f} million pixels. {advice}")
+    video.check_size(advice)
     image = video.read(frame)
     if image is None:  # seeking fails in videos of a single frame: once more, from the start
         _cache.forget(path)
-        image = _cache.open(path).read(frame, ahead=frame)
+        video = _cache.open(path)
+        image = video.read(frame, ahead=frame)
     if image is None:
+        fault = "" if video.has_frames else video.fault()
         _cache.forget(path)
-        raise UserError(f"{path} has no frame {frame} that can be decoded. {advice}")
+        raise UserError(f"{path} has no frame {frame} that can be decoded{fault}. {advice}")
     return image
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from utils.atlas_maps import load_parts
 from utils.camera import BOX_UNIT, OrthographicCamera, weak_in_window
-from utils.imutils import read_image
+from utils.image_files import read_image
 from utils.renderer import cast_mesh
 
 PART_GROUPS = {

@@ -2,21 +2,30 @@
 
 import os
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
+from tqdm import tqdm
 
 from utils.errors import UserError
-from utils.imutils import MAX_PIXELS, read_image
+from utils.file_kinds import NOT_READ, READ, VIDEO, kind_of_file
+from utils.image_files import image_size, read_image
+from utils.videos import Video
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
-VIDEO_SUFFIXES = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"}
-NAME_LENGTH = 60  # characters; file systems allow 255 bytes, and suffixes follow
-# ffmpeg's remarks about broken videos; ours follows in one line
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+# what is taken from a folder; of a file that is named alone only its content counts
+IMAGE_SUFFIXES = {
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif", ".avif",
+    ".heic", ".heif", ".hif", ".jxl", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pnm", ".psd",
+}  # fmt: skip
+VIDEO_SUFFIXES = {
+    ".mp4", ".m4v", ".mov", ".qt", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".vob", ".ts", ".mts", ".m2ts", ".3gp",
+    ".3g2", ".flv", ".f4v", ".wmv", ".asf", ".ogv",
+}  # fmt: skip
+SYSTEM_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini"}  # of Windows; those of other systems begin with a dot
+NAME_LENGTH, NAME_BYTES = 60, 180  # of a name; file systems allow 255 bytes, and suffixes follow
 ADVICE = "Give an image, a video or a folder of them."
 
 
@@ -34,21 +43,26 @@ class Photo:
     frame: int | None = None
 
 
-def read_photos(paths: list, every: int = 1) -> Iterator[Photo | UserError]:
+def _print_note(line: str) -> None:
+    tqdm.write(line, file=sys.stderr)
+
+
+def read_photos(paths: list, every: int = 1, note: Callable[[str], None] = _print_note) -> Iterator[Photo | UserError]:
     """The photographs of files, folders and videos in order; of a video every `every`-th frame.
 
-    Names are unique, however the inputs are called, and hold no separators.
+    Names are unique, however the inputs are called, and hold no separators. `note` is told in one line what is
+    passed over in a folder.
     """
     names = _Names()
     for path in map(Path, paths):
-        for entry in _list(path):
+        for entry in _list(path, note):
             yield from [entry] if isinstance(entry, UserError) else _read(entry, every, names)
 
 
 def count_photos(paths: list) -> int | None:
     """How many photographs are to come; None where videos make that unknown."""
-    files = [entry for path in map(Path, paths) for entry in _list(path)]
-    videos = any(isinstance(file, Path) and file.suffix.lower() in VIDEO_SUFFIXES for file in files)
+    files = [entry for path in map(Path, paths) for entry in _list(path, note=lambda line: None)]
+    videos = any(isinstance(file, Path) and _is_video(file) for file in files)
     return None if videos else len(files)
 
 
@@ -60,6 +74,7 @@ class _Names:
 
     def unique(self, stem: str) -> str:
         plain = re.sub(r"[^\w.-]", "_", stem).lstrip(".")[:NAME_LENGTH] or "photo"
+        plain = plain.encode()[:NAME_BYTES].decode(errors="ignore")
         # a_person0.obj and a_textured.glb are files of photo a
         plain = re.sub(r"(_person\d+|_textured)$", r"\1-", plain)
         name, number = plain, 1
@@ -70,21 +85,38 @@ class _Names:
         return name
 
 
-def _list(path: Path) -> list[Path | UserError]:
-    if not path.exists():
+def _list(path: Path, note: Callable[[str], None]) -> list[Path | UserError]:
+    if not os.path.exists(path):  # Path.exists raises for names that are too long
         return [UserError(f"{path} does not exist. {ADVICE}")]
     if not path.is_dir():
         return [path]
-    known = IMAGE_SUFFIXES | VIDEO_SUFFIXES
-    files = [file for file in sorted(path.iterdir()) if file.is_file() and file.suffix.lower() in known]
-    if not files:
-        return [UserError(f"the folder {path} holds no images or videos ({', '.join(sorted(known))}).")]
-    return [*files]
+    try:
+        entries = sorted(path.iterdir())
+    except OSError as error:
+        return [UserError(f"the folder {path} cannot be read: {error.strerror}.")]
+    files = [entry for entry in entries if not entry.is_dir()]
+    visible = [file for file in files if not file.name.startswith(".") and file.name.lower() not in SYSTEM_FILES]
+    taken = [file for file in visible if file.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES]
+    left = _left_over(len(entries) - len(files), len(files) - len(visible), set(visible) - set(taken))
+    if not taken:
+        return [UserError(f"the folder {path} holds no images or videos{f', but {left}' if left else ''}.")]
+    if left:
+        note(f"{path}: passed over {left}")
+    return [*taken]
+
+
+def _left_over(folders: int, hidden: int, others: set[Path]) -> str:
+    """What a folder holds besides photographs, such as '2 hidden files, 3 others (.json, .txt)'; '' for nothing."""
+    endings = ", ".join(sorted({file.suffix.lower() or "without ending" for file in others}))
+    counts = [
+        (hidden, "hidden file", ""), (len(others), "file", f" of another kind ({endings})"), (folders, "folder", ""),
+    ]  # fmt: skip
+    return ", ".join(f"{count} {name}{'s' if count > 1 else ''}{more}" for count, name, more in counts if count)
 
 
 def _read(path: Path, every: int, names: _Names) -> Iterator[Photo | UserError]:
     try:
-        if path.suffix.lower() in VIDEO_SUFFIXES:
+        if _is_video(path):
             for number, frame in _frames(path, every):
                 stem = f"{path.stem}_{number:06d}"
                 yield Photo(names.unique(stem), stem, frame, path.name, number)
@@ -94,21 +126,46 @@ def _read(path: Path, every: int, names: _Names) -> Iterator[Photo | UserError]:
         yield error
 
 
+def _is_video(path: Path) -> bool:
+    """True for a video by its content; where that says nothing, for what ffmpeg can read and is no image."""
+    kind, suffix_says_so = kind_of_file(path), path.suffix.lower() in VIDEO_SUFFIXES
+    if kind:
+        return kind == VIDEO or (suffix_says_so and kind not in (*READ, *NOT_READ))
+    try:
+        image_size(path, ADVICE)
+    except UserError:
+        return suffix_says_so or _has_frames(path)
+    return False
+
+
+def _has_frames(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    video = Video(path)
+    try:
+        return video.grab()
+    finally:
+        video.release()
+
+
 def _frames(path: Path, every: int) -> Iterator[tuple[int, np.ndarray]]:
     """(number, frame) of every `every`-th frame of a video."""
-    video = cv2.VideoCapture(str(path))
+    video = Video(path)
     try:
+        video.check_size("Make it smaller.")
         number = 0
-        if video.get(cv2.CAP_PROP_FRAME_WIDTH) * video.get(cv2.CAP_PROP_FRAME_HEIGHT) > MAX_PIXELS:
-            raise UserError(f"{path} has frames of more than {MAX_PIXELS / 1e6:.0f} million pixels. Make it smaller.")
-        while video.isOpened() and video.grab():
+        while video.grab():
             if number % every == 0:
-                decoded, frame = video.retrieve()
-                if not decoded:
+                frame = video.retrieve()
+                if frame is None:
                     raise UserError(f"{path}: frame {number} cannot be decoded. Convert the video with ffmpeg.")
                 yield number, frame
             number += 1
+        if not number:
+            raise video.cannot_be_decoded()
+        if video.is_cut():
+            raise UserError(
+                f"{path} is truncated: the end of the file is missing. The {number} frames before are used."
+            )
     finally:
         video.release()
-    if not number:
-        raise UserError(f"{path} cannot be decoded as a video. Convert it with ffmpeg, or give its frames as images.")

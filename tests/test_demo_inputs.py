@@ -1,9 +1,12 @@
 """What demo.py reads: photographs, folders and videos, the good and the bad."""
 
+import os
 import zlib
 
 import cv2
 import numpy as np
+import pytest
+from PIL import Image
 
 from reconstruction.inputs import count_photos, read_photos
 from utils.errors import UserError
@@ -35,10 +38,50 @@ def test_a_folder_gives_its_images_in_order_and_passes_over_other_files(tmp_path
     assert count_photos([tmp_path]) == 2
 
 
+def test_what_a_folder_holds_besides_is_passed_over_in_one_line(tmp_path):
+    write_image(tmp_path / "a.png")
+    for name in ("._a.png", ".DS_Store", "Thumbs.db", "notes.txt", "b.json", "README", "d.TXT"):
+        (tmp_path / name).write_bytes(b"\0\5\x16\7")
+    (tmp_path / "more").mkdir()
+    notes = []
+    assert [photo.name for photo in read_photos([tmp_path], note=notes.append)] == ["a"]
+    left = "3 hidden files, 4 files of another kind (.json, .txt, without ending), 1 folder"
+    assert notes == [f"{tmp_path}: passed over {left}"]
+    (tmp_path / "a.png").unlink()
+    (error,) = read_photos([tmp_path], note=notes.append)
+    assert str(error) == f"the folder {tmp_path} holds no images or videos, but {left}." and len(notes) == 1
+
+
+def test_a_folder_of_photographs_alone_needs_no_words(tmp_path, capfd):
+    for name in ("a.png", "b.jpg", "c.webp"):
+        write_image(tmp_path / name)
+    assert len(list(read_photos([tmp_path]))) == 3
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".avif", ".jp2", ".jfif", ".heic", ".heif"])
+def test_a_folder_s_pictures_of_newer_and_older_formats_are_taken(tmp_path, suffix):
+    kind = {".gif": "GIF", ".avif": "AVIF", ".jp2": "JPEG2000"}.get(suffix, "JPEG")
+    Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / f"a{suffix}", kind)
+    (photo,) = read_photos([tmp_path])
+    assert photo.image.shape == (HEIGHT, WIDTH, 3)
+
+
+def test_results_have_plain_names_that_fit_whatever_a_photo_is_called(tmp_path):
+    names = [b"\xc4\xfa\xba\xc3.png", "é.png".encode("latin-1"), b"a\nb.png", "😀.png".encode(), "𠀀".encode() * 60]
+    content = cv2.imencode(".png", np.zeros((HEIGHT, WIDTH, 3), np.uint8))[1].tobytes()
+    for name in names:
+        path = tmp_path / os.fsdecode(name)
+        path.write_bytes(content)
+        (photo,) = read_photos([path])
+        (tmp_path / f".{photo.name}_person0_textured.glb.12345678").touch()
+        assert "\n" not in photo.name and photo.name.encode()
+
+
 def test_names_are_unique_and_stay_in_their_folder(tmp_path):
     for path in ("1/a.png", "2/A.png", "...png", "-x y;$(z).png", f"{'long' * 40}.png"):
         write_image(tmp_path / path)
-    inputs = [tmp_path / "1", tmp_path / "2", tmp_path]
+    inputs = [tmp_path / "1", tmp_path / "2", tmp_path, tmp_path / "...png"]
     names = [photo.name for photo in read_photos(inputs) if not isinstance(photo, UserError)]
     assert len({name.lower() for name in names}) == len(names) == 5
     for name in names:
@@ -73,7 +116,7 @@ def test_what_cannot_be_read_is_reported_in_its_place_and_the_rest_is_read(tmp_p
     found = list(read_photos([tmp_path / name for name in inputs]))
     expected = [
         "text.png cannot be decoded as an image", "empty.jpg cannot be decoded as an image",
-        "half.png cannot be decoded as an image", "broken.mp4 cannot be decoded as a video",
+        "half.png is truncated", "broken.mp4 cannot be decoded as a video",
         "nothing holds no images or videos", "missing.png does not exist",
     ]  # fmt: skip
     for error, text in zip(found, expected, strict=False):

@@ -1,9 +1,15 @@
 """How a command ends: its own exit code, one line for what a user can mend, no traceback for Ctrl-C."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
+from tests.conftest import REPOSITORY
 from utils import errors
 from utils.errors import UserError, run_command, silence_warnings, warn
+from utils.files import inside, plain_path, read_lines, write_text
 
 
 @pytest.mark.parametrize(
@@ -41,3 +47,47 @@ def test_a_warning_is_one_line_said_once_and_by_the_first_rank_alone(capsys, mon
     silence_warnings()
     warn("something else")
     assert capsys.readouterr().err == ""
+
+
+SAYS = """
+import os
+from utils.errors import UserError, run_command
+name = os.fsdecode(b"caf\\xe9\\n\\xc4\\xfa") + "\U0001f600"
+def main():
+    print(f"written: {name}")
+    raise UserError(f"{name} is bad.")
+run_command(main)
+"""
+
+
+@pytest.mark.parametrize("variables", [{}, {"LANG": "C", "LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"},
+                                       {"PYTHONIOENCODING": "gbk:strict"}])  # fmt: skip
+def test_names_in_any_encoding_are_printed_and_an_error_is_one_line(variables):
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)} | variables
+    ended = subprocess.run([sys.executable, "-c", SAYS], env=environment, capture_output=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stdout.startswith(b"written: caf\\udce9\n\\udcc4\\udcfa")
+    assert b"error: caf\\udce9\\n\\udcc4\\udcfa" in ended.stderr and ended.stderr.count(b"\n") == 1
+
+
+def test_text_with_names_in_foreign_encodings_is_written_as_utf_8(tmp_path):
+    write_text(tmp_path / "page.html", os.fsdecode(b"caf\xe9") + " ☕")
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == "caf\\udce9 ☕"
+
+
+def test_a_list_names_files_in_foreign_encodings(tmp_path):
+    (tmp_path / "list.txt").write_bytes(b"/\xd5\xd5\xc6\xac.png\n/\xe2\x98\x95.png\n")
+    (tmp_path / os.fsdecode(b"\xd5\xd5\xc6\xac.png")).touch()
+    name, other = (line.lstrip("/") for line in read_lines(tmp_path / "list.txt", ""))
+    assert inside(tmp_path, name, "list.txt").is_file() and other == "☕.png"
+    (tmp_path / "list.txt").write_text("a.png", encoding="utf-16")
+    with pytest.raises(UserError, match=r"list.txt cannot be read as text in UTF-8: it holds zero bytes. Do this."):
+        read_lines(tmp_path / "list.txt", "Do this.")
+
+
+@pytest.mark.parametrize("name", ["plain.mindir", "with space.mindir", "权重.mindir", "caf\udce9.mindir"])
+def test_a_file_of_any_name_is_written_by_way_of_a_plain_one(tmp_path, name):
+    with plain_path(tmp_path / name) as path:
+        assert str(path).isascii() and " " not in path.name
+        path.write_bytes(b"content")
+    assert (tmp_path / name).read_bytes() == b"content"

@@ -13,7 +13,7 @@ from datasets.open_dataset import open_dataset, open_for_training
 from datasets.regions import Reach
 from datasets.registry import DATASETS, MIXTURES
 from tests.test_dataset import make_options, same
-from utils import config, imutils
+from utils import config, image_files, imutils
 from utils.errors import UserError
 
 SIZES = {"h36m": 9, "lsp": 4, "coco": 6, "mpii": 5, "up-3d": 7, "lsp-orig": 3, "lspet": 8, "mpi-inf-3dhp": 5}
@@ -237,7 +237,7 @@ def test_the_cache_changes_no_item_by_a_single_bit():
 
 def test_a_cached_data_set_reads_no_more_files(monkeypatch):
     cached = opened("up-3d", cache_ram=True)
-    monkeypatch.setattr(imutils, "read_image", None)
+    monkeypatch.setattr(image_files, "read_image", None)
     assert cached.item(3, 1)["img"].any()
 
 

@@ -182,7 +182,7 @@ def test_broken_samples_are_named_and_skipped_and_the_exit_code_says_so(own_copy
     finished = preprocess(UP_3D, own_copy, "--train_files", "--gt_iuv")
     assert finished.returncode == 1
     for name, reason in (
-        ("00000_image.png", "cannot be decoded"),
+        ("00000_image.png", "is truncated"),
         ("00001_image.png", "cannot be read as a pickle"),
         ("00002_image.png", "shape (3, 19), expected (3, 14)"),
     ):

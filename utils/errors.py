@@ -7,6 +7,7 @@ said by `warn`, in one line too.
 """
 
 import errno
+import io
 import os
 import sys
 
@@ -16,6 +17,9 @@ DISK_FAULTS = (*NO_ROOM, errno.EACCES, errno.EPERM, errno.EIO)
 
 class UserError(Exception):
     """Bad input or set-up, explained in one line for the person at the terminal."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class CannotWrite(UserError):
@@ -34,7 +38,7 @@ _is_quiet = False
 def warn(line: str) -> None:
     """Print a line about what goes on otherwise than one may think; the same line once a process."""
     if line not in _warned and not _is_quiet:
-        print(f"{os.path.basename(sys.argv[0])}: warning: {line}", file=sys.stderr)
+        print(f"{os.path.basename(sys.argv[0])}: warning: {printable(line)}", file=sys.stderr)
     _warned.add(line)
 
 
@@ -44,9 +48,22 @@ def silence_warnings() -> None:
     _is_quiet = True
 
 
+def printable(text: str) -> str:
+    """`text` in one line of UTF-8: line ends, controls and bytes of foreign encodings in names become \\x.. words."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def make_streams_safe() -> None:
+    """Let standard output and errors write what their encoding lacks as \\x.., where Python would end with an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def run_command(main) -> None:
     """Run `main()` as a command: its int result (or 0) is the exit code, UserError and what a disk refuses become 2."""
     name = os.path.basename(sys.argv[0])
+    make_streams_safe()
     try:
         code = main() or 0
     except UserError as error:
@@ -57,7 +74,7 @@ def run_command(main) -> None:
             raise
         place = error.filename or "a file"
         line = CannotWrite.because(place, error) if error.errno in NO_ROOM else f"{place}: {error.strerror}"
-        print(f"{name}: error: {line}", file=sys.stderr)
+        print(f"{name}: error: {printable(str(line))}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)

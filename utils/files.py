@@ -7,8 +7,11 @@ renamed; an interrupted run leaves either the old file or the new one.
 import contextlib
 import io
 import os
+import re
+import shutil
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import cv2
@@ -17,6 +20,7 @@ import numpy as np
 from utils.arrays import read_members, refuse_objects
 from utils.errors import DISK_FAULTS, CannotWrite, UserError
 
+PLAIN_PATH = re.compile(r"[0-9a-zA-Z@_.:/-]+")  # what MindSpore takes; OpenCV and ONNX Runtime take all of UTF-8
 NAME_BYTES = 200  # of one part of a path; file systems allow 255, and a temporary name is longer
 
 
@@ -43,6 +47,21 @@ def atomic_path(path):
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+
+
+@contextlib.contextmanager
+def plain_path(path: Path) -> Iterator[Path]:
+    """Yield `path`, or where its name is not plain another one, from which the file is copied to `path` in the end.
+
+    For writers that end in an error, or end the process, at a name that is not UTF-8 or not ASCII.
+    """
+    if PLAIN_PATH.fullmatch(str(path)):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / f"file{path.suffix}"
+        yield plain
+        shutil.copyfile(plain, path)
 
 
 def make_folder(folder) -> Path:
@@ -78,9 +97,9 @@ def _umask() -> int:
 
 
 def write_text(path, text: str) -> None:
-    """Write `text` as UTF-8."""
+    """Write `text` as UTF-8; what UTF-8 lacks, the bytes of foreign encodings in names, as \\udc.. words."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_bytes(path, content: bytes) -> None:
@@ -129,19 +148,28 @@ def read_npz(path, advice: str, read_objects=refuse_objects, objects=None) -> di
 
 
 def read_lines(path, hint: str) -> list[str]:
-    """The lines of a text file in UTF-8, blank ones left out; UserError where it is missing or no such text."""
+    """The lines of a text file, blank ones left out; UserError where it is missing or no text.
+
+    What is not UTF-8 becomes what Python makes of such bytes in names of files, so that it names the same files.
+    """
     try:
-        text = require_file(path, hint).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as text in UTF-8: {error}. {hint}") from error
+        content = require_file(path, hint).read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}. {hint}") from error
+    if b"\0" in content:
+        raise UserError(f"{path} cannot be read as text in UTF-8: it holds zero bytes. {hint}")
+    text = content.decode("utf-8-sig", "surrogateescape")
     return [line for line in text.splitlines() if line.strip()]
 
 
 def inside(folder, name: str, where) -> Path:
     """folder / name, for a `name` that the file `where` gives; UserError where it leads out of the folder."""
     parts = PurePosixPath(name).parts
-    is_plain = parts and name.isprintable() and "\\" not in name and not PurePosixPath(name).is_absolute()
-    if not is_plain or ".." in parts or max(len(part.encode()) for part in parts) > NAME_BYTES:
+    # bytes of foreign encodings are as good as letters
+    letters = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    is_plain = parts and letters.isprintable() and "\\" not in name and not PurePosixPath(name).is_absolute()
+    longest = max((len(part.encode("utf-8", "surrogateescape")) for part in parts), default=0)
+    if not is_plain or ".." in parts or longest > NAME_BYTES:
         raise UserError(f"{where} names {name[:80]!r}, expected the name of a file below {folder}.")
     return Path(folder) / name
 

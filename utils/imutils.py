@@ -6,21 +6,15 @@ from one rule, crop -> rotate about the crop's centre -> flip, and from one pixe
 index = coordinate, and the centre of a crop is size / 2. Nothing is rounded to whole pixels.
 """
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from utils.camera import BOX_UNIT
-from utils.errors import UserError
 
 IMAGE_MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet, RGB
 IMAGE_STD = np.array([0.229, 0.224, 0.225], np.float32)
-MAX_PIXELS = 80_000_000  # 240 MB as decoded; more than any phone takes
-Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit, which warns from half of it on; it only reads headers here
 
 # index of the joint that takes each place in the mirror image
 JOINT_FLIP = np.array([5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, 12, 13, 14, 15, 16, 17, 18, 19, 21, 20, 23, 22])
@@ -71,36 +65,6 @@ def plane_transform(augmentation: Augmentation) -> np.ndarray:
     """[2, 2] map of the image plane about the crop's centre: rotate, then flip."""
     mirror = np.diag([-1.0, 1.0]) if augmentation.flip else np.eye(2)
     return mirror @ rotation_2d(augmentation.rotation)
-
-
-def read_image(path: Path, advice: str) -> np.ndarray:
-    """Image [H, W, 3] uint8 in OpenCV's channel order (BGR); grey and RGBA files become three channels.
-
-    UserError names a file that is missing, cannot be decoded or is huge, and gives the advice.
-    """
-    image_size(path, advice)
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise UserError(f"{path} cannot be decoded as an image. {advice}")
-    return image
-
-
-def image_size(path: Path, advice: str) -> tuple[int, int]:
-    """Height and width of an image, from its header alone; raises as read_image.
-
-    A file of kilobytes can say, and be decoded to, billions of pixels.
-    """
-    if not os.path.isfile(path):
-        raise UserError(f"{path} does not exist. {advice}")
-    try:
-        with Image.open(path) as header:
-            width, height = header.size
-    except Exception as error:  # a damaged file can raise any exception type
-        raise UserError(f"{path} cannot be decoded as an image. {advice}") from error
-    if width * height > MAX_PIXELS:
-        limit = f"{MAX_PIXELS / 1e6:.0f} million"
-        raise UserError(f"{path} is too large: {width} x {height} pixels. Make it smaller than {limit} pixels.")
-    return height, width
 
 
 def crop_matrix(centre: np.ndarray, scale: float, size: int, augmentation: Augmentation) -> np.ndarray:

@@ -31,7 +31,7 @@ from utils.body_model import (
 from utils.camera import CameraFitError, fit_camera
 from utils.errors import UserError
 from utils.files import inside, read_lines, require_file
-from utils.imutils import image_size, read_image
+from utils.image_files import image_size, read_image
 from utils.pickles import as_floats, load_npy, load_pickle
 
 IMAGE_ENDING = "_image.png"

@@ -12,7 +12,7 @@ from datasets.synthetic.videos import FEMALE, MALE, annotate, film, stage_take
 from datasets.synthetic.workers import run_in_processes
 from utils import config
 from utils.body_model import GENDERS, load_joint_regressors, load_model_of_gender
-from utils.files import atomic_path, write_text
+from utils.files import atomic_path, plain_path, write_text
 
 FRAMES = 31  # of every video but one
 ONE_FRAME = 1  # the number of the video that has one frame only; SURREAL has such, and they are skipped
@@ -61,8 +61,8 @@ def _write_video(path: Path, seed: int, index: int, frames: int) -> None:
 
 def write_video(path: Path, frames, info: dict) -> None:
     """Write mirrored frames [H, W, 3] uint8 BGR and their annotations, the .mat last."""
-    with atomic_path(path) as temporary:
-        writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), FRAME_RATE, (WIDTH, HEIGHT))
+    with atomic_path(path) as temporary, plain_path(temporary) as plain:
+        writer = cv2.VideoWriter(str(plain), cv2.VideoWriter.fourcc(*"mp4v"), FRAME_RATE, (WIDTH, HEIGHT))
         for frame in frames:
             writer.write(np.ascontiguousarray(frame))
         writer.release()

@@ -1,5 +1,6 @@
 """A sample that cannot be read, in the middle of an epoch: named, counted, replaced; too many end the run."""
 
+import os
 import signal
 import threading
 from types import SimpleNamespace
@@ -138,3 +139,20 @@ def test_workers_that_die_again_and_again_end_the_run(monkeypatch):
     monkeypatch.setattr("datasets.loader.MAX_RESTARTS", 1)
     with pytest.raises(UserError, match=r"loader workers died 2 times.*fewer --num_workers"):
         batches(workers=2, each=lambda number: kill_a_worker() if number % 5 == 0 else None)
+
+
+class Names:
+    """Items {"imgname": name} of one name that is not UTF-8."""
+
+    def __len__(self) -> int:
+        return 8
+
+    def item(self, index: int, epoch: int, columns) -> dict:
+        return {"imgname": f"{index} ☕ {os.fsdecode(b'caf' + bytes([0xE9]))}"}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_names_in_any_encoding_come_through_threads_and_processes(workers):
+    loader = create_loader(Names(), ("imgname",), 4, shuffle=False, drop_last=True, num_workers=workers)
+    names = [name for batch in loader for name in batch["imgname"].tolist()]
+    assert names == [f"{index} ☕ caf\udce9" for index in range(8)]

@@ -19,7 +19,7 @@ from reconstruction.inputs import read_photos
 from tests.reliability.fuzz.guard import GUARD
 from tests.reliability.fuzz.readers import body_model, bytes_of, large_png, mats
 from tests.tiny_up3d import write_data
-from utils import checkpoint, config, imutils
+from utils import checkpoint, config, image_files
 from utils.body_model import load_body_model
 from utils.errors import UserError
 from utils.files import inside, read_npz
@@ -189,7 +189,7 @@ def test_a_picture_of_ten_billion_pixels_is_refused_by_its_header(root):
     expected = "00000_image.png is too large: 100000 x 100000 pixels. Make it smaller than 80 million pixels"
     started = time.monotonic()
     with pytest.raises(UserError, match=expected):
-        imutils.read_image(image, "")
+        image_files.read_image(image, "")
     (refused,) = read_photos([image])
     assert re.search(expected, str(refused))
     dataset = BaseDataset(TrainOptions().parse_args(["--img_res", "32"]), is_train=False)

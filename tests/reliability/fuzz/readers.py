@@ -12,13 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import mindspore as ms
 import numpy as np
 import safetensors.torch
 import scipy.io
 import scipy.sparse
 import torch
+from PIL import Image
 
 import utils.environment  # noqa: F401, I001  before MindSpore
 from datasets.preprocess import surreal, up_3d
@@ -30,7 +30,7 @@ from pretrained_model_convert.pairs import PAIRS
 from reconstruction.inputs import Photo, read_photos
 from reconstruction.options import parse_boxes
 from reconstruction.people_finder import PeopleFinder
-from utils import checkpoint, foreign_files, imutils, trained_on
+from utils import checkpoint, foreign_files, image_files, trained_on
 from utils.atlas import build_atlas, load_or_build_atlas
 from utils.body_model import load_body_model
 from utils.errors import UserError
@@ -54,6 +54,13 @@ f -4/-4 -3/-3 -2/-2
 FILES = Path(__file__).resolve().parent.parent.parent / "files"
 PHOTO = Photo("photo", "photo", np.zeros((60, 80, 3), np.uint8), "photo.jpg")
 FRAME = Photo("clip_000001", "clip_000001", PHOTO.image, "clip.mp4", 1)
+SIDEWAYS = Image.Exif()
+SIDEWAYS[0x0112] = 6
+PICTURES = [
+    ("PNG", {"exif": SIDEWAYS}), ("JPEG", {"exif": SIDEWAYS}), ("JPEG", {"progressive": True}), ("BMP", {}),
+    ("TIFF", {"compression": "tiff_lzw", "tiffinfo": {0x0112: 6}}), ("WEBP", {"exif": SIDEWAYS}), ("GIF", {}),
+    ("AVIF", {"exif": SIDEWAYS}), ("JPEG2000", {}),
+]  # fmt: skip
 OPTIONS = ("img_res", "lnet_width", "lr", "batch_size", "name", "resume", "dataset", "checkpoint", "wd", "seed")
 
 
@@ -128,6 +135,10 @@ def tables() -> list[bytes]:
     return [bytes_of(np.savez, **columns), bytes_of(np.savez_compressed, **columns), bytes_of(np.savez, **others)]
 
 
+def videos() -> list[bytes]:
+    return [path.read_bytes() for path in (FILES / "turned.mp4", FILES / "av1.mp4")]
+
+
 def bytes_of(save, *arrays, **named) -> bytes:
     stream = io.BytesIO()
     save(stream, *arrays, **named)
@@ -150,7 +161,7 @@ def read_obj_text(text: bytes):
 
 def images() -> list[bytes]:
     picture = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8)
-    return [cv2.imencode(suffix, picture)[1].tobytes() for suffix in (".png", ".jpg", ".bmp", ".tiff", ".webp")]
+    return [bytes_of(Image.fromarray(picture).save, kind, **more) for kind, more in PICTURES]
 
 
 def large_png(width: int, height: int) -> bytes:
@@ -308,6 +319,11 @@ def _newest_state(path: Path):
     return SavedStates(path.parent, 1, resumed=True).newest_sound(None, lambda line: None)
 
 
+def _read_image(path: Path):
+    image = image_files.read_image(path, "")
+    assert image.shape == (*image_files.image_size(path, ""), 3) and image.dtype == np.uint8
+
+
 def _read_photos(path: Path):
     return [entry for entry in read_photos([path]) if not isinstance(entry, UserError)]
 
@@ -348,7 +364,8 @@ READERS = [
     ),
     Reader("dmr_1.ckpt", _load_weights, states),
     Reader("state_0_000000001.ckpt", _newest_state, states),
-    Reader("image.png", lambda path: imutils.read_image(path, ""), images),
+    Reader("image.png", _read_image, images),
     Reader("photo.png", _read_photos, images),
+    Reader("clip.mp4", _read_photos, videos),
     Reader("x_info.mat", surreal.read_info, mats),
 ]
