@@ -153,6 +153,26 @@ def test_a_run_killed_stopped_and_damaged_ends_where_the_uninterrupted_one_does(
     ]
 
 
+def test_another_batch_size_goes_on_after_an_epoch_and_an_earlier_run_is_moved_aside(generated_root, tmp_path):
+    """Two steps an epoch become three; then the same folder is trained in anew."""
+    dp = ["--stage", "dp", "--log_freq", 1]
+    train(generated_root, tmp_path, *dp)
+    refused = train(generated_root, tmp_path, *dp, check=False)
+    assert refused.returncode == 2 and "continue it with --resume, start anew with --fresh" in refused.stderr
+    result = train(generated_root, tmp_path, *dp, "--batch_size", 4, "--num_epochs_dp", 2, "--resume")
+    assert f"--batch_size {BATCH_SIZE} (now 4); going on after epoch 1 of stage dp" in result.stderr
+    steps = [(entry["step"], entry.get("epoch")) for entry in metrics(tmp_path)]
+    assert steps == [(1, 1), (2, 1), (3, None), (4, 2), (5, 2), (6, 2)]
+    folder = tmp_path / "ckpt/rank0"
+    weights_before = (folder / "CNet_2.ckpt").read_bytes()
+
+    train(generated_root, tmp_path, *dp, "--fresh")
+    (aside,) = folder.glob("before_*")
+    assert (aside / "CNet_2.ckpt").read_bytes() == weights_before
+    assert not (folder / "CNet_2.ckpt").exists() and (folder / "CNet_1.ckpt").exists()
+    assert [entry["step"] for entry in metrics(tmp_path)] == [1, 2]
+
+
 def test_validation_chooses_weights_on_samples_that_training_never_sees(generated_root, tmp_path):
     words = ["--batch_size", 4, "--val_share", 0.3, "--test_steps", 1, "--summary_steps", 1, "--accumulate", 1]
     result = train(generated_root, tmp_path, *words)
