@@ -67,7 +67,7 @@ def shell_script(name: str, folder: Path, root: Path, *words) -> subprocess.Comp
     if not repository.exists():
         repository.mkdir(parents=True)
         shutil.copytree(REPOSITORY / "scripts", repository / "scripts")
-        for script in ("train.py", "eval.py"):
+        for script in ("train.py", "eval.py", "utils"):
             (repository / script).symlink_to(REPOSITORY / script)
     return subprocess.run(
         ["bash", name, *map(str, words)],
