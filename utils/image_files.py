@@ -39,8 +39,6 @@ JPEG_END = b"\xff\xd9"
 # chunks of a PNG that change no colour here, about whose faults libpng writes to the terminal
 PNG_REMARKS = {b"iCCP", b"cHRM", b"gAMA", b"sRGB", b"sBIT", b"tEXt", b"zTXt", b"iTXt", b"tIME", b"pHYs", b"eXIf"}
 
-PNG_EDGE = 2**16  # bytes at the end, where remarks may stand besides the beginning
-
 
 @dataclass(frozen=True)
 class Header:
@@ -206,10 +204,9 @@ def _decode_by_pillow(content: bytes, formats: list[str]) -> np.ndarray | None:
 
 def _without_remarks(content: bytes) -> bytes:
     """A whole PNG without the chunks of PNG_REMARKS."""
-    edges = content[: content.find(b"IDAT")] + content[-PNG_EDGE:]
-    if not any(name in edges for name in PNG_REMARKS):
+    chunks = list(png_chunks(content))
+    if PNG_REMARKS.isdisjoint(name for name, _, _ in chunks):
         return content
-    chunks = png_chunks(content)
     kept = [content[begin - 8 : begin + length + 4] for name, begin, length in chunks if name not in PNG_REMARKS]
     return b"".join([content[:8], *kept])
 
