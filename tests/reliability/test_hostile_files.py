@@ -16,8 +16,8 @@ import utils.environment  # noqa: F401, I001  before MindSpore
 from datasets.base_dataset import BaseDataset
 from datasets.preprocess import surreal, up_3d
 from reconstruction.inputs import read_photos
+from tests.reliability.fuzz.contents import body_model, bytes_of, large_png, mats
 from tests.reliability.fuzz.guard import GUARD
-from tests.reliability.fuzz.readers import body_model, bytes_of, large_png, mats
 from tests.tiny_up3d import write_data
 from utils import checkpoint, config, image_files
 from utils.body_model import load_body_model

@@ -10,7 +10,10 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tests.reliability.fuzz import readers
+from pretrained_model_convert import architecture
+from tests.reliability.fuzz import contents
+from tests.reliability.fuzz.readers import Reader
+from utils import checkpoint, trained_on
 
 NUMBER = re.compile(rb"-?\d+(?:\.\d+)?")
 NUMBERS = (
@@ -125,7 +128,7 @@ def edited(contents: list[bytes]) -> st.SearchStrategy[bytes]:
 def recombined_pickles() -> st.SearchStrategy[bytes]:
     """Opcodes of valid pickles in their order, with some left out, repeated, or hostile ones between them."""
     parts = []
-    for content in [*readers.pickles()[:3], readers.body_model()]:
+    for content in [*contents.pickles()[:3], contents.body_model()]:
         starts = [position for _, _, position in pickletools.genops(content)]
         parts.append([content[start:stop] for start, stop in zip(starts, [*starts[1:], len(content)], strict=True)])
 
@@ -160,7 +163,7 @@ def lists_of_json(names: tuple) -> st.SearchStrategy[bytes]:
 
 def any_table() -> st.SearchStrategy[bytes]:
     """An .npz with the columns of a data set, of any type and shape, some of them right."""
-    right = dict(np.load(io.BytesIO(readers.tables()[0])))
+    right = dict(np.load(io.BytesIO(contents.tables()[0])))
     dtype = st.one_of(
         hnp.floating_dtypes(), hnp.integer_dtypes(), hnp.unicode_string_dtypes(max_len=4), hnp.complex_number_dtypes()
     )
@@ -168,17 +171,17 @@ def any_table() -> st.SearchStrategy[bytes]:
     columns = st.fixed_dictionaries(
         {}, optional={name: st.one_of(st.just(array), wrong) for name, array in right.items()}
     )
-    return columns.map(lambda table: readers.bytes_of(np.savez, **(right | table)))
+    return columns.map(lambda table: contents.bytes_of(np.savez, **(right | table)))
 
 
 def archives_of_pickles() -> st.SearchStrategy[bytes]:
     """.npy files of objects, which are pickles behind a header."""
-    header = readers.npy()[2]
+    header = contents.npy()[2]
     header = header[: header.index(b"\n") + 1]
     return recombined_pickles().map(lambda content: header + content)
 
 
-RECORD_KEYS = (readers.trained_on.TRAINED_ON, *readers.trained_on.PARTS, "file", "sha256")
+RECORD_KEYS = (trained_on.TRAINED_ON, *trained_on.PARTS, "file", "sha256")
 JSON_KEYS = {
     "bbox.json": ("bbox",),
     "results.json": (
@@ -205,13 +208,13 @@ JSON_KEYS = {
         "photo",
     ),
     "openpose.json": ("people", "pose_keypoints_2d"),
-    "options.json": readers.OPTIONS,
-    "config.json": readers.OPTIONS + readers.checkpoint.ARCHITECTURE + RECORD_KEYS,
-    "release/config.json": readers.architecture.NAMES,
+    "options.json": contents.OPTIONS,
+    "config.json": contents.OPTIONS + checkpoint.ARCHITECTURE + RECORD_KEYS,
+    "release/config.json": architecture.NAMES,
 }
 
 
-def contents_of(reader: readers.Reader) -> st.SearchStrategy[bytes]:
+def contents_of(reader: Reader) -> st.SearchStrategy[bytes]:
     """What to try on a reader."""
     kinds = [edited(reader.contents()), st.binary(max_size=300)]
     if reader.name.endswith(".pkl"):
@@ -225,5 +228,5 @@ def contents_of(reader: readers.Reader) -> st.SearchStrategy[bytes]:
     if reader.name.endswith(".npy"):
         kinds.append(archives_of_pickles())
     if reader.name in ("image.png", "photo.png"):
-        kinds.append(st.builds(readers.large_png, st.integers(0, 2**31), st.integers(0, 2**31)))
+        kinds.append(st.builds(contents.large_png, st.integers(0, 2**31), st.integers(0, 2**31)))
     return st.one_of(kinds)
