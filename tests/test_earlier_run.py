@@ -9,6 +9,7 @@ import pytest
 from tests.test_resuming import on_ranks
 from training import earlier_run
 from training.ranks import Ranks
+from utils import checkpoint
 from utils.errors import UserError
 from utils.train_options import TrainOptions
 
@@ -102,6 +103,13 @@ def test_stage_end_started_afresh_keeps_the_cnet_that_it_starts_from(folder):
     settle(folder, "--stage", "end", "--fresh")
     assert {"CNet_1.ckpt", "CNet_best.ckpt", "state_0_000000004.ckpt"} <= names(folder)
     assert not {"dmr_2.ckpt", "state_1_000000008.ckpt"} & names(folder)
+
+
+def test_the_options_of_a_run_do_not_tell_the_next_one_to_start_afresh_or_to_resume(tmp_path):
+    for word in ("--fresh", "--resume"):
+        checkpoint.save_config(TrainOptions().parse_args([word, "--seed", "3"]), tmp_path)
+        again = TrainOptions().parse_args(["--from_json", str(tmp_path / "config.json")])
+        assert (again.seed, again.fresh, again.resume) == (3, False, False)
 
 
 def test_both_at_once_are_refused(folder):

@@ -159,11 +159,14 @@ def test_another_batch_size_goes_on_after_an_epoch_and_an_earlier_run_is_moved_a
     train(generated_root, tmp_path, *dp)
     refused = train(generated_root, tmp_path, *dp, check=False)
     assert refused.returncode == 2 and "continue it with --resume, start anew with --fresh" in refused.stderr
+    folder = tmp_path / "ckpt/rank0"
+    first = weights(tmp_path, "CNet_1.ckpt")
+    (folder / "CNet_1.ckpt").unlink()  # as if the run had been killed between its state and the weights
     result = train(generated_root, tmp_path, *dp, "--batch_size", 4, "--num_epochs_dp", 2, "--resume")
+    assert all(np.array_equal(value, first[name]) for name, value in weights(tmp_path, "CNet_1.ckpt").items())
     assert f"--batch_size {BATCH_SIZE} (now 4); going on after epoch 1 of stage dp" in result.stderr
     steps = [(entry["step"], entry.get("epoch")) for entry in metrics(tmp_path)]
     assert steps == [(1, 1), (2, 1), (3, None), (4, 2), (5, 2), (6, 2)]
-    folder = tmp_path / "ckpt/rank0"
     weights_before = (folder / "CNet_2.ckpt").read_bytes()
 
     train(generated_root, tmp_path, *dp, "--fresh")

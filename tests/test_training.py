@@ -16,7 +16,7 @@ from training.health import Health
 from training.held_out import Subset, split
 from training.learning_rate import learning_rate
 from training.ranks import Ranks
-from training.stopping import StopRequests
+from training.stopping import NEWS, StopRequests
 from utils import device
 from utils.errors import UserError
 from utils.train_options import TrainOptions
@@ -134,6 +134,7 @@ def test_ranks_stop_when_all_have_heard_of_it():
         assert stop.pending(0) is None
         assert stop.pending(stop.request()).exit_code == 143
     assert StopRequests(ThreeRanks([0, 0])).pending(signal.SIGTERM).exit_code == 143
+    assert StopRequests(ThreeRanks([0, 0])).pending(NEWS) is None
 
 
 def test_the_end_of_the_time_granted_is_no_failure():
