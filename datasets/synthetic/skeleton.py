@@ -10,7 +10,6 @@ import numpy as np
 
 from utils.skeleton import JOINT_NAMES, opposite
 
-STATURE = 1.70
 # The body frame of the files has its origin in the chest, as SMPL has; the floor of the rest pose is at y = -1.15.
 FLOOR = -1.15
 
