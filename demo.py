@@ -25,7 +25,8 @@ from reconstruction.outputs import names_of, write_results
 from reconstruction.people import LEAST_MASK_SHARE, Person, Reconstructor
 from reconstruction.people_finder import PeopleFinder
 from reconstruction.texture import TextureMaker
-from utils import checkpoint, config
+from utils import config
+from utils.checkpoints import checkpoint
 from utils.errors import UserError, run_command
 from utils.files import make_folder, require_file
 from utils.objfile import ObjMesh, read_obj

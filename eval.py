@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from atlas import trained_on
 from datasets.base_dataset import BaseDataset
 from datasets.loader import create_loader
 from datasets.open_dataset import open_single
@@ -32,8 +33,9 @@ from models.in_batches import run_in_batches
 from models.predictor import MeshPredictor
 from models.trained import find_checkpoints, load_trained
 from models.uv_generator import Index_UV_Generator
-from utils import checkpoint, config, trained_on
+from utils import config
 from utils.body_model import load_body_model, load_joint_regressors
+from utils.checkpoints import checkpoint
 from utils.errors import UserError, run_command
 from utils.files import make_folder, write_png
 from utils.train_options import TrainOptions

@@ -20,7 +20,7 @@ from exporting.network import FORMATS, ExportedNetwork
 from models.predictor import MeshPredictor
 from models.trained import find_checkpoint, load_trained
 from models.uv_generator import Index_UV_Generator
-from utils import checkpoint
+from utils.checkpoints import checkpoint
 from utils.errors import UserError, run_command
 from utils.files import atomic_path, plain_path
 from utils.train_options import OTHER_BODY_HELP, CommandParser, TrainOptions

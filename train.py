@@ -14,12 +14,12 @@ from utils.device import setup_device  # isort: skip  sets the environment MindS
 from training import earlier_run
 from training.engine import Training
 from training.ranks import Ranks, folder_of_rank_0
+from training.run_log import RunLog
 from training.stages import check_precision
 from training.stopping import Stopped, StopRequests
-from utils import checkpoint, checksums
+from utils.checkpoints import checkpoint, checksums
 from utils.errors import UserError, run_command
 from utils.folder_lock import FolderLock
-from utils.run_log import RunLog
 from utils.train_options import TrainOptions
 
 

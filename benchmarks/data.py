@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from datasets.synthetic.generate import generate
+from synthetic.generate import generate
 from utils import config
 
 CACHE = Path(__file__).resolve().parent.parent / ".cache" / "benchmark-data"

@@ -1,6 +1,6 @@
 """Figures of the data pipeline as one table: preparing, reading, caching, and frames of videos.
 
-    python -m datasets.synthetic.generate --data_dir DIR --num_train 12 --num_test 4 --num_videos 6
+    python -m synthetic.generate --data_dir DIR --num_train 12 --num_test 4 --num_videos 6
     python -m benchmarks.data_pipeline --data_dir DIR
 
 Measures on copies of DIR's photographs, enlarged to 500 x 500 pixels, in a temporary folder. "per core" is
@@ -37,7 +37,7 @@ BATCH = 16
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data_dir", required=True, help="a data root that datasets.synthetic.generate made")
+    parser.add_argument("--data_dir", required=True, help="a data root that synthetic.generate made")
     parser.add_argument("--samples", type=int, default=96, help="photographs to measure with (default 96)")
     parser.add_argument("--workers", type=int, default=2, help="processes of the preparation and the loader")
     args = parser.parse_args()
@@ -66,7 +66,7 @@ def write_photographs(source: Path, root: Path, count: int) -> None:
     (root / "up-3d").mkdir()
     images = sorted((source / "up-3d").glob("*_image.png"))
     if not images:
-        raise UserError(f"{source} has no up-3d/*_image.png. Make them with python -m datasets.synthetic.generate.")
+        raise UserError(f"{source} has no up-3d/*_image.png. Make them with python -m synthetic.generate.")
     names = []
     for index in range(count):
         path = images[index % len(images)]

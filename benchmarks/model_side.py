@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from atlas.maps import load_or_build_reference_map
 from benchmarks.side_by_side import serve
 from utils import config
-from utils.atlas_maps import load_or_build_reference_map
 from utils.train_options import KERNELS, TrainOptions
 
 WORKS = ("dp", "end", "infer", "ground_truth")
@@ -85,7 +85,7 @@ def torch_work(arguments):
     """A function that does one round of the work with the PyTorch twin of tests/reference, in eager mode."""
     import torch  # before MindSpore's settings, which the next line makes
 
-    from tests import tiny_decomr
+    from tests.helpers import tiny_decomr
     from tests.reference import losses, networks
 
     device = "cuda" if arguments.device == "GPU" else "cpu"

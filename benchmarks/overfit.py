@@ -40,7 +40,7 @@ class Commands:
 
 def prepare(root: Path, commands: Commands) -> None:
     """8 photographs as training list, repeated, and the same 8 as test list."""
-    commands.run("-m", "datasets.synthetic.generate", "--num_train", PHOTOGRAPHS, "--num_test", 1, "--clothing", "suit")
+    commands.run("-m", "synthetic.generate", "--num_train", PHOTOGRAPHS, "--num_test", 1, "--clothing", "suit")
     commands.run("preprocess_datasets.py", "--train_files", "--eval_files", "--gt_iuv")
     train, test = (root / "DATASET_NPZ_PATH" / f"up_3d_{split}.npz" for split in ("trainval", "lsp_test"))
     with np.load(train) as table:

@@ -14,7 +14,7 @@ from utils import config
 from utils.body_model import load_body_model, pose_vertices
 from utils.camera import OrthographicCamera, perspective_from_weak
 from utils.errors import run_command
-from utils.numpy_caster import NumpyCaster
+from utils.ray_casting.numpy_caster import NumpyCaster
 from utils.renderer import DEFAULT_CASTER, Renderer, iuv_image, overlay, shade
 
 CASTERS = {"embree": DEFAULT_CASTER, "numpy": NumpyCaster}

@@ -24,10 +24,10 @@ def write_inputs(folder: Path, root: Path, batch_size: int, arguments) -> None:
     import numpy as np
     import torch
 
-    from tests import tiny_decomr
-    from tests.parity import named_arrays
+    from atlas.maps import load_or_build_reference_map
+    from tests.helpers import tiny_decomr
+    from tests.helpers.parity import named_arrays
     from tests.reference import networks
-    from utils.atlas_maps import load_or_build_reference_map
 
     torch.manual_seed(0)
     lnet = networks.LNet(load_or_build_reference_map("BF", 64), width=arguments.lnet_width)

@@ -11,9 +11,10 @@ import numpy as np
 from datasets.annotations import Annotations
 from datasets.regions import Reach, Region, load_all
 from datasets.registry import BRING_IT, DATASETS, dataset_files, read_table
-from utils import image_files, imutils
+from utils import imutils
 from utils.camera import normalise_pixels
 from utils.errors import UserError
+from utils.media import image_files
 
 # name -> what it holds; the order of the columns of a batch
 COLUMNS = {

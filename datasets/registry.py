@@ -7,9 +7,9 @@ import numpy as np
 
 from datasets.columns import KNOWN, tidy
 from utils import config
+from utils.array_files.pickles import unpickle_array
 from utils.errors import UserError
 from utils.files import read_npz
-from utils.pickles import unpickle_array
 
 
 @dataclass(frozen=True)

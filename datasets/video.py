@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.errors import UserError
-from utils.videos import Video
+from utils.media.videos import Video
 
 MAX_OPEN = 32  # videos; each holds a file handle and some frames of memory
 # frames decoded in passing rather than sought: seeking decodes from the last key frame, a dozen back

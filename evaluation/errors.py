@@ -5,8 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
+from atlas.maps import PART_WEIGHTS, load_parts
 from utils import config
-from utils.atlas_maps import PART_WEIGHTS, load_parts
 from utils.body_model import LSP_COUNT
 from utils.errors import UserError
 from utils.metrics import iuv_errors, pose_errors, reprojection_error

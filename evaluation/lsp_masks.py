@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.atlas_maps import load_parts
+from atlas.maps import load_parts
 from utils.camera import BOX_UNIT, OrthographicCamera, weak_in_window
-from utils.image_files import read_image
+from utils.media.image_files import read_image
 from utils.renderer import cast_mesh
 
 PART_GROUPS = {

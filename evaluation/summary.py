@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from atlas.maps import PART_WEIGHTS
 from evaluation.errors import JOINT_NAMES
-from utils.atlas_maps import PART_WEIGHTS
 from utils.files import write_text
 
 # column, title, unit, decimals

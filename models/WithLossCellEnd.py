@@ -3,11 +3,11 @@
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
+from atlas.maps import load_or_build_part_weights
 from models import losses
 from models.distributed import Shares, current_world_size
 from models.smpl import SMPL
 from models.uv_generator import Index_UV_Generator
-from utils.atlas_maps import load_or_build_part_weights
 
 FIT_ERROR_SLOPE = 10  # --adaptive_weight: a fit error of 0.1 and more takes a sample out
 

@@ -9,13 +9,13 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
+from atlas.maps import load_or_build_reference_map
 from models import native_operators
 from models.convolution import add_to_channels, convolution
 from models.layer import GROUP_SIZE, BilinearBottleNeck, ConvBottleNeck, HourGlass, NearestBottleNeck, conv1x1
 from models.resnet import FEATURE_CHANNELS, ResNet50
 from models.segment_sum import segment_sum
 from utils import native_code
-from utils.atlas_maps import load_or_build_reference_map
 
 COARSEST_LEVEL = 5  # the encoder ends at stride 2**5
 CODE_CHANNELS = FEATURE_CHANNELS[COARSEST_LEVEL]

@@ -3,9 +3,10 @@
 import glob
 from pathlib import Path
 
+from atlas import trained_on
 from models.dense_cnn import DPNet, get_LNet
 from models.DMR import DMR
-from utils import checkpoint, trained_on
+from utils.checkpoints import checkpoint
 from utils.errors import UserError
 
 

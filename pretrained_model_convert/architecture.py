@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from models.dense_cnn import ATLAS_LEVEL_SIZE, COARSEST_LEVEL
-from utils import checkpoint
+from utils.checkpoints import checkpoint
 from utils.errors import UserError
 from utils.files import write_text
 from utils.train_options import TrainOptions

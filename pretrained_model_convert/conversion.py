@@ -14,7 +14,7 @@ import torch
 
 from pretrained_model_convert.files import read_pytorch, write_pytorch
 from pretrained_model_convert.pairs import PAIRS
-from utils import checkpoint
+from utils.checkpoints import checkpoint
 from utils.errors import UserError
 from utils.files import atomic_path
 

@@ -19,7 +19,7 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from utils import foreign_files
+from utils.checkpoints import foreign_files
 from utils.errors import UserError
 
 # training scripts keep options, dates, numbers and orders of samples beside the weights; these names rebuild those only

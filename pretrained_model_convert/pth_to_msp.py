@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import utils.interpreter  # noqa: E402, F401  isort: skip  a Python that cannot run this program ends here
 
-from utils import checkpoint  # noqa: E402
+from utils.checkpoints import checkpoint  # noqa: E402
 from utils.errors import UserError, run_command  # noqa: E402
 from utils.train_options import TrainOptions  # noqa: E402
 

@@ -11,9 +11,9 @@ import numpy as np
 from tqdm import tqdm
 
 from utils.errors import UserError
-from utils.file_kinds import NOT_READ, READ, VIDEO, kind_of_file
-from utils.image_files import image_size, read_image
-from utils.videos import Video
+from utils.media.file_kinds import NOT_READ, READ, VIDEO, kind_of_file
+from utils.media.image_files import image_size, read_image
+from utils.media.videos import Video
 
 # what is taken from a folder; of a file that is named alone only its content counts
 IMAGE_SUFFIXES = {

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from mindspore import nn
 
+from atlas.tables import load_or_build_atlas, sample_matrix
 from models.dense_cnn import FOREGROUND
 from models.in_batches import run_in_batches
 from reconstruction.boxes import Square
 from reconstruction.inputs import Photo
-from utils.atlas import load_or_build_atlas, sample_matrix
 from utils.camera import weak_in_window
 from utils.imutils import Augmentation, crop_matrix, normalise_image, warp_image
 

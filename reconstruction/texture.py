@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from utils.atlas import build_atlas, get_uv_map
+from atlas.tables import build_atlas, get_uv_map
 from utils.camera import from_image_units, project_weak
 from utils.objfile import ObjMesh
 from utils.renderer import Renderer, unit, vertex_normals

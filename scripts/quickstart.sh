@@ -44,7 +44,7 @@ workers="$(nproc)"
 say() { printf '\n== %s (%d s)\n' "$*" "$SECONDS"; }
 
 say "1/4 generate a body model, its atlas and photographs"
-"$PYTHON" -m datasets.synthetic.generate --num_train "$num_train" --num_test "$num_test" --workers "$workers" \
+"$PYTHON" -m synthetic.generate --num_train "$num_train" --num_test "$num_test" --workers "$workers" \
     --clothing suit
 
 say "2/4 prepare them: npz files and IUV images"

@@ -19,14 +19,14 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 CACHE = REPOSITORY / ".cache"
 NUM_TRAIN, NUM_TEST = 12, 4
 # what the generated files depend on
-SOURCES = ("datasets/synthetic", "datasets/preprocess", "utils")
+SOURCES = ("synthetic", "datasets/preprocess", "atlas", "utils")
 
 
 def _fingerprint() -> str:
     """Changes with the code that makes the data, so that tests never run on stale files."""
     digest = hashlib.sha256()
     for folder in SOURCES:
-        for path in sorted((REPOSITORY / folder).glob("*.py")):
+        for path in sorted((REPOSITORY / folder).rglob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
@@ -52,7 +52,7 @@ def generated_root() -> Path:
     with open(CACHE / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (root / "complete").is_file():
-            run_script("-m", "datasets.synthetic.generate", "--data_dir", root, "--num_train", NUM_TRAIN,
+            run_script("-m", "synthetic.generate", "--data_dir", root, "--num_train", NUM_TRAIN,
                        "--num_test", NUM_TEST)  # fmt: skip
             run_script("preprocess_datasets.py", "--train_files", "--eval_files", "--gt_iuv", data_dir=root)
             (root / "complete").touch()
@@ -71,7 +71,7 @@ def data_root(generated_root):
 @pytest.fixture(scope="session")
 def prepared_up_3d(tmp_path_factory) -> Path:
     """A data root with UP-3D of the tiny body after all steps of its preparation."""
-    from tests import prepared
+    from tests.helpers import prepared
 
     return prepared.prepare_up_3d(tmp_path_factory.mktemp("up-3d"))
 
@@ -79,7 +79,7 @@ def prepared_up_3d(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def prepared_surreal(tmp_path_factory) -> Path:
     """A data root with SURREAL of the tiny body after all steps of its preparation."""
-    from tests import prepared
+    from tests.helpers import prepared
 
     return prepared.prepare_surreal(tmp_path_factory.mktemp("surreal"))
 
@@ -102,7 +102,7 @@ def own_copy(prepared, tmp_path, monkeypatch) -> Path:
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     """The data root of a tiny body, set as the data root of this process while a test file runs."""
-    from tests import tiny_decomr
+    from tests.helpers import tiny_decomr
 
     with tiny_decomr.data_root(tmp_path_factory.mktemp("data")) as root:
         yield root
@@ -111,6 +111,6 @@ def root(tmp_path_factory):
 @pytest.fixture(scope="module")
 def witness(root):
     """The PyTorch twin of what is fixed by the tiny body: skinning, joints, atlas, loss weights."""
-    from tests import tiny_decomr
+    from tests.helpers import tiny_decomr
 
     return tiny_decomr.Witness(root)

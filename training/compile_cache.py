@@ -23,10 +23,10 @@ from utils.folder_lock import FolderLock
 
 SWITCH, FOLDER = "MS_COMPILER_CACHE_ENABLE", "MS_COMPILER_CACHE_PATH"
 REPOSITORY = Path(__file__).resolve().parent.parent
-SOURCES = ("models", "training", "utils")
+SOURCES = ("atlas", "models", "training", "utils")
 # of the attributes that every cell has, those that shape its graph; the others count instances and runs
 OF_EVERY_CELL = ("_cells", "_params", "training", "requires_grad", "mixed_precision_type", "_amp_level")
-OWN_PACKAGES = ("models", "utils")
+OWN_PACKAGES = ("atlas", "models", "utils")
 Cells: TypeAlias = nn.Cell | Sequence[nn.Cell]
 _used: Path | None = None  # the folder that MindSpore remembers
 

@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 
 from training.ranks import Ranks
+from training.run_log import METRICS_NAME
+from training.saved_states import DISCARDED, STATE_NAME
 from training.stages import STAGES
-from utils import checkpoint, checksums
+from utils.checkpoints import checkpoint, checksums
 from utils.errors import CannotWrite, UserError
-from utils.run_log import METRICS_NAME
-from utils.saved_states import DISCARDED, STATE_NAME
 
 ASIDE = "before_{:%Y%m%d_%H%M%S}"  # the subfolder, by the date at which it is made
 

@@ -23,14 +23,14 @@ from training.held_out import Subset, split
 from training.learning_rate import learning_rate
 from training.ranks import Ranks
 from training.resuming import Resumed, find_state, say_changes
+from training.run_log import RunLog, StageMeter
+from training.saved_states import Position, SavedStates, random_states, restore_random_states
 from training.stages import STAGES, Stage, build_cnet, build_dmr, build_step, load_start_of_cnet, write_config
 from training.stopping import NEWS, Stopped, StopRequests
 from training.summary import summary
 from training.validation import Validation
-from utils import checkpoint
+from utils.checkpoints import checkpoint
 from utils.errors import UserError
-from utils.run_log import RunLog, StageMeter
-from utils.saved_states import Position, SavedStates, random_states, restore_random_states
 
 
 def divide_training_data(dataset, options, batch: int) -> tuple[Replacing, Replacing | None]:

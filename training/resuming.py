@@ -7,9 +7,9 @@ steps of an epoch are others, so that it goes on at the border of an epoch alone
 from typing import NamedTuple
 
 from training.ranks import Ranks, folder_of_rank_0
+from training.saved_states import Position, SavedStates, State
 from training.stages import STAGES
 from utils.errors import UserError
-from utils.saved_states import Position, SavedStates, State
 
 FIXED = ("dataset", "seed", "val_share", "shuffle_train")  # options that decide what a stage learns from
 BATCH = ("batch_size", "accumulate")  # with the number of ranks, what a step is

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mindspore import nn
 
+from atlas import trained_on
 from models.accumulation import AccumulatedStep
 from models.adam import Adam
 from models.dense_cnn import DPNet, get_LNet, start_constant
@@ -18,7 +19,7 @@ from models.TrainOneStepEnd import TrainOneStepEnd
 from models.WithLossCellDP import WithLossCellDP
 from models.WithLossCellEnd import WithLossCellEnd
 from training.ranks import folder_of_rank_0
-from utils import checkpoint, trained_on
+from utils.checkpoints import checkpoint
 from utils.errors import UserError
 
 ADAM_BETA2 = 0.999

@@ -14,9 +14,9 @@ import numpy as np
 import scipy.sparse
 
 from utils import config
+from utils.array_files.pickles import load_arrays, load_npy
 from utils.errors import UserError, warn
 from utils.files import require_file
-from utils.pickles import load_arrays, load_npy
 
 NUM_JOINTS = 24
 NUM_BETAS = 10

@@ -19,11 +19,11 @@ from utils import config
 from utils.body_model import load_body_model
 from utils.errors import UserError, run_command
 from utils.files import read_lines, write_bytes, write_npy
-from utils.landmarks import Places, find_places
 from utils.objfile import ObjMesh, write_obj
-from utils.regressors import EXTRA_JOINTS, extra_regressor, lsp_regressor
-from utils.rest_pose import check_rest_pose, check_weights
-from utils.skeleton import body_parts
+from utils.own_body.landmarks import Places, find_places
+from utils.own_body.regressors import EXTRA_JOINTS, extra_regressor, lsp_regressor
+from utils.own_body.rest_pose import check_rest_pose, check_weights
+from utils.own_body.skeleton import body_parts
 
 
 def complete_body(folder, known: Places | None = None) -> list[Path]:

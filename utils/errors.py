@@ -31,6 +31,12 @@ class CannotWrite(UserError):
         return cls(f"cannot write {path}: {error.strerror}. Make room or mend the folder, then run this again.")
 
 
+def program_name() -> str:
+    """The name of the running program for its messages: the script's, or the package's of `python -m PACKAGE`."""
+    folder, name = os.path.split(sys.argv[0])
+    return os.path.basename(folder) if name == "__main__.py" else name
+
+
 _warned: set[str] = set()
 _is_quiet = False
 
@@ -38,7 +44,7 @@ _is_quiet = False
 def warn(line: str) -> None:
     """Print a line about what goes on otherwise than one may think; the same line once a process."""
     if line not in _warned and not _is_quiet:
-        print(f"{os.path.basename(sys.argv[0])}: warning: {printable(line)}", file=sys.stderr)
+        print(f"{program_name()}: warning: {printable(line)}", file=sys.stderr)
     _warned.add(line)
 
 
@@ -62,7 +68,7 @@ def make_streams_safe() -> None:
 
 def run_command(main) -> None:
     """Run `main()` as a command: its int result (or 0) is the exit code, UserError and what a disk refuses become 2."""
-    name = os.path.basename(sys.argv[0])
+    name = program_name()
     make_streams_safe()
     try:
         code = main() or 0

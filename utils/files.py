@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 
-from utils.arrays import read_members, refuse_objects
+from utils.array_files.arrays import read_members, refuse_objects
 from utils.errors import DISK_FAULTS, CannotWrite, UserError
 
 PLAIN_PATH = re.compile(r"[0-9a-zA-Z@_.:/-]+")  # what MindSpore takes; OpenCV and ONNX Runtime take all of UTF-8
@@ -136,7 +136,7 @@ def write_npz(path, **arrays) -> None:
 def read_npz(path, advice: str, read_objects=refuse_objects, objects=None) -> dict[str, np.ndarray]:
     """The arrays [...] of an .npz by name; UserError, ending with `advice`, where it is damaged or holds objects.
 
-    read_objects, objects: who reads arrays of objects, and of which names; see utils.arrays.
+    read_objects, objects: who reads arrays of objects, and of which names; see utils.array_files.arrays.
     """
     try:
         with open(path, "rb") as stream:

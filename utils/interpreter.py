@@ -74,7 +74,10 @@ def check(name: str, packages: list) -> None:
 
 def _command() -> str:
     # -m: of a package, whose module is not found yet
-    return "python" if sys.argv[0] == "-m" else os.path.basename(sys.argv[0])
+    if sys.argv[0] == "-m":
+        return "python"
+    folder, name = os.path.split(sys.argv[0])
+    return os.path.basename(folder) if name == "__main__.py" else name
 
 
 def _end(name: str, line: str) -> None:

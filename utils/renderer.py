@@ -4,7 +4,7 @@ One cast answers every question about a picture: `Hits` says for each pixel whic
 sees, where on it, and how far away. A pixel's ray passes through its integer coordinate, which is
 the convention of the OpenDR renderer that made the published IUV images. Coordinates are those of
 utils/camera.py: x right, y down, z away from the viewer. Rays are cast by Intel Embree, or by numpy
-where there is none (utils/rays.py).
+where there is none (utils/ray_casting/rays.py).
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 
 from utils.camera import OrthographicCamera, PerspectiveCamera
-from utils.numpy_caster import NumpyCaster
-from utils.rays import Caster, PixelRays
+from utils.ray_casting.numpy_caster import NumpyCaster
+from utils.ray_casting.rays import Caster, PixelRays
 
 try:
-    from utils.embree_caster import EmbreeCaster
+    from utils.ray_casting.embree_caster import EmbreeCaster
 except ImportError as error:  # embreex has no wheel for Linux on ARM64
     DEFAULT_CASTER: type[Caster] = NumpyCaster
     CASTER_NOTE = f"Pictures are drawn by numpy, not by Intel Embree ({error}): the same, but it takes longer."

@@ -11,7 +11,7 @@ from utils.errors import UserError
 # sizes of networks that no machine holds would end in a lack of memory somewhere within
 LARGEST = {"img_res": 4096, "uv_channels": 65536, "lnet_width": 64.0}
 TRUE_WORDS, FALSE_WORDS = ("true", "1", "yes"), ("false", "0", "no")
-TRAINED_ON = "trained_on"  # what config.json holds beside options; see utils/trained_on.py
+TRAINED_ON = "trained_on"  # what config.json holds beside options; see atlas/trained_on.py
 KERNELS = ["auto", "compiled", "mindspore"]
 OTHER_BODY_HELP = "use weights though they were trained with another atlas, body at rest or body"
 KERNELS_HELP = "auto: those of native/ on a CPU where they can be compiled, else MindSpore's"

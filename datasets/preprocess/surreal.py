@@ -6,7 +6,6 @@ mirrors left and right, so frames and 2-D joints are mirrored back here. Its wor
 right, y down and x towards the viewer of the un-mirrored picture.
 """
 
-import io
 import re
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -14,7 +13,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import scipy.io
 
 from datasets.preprocess.generate_gt_iuv import AtlasFaces, draw_iuv, load_atlas_faces, make_iuv
 from datasets.preprocess.samples import Incomplete, SkipSample, Summary, centre_and_scale
@@ -24,87 +22,13 @@ from utils import config
 from utils.body_model import GENDERS, NUM_JOINTS, BodyModel, load_model_of_gender, pose_vertices
 from utils.errors import UserError
 from utils.files import inside, read_lines, require_file
-from utils.pickles import as_floats
+from utils.surreal_files import HEIGHT, RENEW_ADVICE, UPRIGHT, WIDTH, WORLD_TO_CAMERA, Info, info_file, read_info
 
-HEIGHT, WIDTH = 240, 320
 FRAME_STEP = 10  # training takes every 10th frame
-WORLD_TO_CAMERA = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
-UPRIGHT = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])  # +90 degrees about x: motion capture has z up
-MAT_HEADER = b"MATLAB 5.0 MAT-file"
-MAT_GENDERS = ("f", "m")  # of the values 0 and 1
 NUMBER_LIST = re.compile(r"\s*\[(?:[\s,]|\d{1,9}(?!\d))*\]\s*")
-RENEW_ADVICE = "Download the video and its annotations again."
 LAYOUT = Layout(
     "videoname", ("videoname", "framenum", "gender", "center", "scale", "pose", "shape", "part_smpl", "S_smpl")
 )
-# what a video's .mat must hold; T frames
-INFO_SHAPES = {
-    "pose": (72, "T"), "shape": (10, "T"), "joints2D": (2, NUM_JOINTS, "T"), "joints3D": (3, NUM_JOINTS, "T"),
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Info:
-    """Annotations of a video, frames first: pose [T, 72], shape [T, 10], joints2d [T, 24, 2] px of the mirrored
-    frame, joints3d [T, 24, 3] metres of the world, gender 'm' or 'f', zrot [T] radians."""
-
-    pose: np.ndarray
-    shape: np.ndarray
-    joints2d: np.ndarray
-    joints3d: np.ndarray
-    gender: str
-    zrot: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.pose)
-
-
-def info_file(video: Path) -> Path:
-    """The annotations of a video, beside it."""
-    return video.with_name(f"{video.stem}_info.mat")
-
-
-def read_info(path: Path) -> Info:
-    """Read an `_info.mat`; UserError names what is missing, of another shape or not a number.
-
-    Matlab drops the last axis of arrays with one frame, so their frame axis is put back.
-    """
-    file = require_file(path, RENEW_ADVICE).read_bytes()
-    try:
-        if not file.startswith(MAT_HEADER):  # older formats have no mark: scipy would take any bytes for sizes
-            raise ValueError(f"it does not begin with {MAT_HEADER.decode()!r}")
-        content = scipy.io.loadmat(io.BytesIO(file), variable_names=[*INFO_SHAPES, "gender", "zrot"])
-    except Exception as error:  # scipy's reader raises many types on damaged files
-        reason = str(error) or type(error).__name__
-        raise UserError(f"{path} cannot be read as a .mat file: {reason}. {RENEW_ADVICE}") from error
-    missing = [key for key in (*INFO_SHAPES, "gender", "zrot") if key not in content]
-    if missing:
-        raise UserError(f"{path} has no {', '.join(missing)}. {RENEW_ADVICE}")
-    zrot = as_floats(path, "zrot", content["zrot"]).ravel()
-    arrays = {key: _frames_first(path, key, content[key], shape, len(zrot)) for key, shape in INFO_SHAPES.items()}
-    genders = np.unique(as_floats(path, "gender", content["gender"]))
-    if genders.tolist() not in ([0], [1]):
-        found = ", ".join(f"{gender:g}" for gender in genders)
-        raise UserError(f"{path} has gender {found}, expected 0 or 1 throughout. {RENEW_ADVICE}")
-    if not np.isfinite(zrot).all():
-        raise UserError(f"{path} has zrot that are not finite numbers. {RENEW_ADVICE}")
-    return Info(
-        arrays["pose"], arrays["shape"], arrays["joints2D"].swapaxes(1, 2), arrays["joints3D"].swapaxes(1, 2),
-        MAT_GENDERS[int(genders[0])], zrot,
-    )  # fmt: skip
-
-
-def _frames_first(path: Path, key: str, values, shape: tuple, frames: int) -> np.ndarray:
-    expected = (*shape[:-1], frames)
-    values = np.asarray(values)
-    if frames == 1 and values.shape == expected[:-1]:
-        values = values[..., None]
-    if values.shape != expected:
-        raise UserError(f"{path} has {key} of shape {values.shape}, expected {expected}. {RENEW_ADVICE}")
-    values = np.moveaxis(as_floats(path, key, values), -1, 0)
-    if not np.isfinite(values).all():
-        raise UserError(f"{path} has {key} that are not finite numbers. {RENEW_ADVICE}")
-    return values
 
 
 def camera_orientation(root: np.ndarray, zrot: float) -> np.ndarray:

@@ -19,6 +19,7 @@ from datasets.preprocess.samples import SkipSample, Summary, centre_and_scale
 from datasets.preprocess.tables import Layout, make_table
 from datasets.registry import read_table
 from utils import config
+from utils.array_files.pickles import as_floats, load_npy, load_pickle
 from utils.body_model import (
     GENDERS,
     BodyModel,
@@ -31,8 +32,7 @@ from utils.body_model import (
 from utils.camera import CameraFitError, fit_camera
 from utils.errors import UserError
 from utils.files import inside, read_lines, require_file
-from utils.image_files import image_size, read_image
-from utils.pickles import as_floats, load_npy, load_pickle
+from utils.media.image_files import image_size, read_image
 
 IMAGE_ENDING = "_image.png"
 NUM_KEYPOINTS = 14

@@ -7,9 +7,9 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from tests.fake_gpu import record, stand_in
-from tests.short_train import BATCH, STEPS, both_stages, run
-from tests.small_network import random_network
-from utils import checkpoint
+from tests.helpers.short_train import BATCH, STEPS, both_stages, run
+from tests.helpers.small_network import random_network
+from utils.checkpoints import checkpoint
 
 pytestmark = pytest.mark.slow
 

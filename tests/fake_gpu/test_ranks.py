@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from tests.fake_gpu import record, stand_in
-from tests.short_train import BLOCKS, SAMPLES, WORDS, run, short_python
+from tests.helpers.short_train import BLOCKS, SAMPLES, WORDS, run, short_python
 
 RANKS, STEPS = 2, 3
 pytestmark = [

@@ -7,8 +7,8 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.fake_npu import stand_in
 from tests.fake_npu.record import Record
-from tests.short_train import BATCH, SAMPLES, STEPS, WORDS, both_stages, run, short_python
-from tests.test_distributed import free_port
+from tests.helpers.short_train import BATCH, SAMPLES, STEPS, WORDS, both_stages, run, short_python
+from tests.models.test_distributed import free_port
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from utils.pickles import load_pickle
+from utils.array_files.pickles import load_pickle
 
 # rows of [J_regressor; J_regressor_extra] that make the 24 training joints
 TRAINING_ROWS = [8, 5, 29, 30, 4, 7, 21, 19, 17, 16, 18, 20, 31, 32, 33, 34, 35, 36, 37, 24, 26, 25, 28, 27]

@@ -20,12 +20,12 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from tests.helpers.tiny_decomr import data_root
+from tests.helpers.tiny_up3d import write_data
 from tests.reliability import thin_networks
 from tests.reliability.forks import AtFileEvent, Command, run
-from tests.tiny_decomr import data_root
-from tests.tiny_up3d import write_data
-from utils.checkpoint import read_checkpoint
-from utils.saved_states import RECORD
+from training.saved_states import RECORD
+from utils.checkpoints.checkpoint import read_checkpoint
 
 BATCH_SIZE = 4
 ALL_STEPS = ("--train_files", "--eval_files", "--gt_iuv", "--workers", 2)

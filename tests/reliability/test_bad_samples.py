@@ -12,7 +12,7 @@ import pytest
 import utils.environment  # noqa: F401, I001  before MindSpore
 from datasets.loader import _Watch, _WorkerDied, create_loader
 from datasets.replacement import MAX_TRIES, REPLACED, Replacing
-from tests.test_resuming import on_ranks
+from tests.training.test_resuming import on_ranks
 from training.bad_samples import BadSamples
 from training.ranks import Ranks
 from utils.errors import UserError

@@ -7,10 +7,11 @@ from mindspore import nn
 
 import utils.environment  # noqa: F401, I001  before MindSpore
 from datasets.preprocess import up_3d
-from tests.tiny_up3d import write_data
+from tests.helpers.tiny_up3d import write_data
 from training.ranks import Ranks
 from training.stopping import StopRequests
-from utils import checkpoint, config
+from utils import config
+from utils.checkpoints import checkpoint
 
 DAY = 86400
 

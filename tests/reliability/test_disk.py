@@ -14,8 +14,9 @@ from mindspore import nn
 
 import utils.environment  # noqa: F401, I001  before MindSpore
 from datasets.preprocess import up_3d
-from tests.tiny_up3d import write_data
-from utils import checkpoint, checksums, config, files
+from tests.helpers.tiny_up3d import write_data
+from utils import config, files
+from utils.checkpoints import checkpoint, checksums
 from utils.errors import CannotWrite, UserError, run_command
 
 SMALL_PICTURE = np.random.default_rng(0).integers(0, 255, (20, 20, 3)).astype(np.uint8)  # 1.3 KB as PNG

@@ -16,15 +16,17 @@ import utils.environment  # noqa: F401, I001  before MindSpore
 from datasets.base_dataset import BaseDataset
 from datasets.preprocess import surreal, up_3d
 from reconstruction.inputs import read_photos
+from tests.helpers.tiny_up3d import write_data
 from tests.reliability.fuzz.contents import body_model, bytes_of, large_png, mats
 from tests.reliability.fuzz.guard import GUARD
-from tests.tiny_up3d import write_data
-from utils import checkpoint, config, image_files
+from utils import config, surreal_files
+from utils.array_files.pickles import load_pickle
 from utils.body_model import load_body_model
+from utils.checkpoints import checkpoint
 from utils.errors import UserError
 from utils.files import inside, read_npz
+from utils.media import image_files
 from utils.objfile import read_obj
-from utils.pickles import load_pickle
 from utils.train_options import TrainOptions
 
 # ---- pickles ----
@@ -204,7 +206,7 @@ def test_an_archive_that_unpacks_to_more_than_the_memory_is_refused(tmp_path, mo
     path = tmp_path / "bomb.npz"
     path.write_bytes(bytes_of(np.savez_compressed, imgname=np.zeros(10**6)))
     assert path.stat().st_size < 20_000
-    monkeypatch.setattr("utils.arrays.available_memory", lambda: 2**20)
+    monkeypatch.setattr("utils.array_files.arrays.available_memory", lambda: 2**20)
     with pytest.raises(UserError, match=r"bomb.npz cannot be read: it holds 0.0 GiB unpacked"):
         read_npz(path, "")
 
@@ -214,7 +216,7 @@ def test_annotations_of_an_unmarked_format_do_not_state_their_own_size(tmp_path)
     path = tmp_path / "x_info.mat"
     path.write_bytes(b"\0" + mats()[0])
     with pytest.raises(UserError, match="x_info.mat cannot be read as a .mat file: it does not begin with 'MATLAB 5.0"):
-        GUARD(tmp_path, surreal.read_info, path)
+        GUARD(tmp_path, surreal_files.read_info, path)
 
 
 @pytest.mark.parametrize("index", ["1000000000", "99999999999999999999", "-1000000000"])

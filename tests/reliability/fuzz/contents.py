@@ -17,10 +17,10 @@ import torch
 from PIL import Image
 
 import utils.environment  # noqa: F401, I001  before MindSpore
-from utils import trained_on
-from utils.atlas import build_atlas
+from atlas import trained_on
+from atlas.tables import build_atlas
+from training.saved_states import RECORD
 from utils.objfile import read_obj
-from utils.saved_states import RECORD
 from utils.train_options import TrainOptions
 
 OBJ = b"""# a square

@@ -11,6 +11,8 @@ import mindspore as ms
 import numpy as np
 
 import utils.environment  # noqa: F401, I001  before MindSpore
+from atlas import trained_on
+from atlas.tables import build_atlas, load_or_build_atlas
 from datasets.preprocess import surreal, up_3d
 from datasets.preprocess.samples import SkipSample
 from datasets.registry import read_table
@@ -41,13 +43,14 @@ from tests.reliability.fuzz.contents import (
     videos,
     yolo,
 )
-from utils import checkpoint, foreign_files, image_files, trained_on
-from utils.atlas import build_atlas, load_or_build_atlas
+from training.saved_states import SavedStates
+from utils import surreal_files
+from utils.array_files.pickles import load_arrays, load_npy, load_pickle
 from utils.body_model import load_body_model
+from utils.checkpoints import checkpoint, foreign_files
 from utils.errors import UserError
+from utils.media import image_files
 from utils.objfile import read_obj
-from utils.pickles import load_arrays, load_npy, load_pickle
-from utils.saved_states import SavedStates
 from utils.train_options import TrainOptions
 
 PHOTO = Photo("photo", "photo", np.zeros((60, 80, 3), np.uint8), "photo.jpg")
@@ -173,5 +176,5 @@ READERS = [
     Reader("image.png", _read_image, images),
     Reader("photo.png", _read_photos, images),
     Reader("clip.mp4", _read_photos, videos),
-    Reader("x_info.mat", surreal.read_info, mats),
+    Reader("x_info.mat", surreal_files.read_info, mats),
 ]

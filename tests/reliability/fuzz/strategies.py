@@ -10,10 +10,11 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from atlas import trained_on
 from pretrained_model_convert import architecture
 from tests.reliability.fuzz import contents
 from tests.reliability.fuzz.readers import Reader
-from utils import checkpoint, trained_on
+from utils.checkpoints import checkpoint
 
 NUMBER = re.compile(rb"-?\d+(?:\.\d+)?")
 NUMBERS = (

@@ -1,0 +1,184 @@
+"""Make the whole stand-in data root: body models, atlases, and a synthetic UP-3D and SURREAL in the raw formats.
+
+    python -m synthetic.generate --data_dir D --num_train 300 --num_test 40 --workers 2
+    python -m synthetic.generate --data_dir D --num_videos 12 --num_test_videos 6
+    python -m synthetic.generate --body B [--data_dir D]
+
+With --body the photographs show the body model in folder B, which is left as it is: they are written beside it, or
+below another data root with a copy of it (docs/own_body.md). Photograph or video i depends on the body and (seed, i,
+clothing) only. What is finished is not made again, so an interrupted run continues, and a complete one changes
+nothing. A folder that holds data of another origin is refused.
+"""
+
+import utils.interpreter  # noqa: F401  isort: skip  a Python that cannot run this program ends here
+
+import argparse
+from pathlib import Path
+
+from atlas.unwrap.templates import atlas_makers, write_atlases
+from synthetic import surreal
+from synthetic.body.body import write_body
+from synthetic.foreign_body import check_body, copy_body, fingerprint
+from synthetic.photographs.outfits import CLOTHING
+from synthetic.up_3d import write_lists, write_photos
+from utils import config
+from utils.errors import UserError, run_command
+from utils.files import write_text
+from utils.renderer import CASTER_NOTE
+
+MARKER = "SYNTHETIC.txt"
+FORMAT_VERSION = 3
+# test photographs have their own numbers, so more training ones never turn a test image into one of them
+FIRST_TEST = 50000
+# and so have videos; multiples of 6, which keep the order of genders and of people who leave the frame
+FIRST_TRAIN_VIDEO, FIRST_TEST_VIDEO = 120000, 180000
+# these may lie in a data root that is still to be filled
+_HARMLESS = ("README*", ".*", "*.ckpt")
+
+
+def main():
+    options = parse_args()
+    if options.data_dir or options.body:
+        config.set_data_root(options.data_dir or options.body)
+    generate(
+        options.num_train, options.num_test, options.seed, options.workers, options.clothing,
+        options.num_videos, options.num_test_videos, options.body,
+    )  # fmt: skip
+
+
+def parse_args(args=None) -> argparse.Namespace:
+    """The options of the command line, or of `args`."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data_dir", help="data root to fill (default: that of --body, DECOMR_DATA or data/)")
+    parser.add_argument("--body", help="folder of another body model to photograph (default: the generated one)")
+    parser.add_argument("--num_train", type=int, default=300, help="training photographs (default 300)")
+    parser.add_argument("--num_test", type=int, default=40, help="test photographs (default 40)")
+    parser.add_argument("--num_videos", type=int, default=0, help="training videos of a SURREAL (default 0)")
+    parser.add_argument("--num_test_videos", type=int, default=0, help="validation videos of a SURREAL (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed makes other photographs (default 0)")
+    parser.add_argument(
+        "--workers", type=int, default=2, help="processes (default 2); the result does not depend on it"
+    )
+    parser.add_argument(
+        "--clothing",
+        choices=CLOTHING,
+        default="street",
+        help="street: clothes of every kind (default); suit: colours that name the place on the body, in a studio "
+        "without furniture, easy to learn",
+    )
+    return parser.parse_args(args)
+
+
+def generate(
+    num_train: int, num_test: int, seed: int = 0, workers: int = 2, clothing: str = "street",
+    num_videos: int = 0, num_test_videos: int = 0, body=None,
+) -> None:  # fmt: skip
+    """Fill the data root of utils.config with photographs of the generated body, or of that in the folder `body`."""
+    if not 1 <= num_train <= FIRST_TEST or num_test < 1 or seed < 0 or workers < 1:
+        raise UserError(
+            f"--num_train must be 1 to {FIRST_TEST}, --num_test and --workers at least 1, --seed at least 0."
+        )
+    if min(num_videos, num_test_videos) < 0 or max(num_videos, num_test_videos) > FIRST_TEST:
+        raise UserError(f"--num_videos and --num_test_videos must be 0 to {FIRST_TEST}.")
+    root = config.data_root()
+    if body is None:
+        claim_root(root, seed, clothing)
+        write_own_body(root)
+    else:
+        bring_body(Path(body).expanduser(), root, seed, clothing, num_videos + num_test_videos > 0)
+    if CASTER_NOTE:
+        print(CASTER_NOTE)
+    train, test = range(num_train), range(FIRST_TEST, FIRST_TEST + num_test)
+    write_photos(config.UP_3D_ROOT, [*train, *test], seed, workers, clothing)
+    write_lists(train, test)
+    if num_videos or num_test_videos:
+        write_surreal(num_videos, num_test_videos, seed, workers, clothing)
+
+
+def write_own_body(root: Path) -> None:
+    """The generated body and its atlases, where they are missing."""
+    if not all(path.is_file() for path in body_files()):
+        print("building the body model (about half a minute)", flush=True)
+        write_body(root)
+    if not all(config.atlas_template(name).is_file() for name in atlas_makers()):
+        print("unwrapping it to the atlases (about half a minute)", flush=True)
+        write_atlases(root)
+
+
+def bring_body(folder: Path, root: Path, seed: int, clothing: str, videos: bool) -> None:
+    """Check the body in `folder`, mark `root` as photographs of it, and copy it there unless it is there."""
+    check_body(folder, videos)
+    text = "Photographs made by python -m datasets.synthetic.generate of a body of another origin\n"
+    text += _settings(seed, clothing) + f"body {fingerprint(folder)}\n"
+    if folder.resolve() != root.resolve():
+        claim(root, text, sorted(root.glob("*")), "the folder")
+        copy_body(folder, root)
+        return
+    tables = config.DATASET_NPZ_PATH.glob("up_3d_*.npz")
+    made = [config.UP_3D_ROOT, config.UP_3D_TEST_NAMES, config.SURREAL_ROOT, *tables]
+    claim(root, text, made, f"it, {', '.join(path.name for path in made[:3])} and their tables")
+
+
+def write_surreal(num_videos: int, num_test_videos: int, seed: int, workers: int, clothing: str) -> None:
+    """The videos of both splits and the lists of the validation."""
+    splits = (
+        (config.SURREAL_TRAIN_FOLDER, num_videos, FIRST_TRAIN_VIDEO),
+        (config.SURREAL_VALIDATION_FOLDER, num_test_videos, FIRST_TEST_VIDEO),
+    )
+    for folder, count, first in splits:
+        surreal.write_videos(config.SURREAL_ROOT / folder, list(range(count)), first, seed, workers, clothing)
+    surreal.write_lists(num_test_videos)
+
+
+def claim_root(root: Path, seed: int, clothing: str = "street") -> None:
+    """Mark `root` as synthetic; UserError where it holds other data or photographs of another seed or clothing."""
+    text = "Stand-in data made by python -m datasets.synthetic.generate\n" + _settings(seed, clothing)
+    has_body = config.body_model_file(config.SMPL_FILE).exists()
+    advice = f" To photograph the body in it, give --body {root}." if has_body else ""
+    claim(root, text, sorted(root.glob("*")), "the folder", advice)
+
+
+def _settings(seed: int, clothing: str) -> str:
+    return f"version {FORMAT_VERSION}\nseed {seed}\nclothing {clothing}\n"
+
+
+def claim(root: Path, text: str, places: list[Path], renew: str, advice: str = "") -> None:
+    """Mark `root` with `text`; UserError where it is marked otherwise, or not, and any of `places` holds something.
+
+    `renew` says what to delete for another mark, `advice` what else can be done with a foreign folder.
+    """
+    marker = root / MARKER
+    if marker.is_file():
+        if marker.read_text(encoding="utf-8") != text:
+            raise UserError(
+                f"{marker} says that this data was made with another seed, clothing, body or version. "
+                f"Delete {renew} to make it anew, or choose another folder with --data_dir."
+            )
+        return
+    held = [path for path in places if path.is_file() or path.is_dir() and any(path.iterdir())]
+    foreign = [str(path.relative_to(root)) for path in held if not any(path.match(name) for name in _HARMLESS)]
+    if foreign:
+        raise UserError(
+            f"{root} holds data that was not made here ({', '.join(foreign[:3])}{', ...' if foreign[3:] else ''}) "
+            f"and is left as it is. Choose an empty folder with --data_dir.{advice}"
+        )
+    write_text(marker, text)
+
+
+def body_files() -> list[Path]:
+    """The files that write_body makes."""
+    return [
+        config.SMPL_FILE,
+        config.MALE_SMPL_FILE,
+        config.FEMALE_SMPL_FILE,
+        config.JOINT_REGRESSOR_TRAIN_EXTRA,
+        config.LSP_REGRESSOR_EVAL,
+        config.JOINT_REGRESSOR_H36M,
+        config.REFERENCE_MESH,
+        config.SEGMENTATION_FILE,
+        config.VERTEX_TEXTURE_FILE,
+    ]
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,138 @@
+"""Dressing the body: cloth, skin, hair and face as colours on its rest pose.
+
+Every border (sleeve, hem, neckline, hairline) is a condition on the rest position of a surface
+point, which the renderer interpolates for each pixel, so borders are crisp at any resolution and
+follow the body however it moves.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from synthetic.body.landmarks import Landmarks
+from synthetic.photographs.outfits import Outfit
+from synthetic.photographs.textures import Noise, to_linear
+
+
+@dataclass(frozen=True)
+class Dressed:
+    """Surface samples: colour [N, 3] linear, gloss [N] (strength of the highlight), cloth [N] (share of folds)."""
+
+    colour: np.ndarray
+    gloss: np.ndarray
+    cloth: np.ndarray
+
+
+def dress(outfit: Outfit, rest: np.ndarray, marks: Landmarks) -> Dressed:
+    """Colours of surface points given by their rest positions [N, 3]."""
+    rng = np.random.default_rng(outfit.seed)
+    noise, hair_noise = Noise(rng, 0.012, 3), Noise(rng, 0.006, 2, stretch=6.0)
+    arm, leg = marks.along_arm(rest), marks.along_leg(rest)
+    colour = np.empty((len(rest), 3), np.float32)
+    gloss, cloth = np.full(len(rest), 0.10, np.float32), np.zeros(len(rest), np.float32)
+
+    def put(where, paint, shine, folds):
+        colour[where] = paint if np.ndim(paint) == 1 else paint[where]
+        gloss[where], cloth[where] = shine, folds
+
+    everywhere = np.ones(len(rest), bool)
+    put(everywhere, outfit.skin * (1 + 0.04 * noise(rest[:, 0], rest[:, 1])[:, None]), 0.10, 0.0)
+    _paint_face(put, outfit, rest, marks)
+    hair = _hair_region(outfit.hair_style, rest, marks)
+    strands = 1 + 0.35 * hair_noise(rest[:, 0] * 1.5 + rest[:, 2], rest[:, 1])[:, None]
+    put(hair, outfit.hair * strands, 0.22, 0.25)
+
+    below_waist = rest[:, 1] < marks.waist
+    put(below_waist & (leg > 1.72), outfit.socks, 0.02, 0.3)
+    trousers = outfit.bottom.paint(rest[:, 1], rest[:, 0], noise)
+    legs = below_waist & (leg < outfit.leg_length) & (arm <= 0)
+    put(legs, trousers, 0.03, 1.0)
+    if outfit.side_stripe is not None:
+        outward = np.abs(np.abs(rest[:, 2] - marks.neck[2]) - 0.0) < 0.016
+        put(legs & outward & (np.abs(rest[:, 0]) > 0.09), outfit.side_stripe, 0.03, 1.0)
+    put(below_waist & (leg > outfit.shoe_height), outfit.shoe, 0.18, 0.1)
+    put(below_waist & (rest[:, 1] < marks.leg[3] + 0.018), outfit.sole, 0.05, 0.0)
+
+    worn = _top_region(outfit, rest, arm, marks)
+    sleeved = arm > -0.1
+    # the way round an arm of about 4.5 cm radius, or round the trunk of about 14 cm
+    round_arm = 0.045 * np.arctan2(rest[:, 1] - marks.shoulder[1], rest[:, 2] - marks.shoulder[2])
+    round_trunk = 0.14 * np.arctan2(rest[:, 0], rest[:, 2] - marks.neck[2])
+    place = np.where(sleeved, np.abs(rest[:, 0]), rest[:, 1]), np.where(sleeved, round_arm, round_trunk)
+    shirt = outfit.top.paint(*place, noise)
+    if outfit.belt is not None:
+        put(~worn & (np.abs(rest[:, 1] - marks.waist + 0.018) < 0.018) & (arm < 0), outfit.belt, 0.2, 0.0)
+    put(worn, shirt, 0.03, 1.0)
+    chest = worn & (rest[:, 2] > marks.neck[2]) & ~sleeved
+    if outfit.open_front is not None:
+        gap = 0.028 + 0.06 * np.clip(marks.chest - rest[:, 1], 0, 0.4)
+        put(chest & (np.abs(rest[:, 0]) < gap), outfit.open_front.paint(*place, noise), 0.03, 1.0)
+    elif outfit.print_colour is not None:
+        middle = np.hypot(rest[:, 0], rest[:, 1] - marks.chest + 0.01)
+        put(chest & ((middle < 0.045) | (np.abs(middle - 0.062) < 0.007)), outfit.print_colour, 0.03, 1.0)
+    if outfit.suit is not None:
+        put(rest[:, 1] < marks.neck[1] + 0.03, suit_colours(rest, marks) * outfit.suit, 0.03, 0.2)
+    return Dressed(colour, gloss, cloth)
+
+
+def suit_colours(rest: np.ndarray, marks: Landmarks) -> np.ndarray:
+    """Colours [N, 3] of a close-fitting suit: red grows from right to left, green upwards, blue to the front."""
+    reach = marks.arm[2]
+    side = np.interp(rest[:, 0], (-reach, -0.12, 0.12, reach), (0.0, 0.35, 0.65, 1.0))
+    height = np.interp(rest[:, 1], (marks.leg[3], marks.neck[1]), (0.0, 1.0))
+    front = np.interp(rest[:, 2] - marks.neck[2], (-0.12, 0.12), (0.0, 1.0))
+    return to_linear(0.1 + 0.85 * np.stack([side, height, front], axis=1))
+
+
+def _top_region(outfit: Outfit, rest: np.ndarray, arm: np.ndarray, marks: Landmarks) -> np.ndarray:
+    across, height = np.abs(rest[:, 0]), rest[:, 1] - marks.neck[1]
+    forward = rest[:, 2] - marks.neck[2]
+    edge = {"crew": -0.005, "v": 0.0, "wide": -0.03, "high": 0.035}[outfit.neckline] - 0.35 * forward
+    bare = height > edge
+    if outfit.neckline == "v":
+        bare |= (forward > 0) & (height > -0.13 + 2.2 * across)
+    if outfit.neckline == "wide":
+        bare |= (height > -0.06) & (across < 0.09)
+    # the neck is narrow; the same height further out is shoulder
+    bare &= across < marks.arm[0] * 0.8
+    return (rest[:, 1] > marks.waist - outfit.hem) & ~bare & (arm < outfit.sleeve)
+
+
+def _hair_region(style: str, rest: np.ndarray, marks: Landmarks) -> np.ndarray:
+    on_head = (rest[:, 1] > marks.neck[1] + 0.02) & (np.abs(rest[:, 0]) < 0.14)
+    if style == "shaved":
+        return np.zeros(len(rest), bool)
+    size = marks.crown - marks.eye[1]
+    centre = np.array([0.0, marks.eye[1], marks.ear[2]])
+    # 1 towards the face, -1 towards the back of the head
+    offset = (rest - centre) / size
+    facing = offset[:, 2] / np.maximum(np.hypot(offset[:, 0], offset[:, 2]), 1e-6)
+    front, side, back = {
+        "short": (0.52, -0.02, -0.55),
+        "long": (0.58, -0.45, -1.6),
+        "cap": (0.36, 0.14, 0.05),
+    }[style]
+    line = np.where(
+        facing > 0,
+        side + (front - side) * np.clip(facing, 0, 1) ** 2,
+        side + (back - side) * np.clip(-facing, 0, 1) ** 0.7,
+    )
+    return on_head & (offset[:, 1] > line)
+
+
+def _paint_face(put, outfit: Outfit, rest: np.ndarray, marks: Landmarks) -> None:
+    """Eyes, brows and lips, placed by the landmarks and drawn a little large, as on a shop-window mannequin."""
+    front = (rest[:, 2] > marks.ear[2] + 0.02) & (rest[:, 1] > marks.neck[1])
+    across = np.abs(rest[:, 0]) - marks.eye[0]
+    above = rest[:, 1] - marks.eye[1]
+
+    def ellipse(x, y, width, height):
+        return front & ((x / width) ** 2 + (y / height) ** 2 < 1)
+
+    put(ellipse(across, above, 0.016, 0.0085), np.array([0.52, 0.50, 0.48]), 0.2, 0.0)
+    put(ellipse(across, above, 0.0072, 0.0078), outfit.iris, 0.4, 0.0)
+    put(ellipse(across, above - 0.0085, 0.017, 0.0022), outfit.hair * 0.4, 0.0, 0.0)
+    put(ellipse(across - 0.002, above - 0.020 + 12 * across**2, 0.019, 0.0035), outfit.hair * 0.7, 0.0, 0.0)
+    mouth = 2.05 * (marks.nose[1] - marks.eye[1])
+    lips = ellipse(rest[:, 0], above - mouth, 0.022, 0.0075)
+    put(lips, outfit.skin * [0.80, 0.45, 0.45], 0.2, 0.0)

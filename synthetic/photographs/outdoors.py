@@ -1,0 +1,78 @@
+"""Outdoor backdrops: ground up to the horizon, a skyline of hills, trees or houses, and a sky with clouds."""
+
+import numpy as np
+
+from synthetic.photographs.floors import floor_colour, footprint_of, plane_coordinates
+from synthetic.photographs.textures import (
+    Noise,
+    blur,
+    cell_shade,
+    lines,
+    muted_colour,
+    pick,
+    random_colour,
+    smooth_step,
+)
+from synthetic.photographs.view import Backdrop, View
+
+
+def landscape(rng: np.random.Generator, view: View) -> Backdrop:
+    """Ground up to the horizon, a skyline of hills, trees or houses, and a sky with clouds."""
+    directions = view.directions
+    distance = view.meet_plane(view.up, view.floor, directions)
+    far = rng.uniform(18, 45)
+    ground = distance < far
+    sight = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
+    elevation, azimuth = sight @ view.up, sight @ view.axes[:, 0]
+
+    zenith, haze = pick(
+        rng,
+        [
+            (4, ((0.16, 0.36, 0.75), (0.62, 0.76, 0.90))),
+            (1.5, ((0.45, 0.5, 0.56), (0.75, 0.77, 0.8))),
+            (1.2, ((0.22, 0.25, 0.5), (0.95, 0.60, 0.38))),
+        ],
+    )
+    zenith, haze = np.array(zenith) * rng.uniform(0.8, 1.1), np.array(haze)
+    sky = haze + (zenith - haze) * smooth_step(elevation, -0.02, 0.30)[..., None]
+    clouds = smooth_step(Noise(rng, 0.10, 4)(azimuth, elevation * 2.2), rng.uniform(-0.1, 0.5), 1.0)
+    sky = sky + (0.95 - sky) * (0.85 * clouds)[..., None]
+
+    scenery = sky
+    for layer in range(rng.integers(1, 4)):
+        nearness = (layer + 1) / 3
+        scenery = _skyline(rng, scenery, azimuth, elevation, haze, nearness)
+    turn = view.facing(rng.uniform(-60, 60))
+    u, v = plane_coordinates(view, directions, distance, np.cross(view.up, turn), turn)
+    kind = pick(rng, [(4, "grass"), (2, "sand"), (3, "asphalt"), (2, "paving"), (1, "snow"), (1, "concrete")])
+    soil = floor_colour(rng, kind, u, v, footprint_of(view, directions, distance, view.up))
+    fog = smooth_step(np.minimum(distance, far), 0.3 * far, 1.3 * far)[..., None] * 0.6
+    scenery = blur(scenery.astype(np.float32), rng.uniform(0.6, 2.2))
+    colour = np.where(ground[..., None], soil + (haze * 0.8 - soil) * fog, scenery)
+    normal = np.broadcast_to(view.up, directions.shape)
+    return Backdrop(colour.astype(np.float32), np.where(ground, distance, np.inf), normal, 4.0, True)
+
+
+def _skyline(rng, scenery, azimuth, elevation, haze, nearness):
+    kind = pick(rng, [(2, "hills"), (2, "trees"), (2, "houses")])
+    tint = {
+        "hills": random_colour(rng, (0.3, 0.6), (0.1, 0.4)),
+        "trees": np.array([0.05, 0.10, 0.03]) * rng.uniform(0.6, 2),
+        "houses": muted_colour(rng, (0.4, 0.85)),
+    }[kind]
+    detail = np.zeros_like(azimuth)
+    if kind == "hills":
+        top = rng.uniform(0.0, 0.08) + 0.05 * Noise(rng, 0.25, 4)(azimuth, azimuth * 0)
+    elif kind == "trees":
+        top = rng.uniform(0.02, 0.10) + 0.04 * Noise(rng, 0.05, 4)(azimuth, azimuth * 0)
+        detail = 0.5 * Noise(rng, 0.012, 3)(azimuth, elevation)
+        top = top + 0.012 * Noise(rng, 0.012, 2)(azimuth, elevation)
+    else:
+        width = rng.uniform(0.06, 0.14)
+        tone = cell_shade(azimuth, azimuth * 0, width, 9.0)
+        top = rng.uniform(0.05, 0.12) + 0.06 * tone
+        panes = lines(azimuth, width / 5, width / 12) * lines(elevation, 0.028, 0.015)
+        detail = 0.2 * tone - 0.55 * panes * rng.uniform(0.5, 1)
+    colour = tint * np.clip(1 + detail, 0.1, 2)[..., None]
+    colour = colour + (haze - colour) * (0.75 - 0.6 * nearness)
+    return np.where((elevation < top)[..., None], colour, scenery)

@@ -1,0 +1,205 @@
+"""Natural body poses: hand-written key poses, mixed, mirrored and shaken within joint limits.
+
+A pose is first a short vector of angles with an everyday meaning (PARAMETERS: "left elbow bent by
+90 degrees"), because mixing, mirroring and limiting are simple there; `axis_angles` turns it into
+the 24 joint rotations of SMPL. The rest pose that the angles build on is SMPL's: arms horizontal,
+y up, facing +z, left = +x. Poses in which an arm or leg would sink into the body are drawn again.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from synthetic.photographs.key_poses import ARM, KEY_POSES, LEG, TRUNK, KeyPose
+from utils.body_model import BodyModel
+
+PARAMETERS = (*TRUNK, *(f"{side}_{name}" for side in ("left", "right") for name in (*ARM, *LEG)))
+LIMITS = {**TRUNK, **{f"{side}_{name}": limit for side in ("left", "right") for name, limit in {**ARM, **LEG}.items()}}
+_LOW, _HIGH = (np.array([LIMITS[name][end] for name in PARAMETERS], dtype=float) for end in (0, 1))
+_NEUTRAL = {"arm_out": 12.0, "elbow": 12.0, "leg_out": 3.0, "leg_turn": 6.0, "knee": 2.0}
+
+# standard deviation of the noise on each angle, as a share of the joint's range
+NOISE_SHARE = 0.05
+# legs that stand on the floor are shaken less, by this factor, and so is the trunk
+STEADY_FAMILIES = {"stand", "hips", "arms", "bend", "sit"}
+STEADY = 0.35
+# overlap between a limb and the rest of the body that soft flesh would hide, metres
+TOLERANCE = 0.02
+ATTEMPTS = 40
+
+_LEFT_TO_RIGHT = {name: name.replace("left_", "right_") for name in PARAMETERS if name.startswith("left_")}
+# the sideways angles of the trunk change their sign in the mirror
+_SIGN_IN_MIRROR = np.array(
+    [-1.0 if name.endswith(("_side", "_twist", "_tilt")) and "arm" not in name else 1.0 for name in PARAMETERS]
+)
+
+_STANDS = np.array([name in TRUNK or name.partition("_")[2] in LEG for name in PARAMETERS])
+
+
+def _mirror_order() -> np.ndarray:
+    swap = {**_LEFT_TO_RIGHT, **{right: left for left, right in _LEFT_TO_RIGHT.items()}}
+    return np.array([PARAMETERS.index(swap.get(name, name)) for name in PARAMETERS])
+
+
+_MIRROR_ORDER = _mirror_order()
+
+
+def parameters_of(key: KeyPose) -> np.ndarray:
+    """The angles of a key pose, [P] degrees, in the order of PARAMETERS."""
+    angles = dict.fromkeys(PARAMETERS, 0.0)
+    for side, given in (("left", key.left), ("right", key.right)):
+        angles.update({f"{side}_{name}": value for name, value in {**_NEUTRAL, **given}.items()})
+    angles.update(key.trunk)
+    return np.array([angles[name] for name in PARAMETERS])
+
+
+def mirror(parameters: np.ndarray) -> np.ndarray:
+    """The same pose seen in a mirror, [P] -> [P] degrees."""
+    return (parameters * _SIGN_IN_MIRROR)[_MIRROR_ORDER]
+
+
+@dataclass(frozen=True)
+class SampledPose:
+    """A drawn pose: `pose` [72] axis-angles with the root at rest, its angles [P], and whether it needs a seat."""
+
+    pose: np.ndarray
+    parameters: np.ndarray
+    seated: bool = False
+    family: str = field(default="")
+
+
+def sample_pose(rng: np.random.Generator, model: BodyModel, betas: np.ndarray) -> SampledPose:
+    """Draw a pose for a body of shape `betas` [10]; the angles respect LIMITS and limbs stay out of the body."""
+    joints, radii = rest_skeleton(model, betas)
+    families = sorted({key.family for key in KEY_POSES})
+    weights = np.array([sum(key.weight for key in KEY_POSES if key.family == name) for name in families])
+    family = families[rng.choice(len(families), p=weights / weights.sum())]
+    keys = [key for key in KEY_POSES if key.family == family]
+    best, least = np.zeros(len(PARAMETERS)), np.inf
+    for _ in range(ATTEMPTS):
+        parameters = _draw(rng, keys)
+        overlap = self_overlap(forward_kinematics(axis_angles(parameters), joints, model.parents), radii)
+        if overlap < least:
+            best, least = parameters, overlap
+        if overlap <= TOLERANCE:
+            break
+    return SampledPose(axis_angles(best), best, keys[0].seated, family)
+
+
+def _draw(rng: np.random.Generator, keys: list) -> np.ndarray:
+    shares = np.array([key.weight for key in keys])
+    first, second = (parameters_of(keys[rng.choice(len(keys), p=shares / shares.sum())]) for _ in range(2))
+    # mostly close to one key pose, sometimes half way between two
+    parameters = first + (second - first) * rng.beta(0.6, 1.8)
+    parameters = parameters + rng.normal(size=len(PARAMETERS)) * NOISE_SHARE * (_HIGH - _LOW) * (
+        np.where(_STANDS, STEADY, 1.0) if keys[0].family in STEADY_FAMILIES else 1.0
+    )
+    if rng.random() < 0.5:
+        parameters = mirror(parameters)
+    return np.clip(parameters, _LOW, _HIGH)
+
+
+def axis_angles(parameters: np.ndarray) -> np.ndarray:
+    """Angles [P] degrees -> pose [72], axis-angle radians, root at rest."""
+    angle = dict(zip(PARAMETERS, np.clip(parameters, _LOW, _HIGH), strict=True))
+    rotations = [Rotation.identity()] * 24
+    for joint, share in ((3, 0.3), (6, 0.4), (9, 0.3)):
+        rotations[joint] = _trunk_rotation(share, angle["spine_bend"], angle["spine_twist"], angle["spine_side"])
+    for joint, share in ((12, 0.45), (15, 0.55)):
+        rotations[joint] = _trunk_rotation(share, angle["head_nod"], angle["head_twist"], angle["head_tilt"])
+    for side, sign, offset in (("left", 1.0, 0), ("right", -1.0, 1)):
+        limb = {name: angle[f"{side}_{name}"] for name in (*ARM, *LEG)}
+        for joint, rotation in _limb_rotations(limb).items():
+            # written for the left side; the mirror image of a rotation changes the signs of its y and z parts
+            vector = rotation.as_rotvec() * np.array([1.0, sign, sign])
+            rotations[joint + offset] = Rotation.from_rotvec(vector)
+    return np.concatenate([rotation.as_rotvec() for rotation in rotations])
+
+
+def _trunk_rotation(share: float, bend: float, twist: float, side: float) -> Rotation:
+    return Rotation.from_euler("YXZ", [share * twist, share * bend, share * side], degrees=True)
+
+
+def _limb_rotations(limb: dict) -> dict:
+    """Rotations of the left collar, arm and leg joints from their angles in degrees."""
+    # the shoulder blade takes part once the arm is well above hanging
+    lift = 0.2 * max(0.0, limb["arm_out"] - 40) + 0.12 * max(0.0, limb["arm_swing"] - 60)
+    collar = Rotation.from_euler("Z", lift, degrees=True)
+    arm = Rotation.from_euler("XZX", [-limb["arm_swing"], limb["arm_out"] - 90, limb["arm_twist"]], degrees=True)
+    return {
+        13: collar,
+        16: collar.inv() * arm,
+        18: Rotation.from_euler("YX", [-limb["elbow"], limb["forearm_turn"]], degrees=True),
+        20: Rotation.from_euler("Z", -limb["wrist"], degrees=True),
+        1: Rotation.from_euler("XZY", [-limb["leg_swing"], limb["leg_out"], limb["leg_turn"]], degrees=True),
+        4: Rotation.from_euler("X", limb["knee"], degrees=True),
+        7: Rotation.from_euler("X", limb["ankle"], degrees=True),
+    }
+
+
+def rest_skeleton(model: BodyModel, betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Joints [24, 3] of the shaped rest body and, per joint, the mean radius [24] of the flesh it carries, metres."""
+    vertices = model.v_template + model.shapedirs @ betas
+    joints = model.joint_regressor @ vertices
+    owner = model.weights.argmax(axis=1)
+    radii = np.zeros(24)
+    for joint in range(24):
+        children = np.flatnonzero(model.parents == joint)
+        flesh = vertices[owner == joint]
+        end = joints[children[0]] if len(children) else joints[joint]
+        if len(flesh):
+            radii[joint] = _distance_to_segment(flesh, joints[joint], end).mean()
+    return joints, radii
+
+
+def forward_kinematics(pose: np.ndarray, joints: np.ndarray, parents: np.ndarray) -> np.ndarray:
+    """Joint positions [24, 3] of a skeleton posed by axis-angles [72]."""
+    local = Rotation.from_rotvec(pose.reshape(24, 3))
+    turned, placed = [local[0]], [joints[0]]
+    for joint in range(1, 24):
+        parent = parents[joint]
+        placed.append(placed[parent] + turned[parent].apply(joints[joint] - joints[parent]))
+        turned.append(turned[parent] * local[joint])
+    return np.stack(placed)
+
+
+# bones as (joint, joint), and the pairs of limbs that must stay apart
+_TRUNK_BONES = ((0, 3), (3, 6), (6, 9), (9, 12))
+_HEAD_BONE = (12, 15)
+
+
+def self_overlap(joints: np.ndarray, radii: np.ndarray) -> float:
+    """How deep, in metres, the worst limb of posed joints [24, 3] sinks into trunk, head or another limb."""
+    worst = 0.0
+    for elbow, wrist, hand, thigh, knee, ankle in ((18, 20, 22, 1, 4, 7), (19, 21, 23, 2, 5, 8)):
+        other_leg = ((2, 5), (5, 8)) if thigh == 1 else ((1, 4), (4, 7))
+        finger_tips = joints[hand] + (joints[hand] - joints[wrist])
+        forearm = _points_between(joints[elbow] * 0.6 + joints[wrist] * 0.4, finger_tips)
+        shin = _points_between(joints[knee], joints[ankle])
+        for bone in (*_TRUNK_BONES, _HEAD_BONE, (thigh, knee), *other_leg):
+            worst = max(worst, _sinking(forearm, radii[wrist], joints, radii, bone))
+        for bone in other_leg:
+            worst = max(worst, _sinking(shin, 0.8 * radii[knee], joints, radii, bone))
+        worst = max(worst, _sinking(shin[4:], radii[ankle], joints, radii, (0, 3)))
+    arms = [_points_between(joints[elbow], joints[wrist]) for elbow, wrist in ((18, 20), (19, 21))]
+    nearest = np.linalg.norm(arms[0][:, None] - arms[1][None], axis=-1).min()
+    return max(worst, 2 * radii[18] - nearest)
+
+
+def _points_between(start: np.ndarray, end: np.ndarray, count: int = 8) -> np.ndarray:
+    return start + np.linspace(0, 1, count)[:, None] * (end - start)
+
+
+def _sinking(points: np.ndarray, radius: float, joints: np.ndarray, radii: np.ndarray, bone: tuple) -> float:
+    start, end = bone
+    # the head's flesh hangs on the head joint, whose bone ends there
+    around = radii[15] if bone == _HEAD_BONE else radii[start]
+    tip = joints[end] + (joints[end] - joints[start]) * (1.0 if bone == _HEAD_BONE else 0.0)
+    return float(around + radius - _distance_to_segment(points, joints[start], tip).min())
+
+
+def _distance_to_segment(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    along = end - start
+    share = np.clip((points - start) @ along / max(along @ along, 1e-12), 0, 1)
+    return np.linalg.norm(points - start - share[:, None] * along, axis=1)

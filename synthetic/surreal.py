@@ -1,0 +1,93 @@
+"""The raw files of the synthetic SURREAL: videos with their annotations, and the lists of the validation."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import scipy.io
+
+from synthetic.photographs.photos import Stage
+from synthetic.photographs.videos import FEMALE, MALE, annotate, film, stage_take
+from synthetic.workers import run_in_processes
+from utils import config
+from utils.body_model import GENDERS, load_joint_regressors, load_model_of_gender
+from utils.files import atomic_path, plain_path, write_text
+from utils.surreal_files import HEIGHT, WIDTH, info_file, read_info
+
+FRAMES = 31  # of every video but one
+ONE_FRAME = 1  # the number of the video that has one frame only; SURREAL has such, and they are skipped
+FRAME_RATE = 30
+LIST_PREFIX = "surreal/data/cmu/val/"  # any path that ends like this; what follows val/ counts
+
+
+def video_name(index: int) -> str:
+    """<run>/<sequence>/<name>.mp4, as SURREAL names its videos."""
+    sequence = f"{index:02d}_{index % 3 + 1:02d}"
+    return f"run{index % 3}/{sequence}/{sequence}_c0001.mp4"
+
+
+def write_videos(folder: Path, indices: list[int], first_stream: int, seed: int, workers: int, clothing: str) -> None:
+    """Film the videos that are still missing in `folder`; video i is number first_stream + i of the collection."""
+    videos = [(folder / video_name(index), index) for index in indices]
+    jobs = [
+        (video, seed, first_stream + index, 1 if index == ONE_FRAME else FRAMES)
+        for video, index in videos
+        if not (video.is_file() and info_file(video).is_file())
+    ]
+    run_in_processes(_write_video, jobs, workers, _open_stages, (clothing,), "videos")
+
+
+_stages: dict[int, Stage] = {}  # by the gender number of a .mat, of this worker process
+
+
+def _open_stages(clothing: str) -> None:
+    _stages.update(open_stages(clothing))
+
+
+def open_stages(clothing: str = "street") -> dict[int, Stage]:
+    """The female and the male body model, ready for videos."""
+    models = {FEMALE: load_model_of_gender(GENDERS["f"]), MALE: load_model_of_gender(GENDERS["m"])}
+    return {
+        gender: Stage(model, load_joint_regressors(config.DATA_ROOT, model), clothing)
+        for gender, model in models.items()
+    }
+
+
+def _write_video(path: Path, seed: int, index: int, frames: int) -> None:
+    stage = _stages[MALE if index % 2 else FEMALE]
+    take = stage_take(stage.model, seed, index, frames)
+    write_video(path, film(stage, take, seed, index), annotate(stage.model, take))
+
+
+def write_video(path: Path, frames, info: dict) -> None:
+    """Write mirrored frames [H, W, 3] uint8 BGR and their annotations, the .mat last."""
+    with atomic_path(path) as temporary, plain_path(temporary) as plain:
+        writer = cv2.VideoWriter(str(plain), cv2.VideoWriter.fourcc(*"mp4v"), FRAME_RATE, (WIDTH, HEIGHT))
+        for frame in frames:
+            writer.write(np.ascontiguousarray(frame))
+        writer.release()
+    with atomic_path(info_file(path)) as temporary:
+        # Matlab, which wrote the original, drops a last axis of length 1
+        squeezed = {
+            key: value[..., 0] if np.ndim(value) == 3 and value.shape[-1] == 1 else value for key, value in info.items()
+        }
+        scipy.io.savemat(temporary, squeezed, do_compression=True)
+
+
+def write_lists(count: int) -> None:
+    """namescmu.txt with every validation video; valid_list.txt leaves out those whose middle frame lacks the person."""
+    folder = config.SURREAL_ROOT / config.SURREAL_VALIDATION_FOLDER
+    lines, valid = [], []
+    for index in range(count):
+        info = read_info(info_file(folder / video_name(index)))
+        lines.append(f"{LIST_PREFIX}{video_name(index)}\t{len(info)}\t{info.gender}\n")
+        middle = info.joints2d[len(info) // 2]
+        if ((middle >= 0) & (middle <= (WIDTH - 1, HEIGHT - 1))).all():
+            valid.append(index + 1)
+    _write_once(config.SURREAL_VALIDATION_NAMES, "".join(lines))
+    _write_once(config.SURREAL_VALIDATION_LIST, f"{valid}\n")
+
+
+def _write_once(path: Path, text: str) -> None:
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)

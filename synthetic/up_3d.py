@@ -1,0 +1,69 @@
+"""The raw files of the synthetic UP-3D: photographs taken by several processes, and the lists that name them."""
+
+import pickle
+from pathlib import Path
+
+from synthetic.photographs.photos import Photo, Stage, take_photo
+from synthetic.workers import run_in_processes
+from utils import config
+from utils.body_model import load_body_model, load_joint_regressors
+from utils.files import atomic_path, write_npy, write_png, write_text
+
+VALIDATION_EVERY = 5
+
+
+def sample_files(folder: Path, index: int) -> dict[str, Path]:
+    """The three files of sample `index`, in the order in which they are written."""
+    suffixes = {"image": "image.png", "joints": "joints.npy", "body": "body.pkl"}
+    return {name: Path(folder) / f"{index:05d}_{suffix}" for name, suffix in suffixes.items()}
+
+
+def write_photos(folder: Path, indices: list[int], seed: int, workers: int, clothing: str = "street") -> None:
+    """Take the photographs that are still missing in `folder`, in `workers` processes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [index for index in indices if not all(path.is_file() for path in sample_files(folder, index).values())]
+    jobs = ((folder, seed, index) for index in missing)
+    run_in_processes(_write_sample, jobs, workers, _open_stage, (clothing,), "photographs")
+
+
+_stage: Stage  # of this worker process, see _open_stage
+
+
+def _open_stage(clothing: str) -> None:
+    global _stage
+    _stage = open_stage(clothing)
+
+
+def open_stage(clothing: str = "street") -> Stage:
+    """The neutral body model of the data root, ready for photographs (UP-3D knows no gender)."""
+    model = load_body_model(config.SMPL_FILE)
+    return Stage(model, load_joint_regressors(config.DATA_ROOT, model), clothing)
+
+
+def _write_sample(folder: Path, seed: int, index: int) -> None:
+    write_sample(folder, index, take_photo(_stage, seed, index))
+
+
+def write_sample(folder: Path, index: int, photo: Photo) -> None:
+    """Write a photograph with its annotations; the body last, whose presence says that the sample is whole."""
+    files = sample_files(folder, index)
+    write_png(files["image"], photo.image)
+    write_npy(files["joints"], photo.joints)
+    with atomic_path(files["body"]) as temporary, open(temporary, "wb") as stream:
+        pickle.dump(photo.body, stream, protocol=2)  # 2: what the Python 2 tools of UP-3D wrote
+
+
+def write_lists(train: range, test: range) -> None:
+    """trainval.txt, train.txt, val.txt and test.txt of UP-3D, and namesUPlsp.txt with the test images."""
+    folder = config.UP_3D_ROOT
+    _write_list(folder / "trainval.txt", train)
+    _write_list(folder / "train.txt", [index for index in train if (index + 1) % VALIDATION_EVERY])
+    _write_list(folder / "val.txt", [index for index in train if not (index + 1) % VALIDATION_EVERY])
+    _write_list(folder / "test.txt", test)
+    _write_list(config.UP_3D_TEST_NAMES, test)
+
+
+def _write_list(path: Path, indices) -> None:
+    text = "".join(f"/{index:05d}_image.png\n" for index in indices)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)

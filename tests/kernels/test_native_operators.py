@@ -1,0 +1,262 @@
+"""The operators of native/: PyTorch's results and gradients for every kernel, stride, group and odd size."""
+
+import models  # noqa: F401, I001  before MindSpore
+
+import mindspore as ms
+import numpy as np
+import pytest
+import torch
+from mindspore import nn
+
+from models import layer, native_operators, resnet
+from models.convolution import Conv2d
+from models.dense_cnn import Warp, warp_feature
+from models.group_norm import GroupNorm
+from pretrained_model_convert import resnet_pth
+from tests.helpers.parity import assert_gradients_close, assert_same_layer, running_in, with_compiled_kernels
+from tests.reference import networks
+from tests.models.test_parity_blocks import Function, FunctionCell, noise
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(params=["pynative", "graph"])
+def mode(request, monkeypatch):
+    with_compiled_kernels(monkeypatch)
+    return request.param
+
+
+@pytest.mark.parametrize("has_bias", [False, True])
+@pytest.mark.parametrize("kernel, stride", [(1, 1), (1, 2), (3, 1), (3, 2), (7, 2)])
+@pytest.mark.parametrize("size", [(7, 8), (1, 2)])
+def test_a_layer(kernel, stride, size, has_bias, mode):
+    ours = Conv2d(5, 18, kernel, stride, has_bias=has_bias)
+    theirs = torch.nn.Conv2d(5, 18, kernel, stride, kernel // 2, bias=has_bias)
+    assert_same_layer(ours, theirs, [noise(3, 5, *size)], mode)
+
+
+@pytest.mark.parametrize(
+    "channels, size, has_bias",
+    [
+        ((128, 640), (3, 14, 16), True),  # all images at once, channels of the output in two parts
+        ((520, 128), (2, 34, 32), False),  # one image, then the other; those of the input in two parts for its gradient
+        ((129, 130), (7, 14, 14), True),  # six images, then one
+    ],
+)
+def test_3x3_with_fewer_products(channels, size, has_bias, mode):
+    """native/winograd.cc, which takes such sizes."""
+    read, written = channels
+    ours = Conv2d(read, written, 3, has_bias=has_bias)
+    theirs = torch.nn.Conv2d(read, written, 3, padding=1, bias=has_bias)
+    assert_same_layer(ours, theirs, [noise(size[0], read, *size[1:])], mode)
+
+
+@pytest.mark.parametrize("channels", [(16, 5), (32, 64)])
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_two_convolutions_of_the_same_features(kernel, channels, mode):
+    def theirs(features, kernel1, bias1, kernel2, bias2):
+        convolve = torch.nn.functional.conv2d
+        return convolve(features, kernel1, bias1, padding=kernel // 2), convolve(
+            features, kernel2, bias2, padding=kernel // 2
+        )
+
+    inputs = [noise(2, 7, 6, 5)]
+    for count in channels:
+        inputs += [noise(count, 7, kernel, kernel, seed=count), noise(count, seed=count + 1)]
+    ours = FunctionCell(native_operators.two_convolutions())
+    assert_same_layer(ours, Function(theirs), inputs, mode, differentiable=5)
+
+
+@pytest.mark.parametrize("groups, channels", [(1, 5), (3, 6), (6, 6)])
+@pytest.mark.parametrize("size", [(1, 7), (5, 3), (40, 41)])
+def test_group_norm(groups, channels, size, mode):
+    features = noise(2, channels, *size) + 3
+    assert_same_layer(GroupNorm(groups, channels), torch.nn.GroupNorm(groups, channels), [features], mode)
+
+
+class First(nn.Cell):
+    """The first output of an operator."""
+
+    def __init__(self, operator):
+        super().__init__()
+        self.operator = operator
+
+    def construct(self, *inputs):
+        return self.operator(*inputs)[0]
+
+
+@pytest.mark.parametrize("size", [(5, 3), (40, 41)])
+def test_the_rectified_sum_with_normalised_features(size, mode):
+    def theirs(features, gamma, beta, skip):
+        return torch.relu(torch.nn.functional.group_norm(features, 3, gamma, beta) + skip)
+
+    inputs = [noise(2, 6, *size) + 3, noise(6, seed=2), noise(6, seed=3), noise(2, 6, *size, seed=4)]
+    ours = First(native_operators.residual_norm(groups=3))
+    assert_same_layer(ours, Function(theirs), inputs, mode, differentiable=4)
+
+
+@pytest.mark.parametrize("size", [(5, 3), (40, 41)])
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_the_convolution_of_rectified_features(kernel, size, mode):
+    def theirs(features, gamma, beta, weight, bias):
+        rectified = torch.relu(torch.nn.functional.group_norm(features, 3, gamma, beta))
+        return torch.nn.functional.conv2d(rectified, weight, bias, padding=kernel // 2)
+
+    inputs = [noise(2, 6, *size) + 3, noise(6, seed=2), noise(6, seed=3)]
+    inputs += [noise(20, 6, kernel, kernel, seed=4), noise(20, seed=5)]
+    ours = First(native_operators.rectified_convolution(groups=3))
+    assert_same_layer(ours, Function(theirs), inputs, mode, differentiable=5)
+
+
+@pytest.mark.parametrize("size", [(5, 3), (20, 21)])
+def test_the_transposed_convolution_of_rectified_features(size, mode):
+    def theirs(features, gamma, beta, weight):
+        rectified = torch.relu(torch.nn.functional.group_norm(features, 3, gamma, beta))
+        return torch.nn.functional.conv_transpose2d(rectified, weight.transpose(0, 1), stride=2, padding=1)
+
+    inputs = [noise(2, 6, *size) + 3, noise(6, seed=2), noise(6, seed=3), noise(20, 6, 4, 4, seed=4)]
+    ours = First(native_operators.rectified_transposed_convolution(groups=3, stride=2))
+    assert_same_layer(ours, Function(theirs), inputs, mode, differentiable=4)
+
+
+class Chain(nn.Cell):
+    """Operators of several shapes in turn, so that each finds the memory that another has left."""
+
+    def __init__(self):
+        super().__init__()
+        self.wide, self.narrow = (native_operators.rectified_convolution(groups) for groups in (2, 4))
+
+    def construct(self, features, gamma, beta, weight, bias):
+        out = self.wide(features, gamma, beta, weight, bias)[0]
+        out = self.narrow(out[:, :, 3:, 2:], gamma, beta, weight, bias)[0]
+        return self.wide(out, gamma, beta, weight, bias)[0]
+
+
+def test_one_after_the_other(mode):
+    def theirs(features, gamma, beta, weight, bias):
+        def one(x, groups):
+            rectified = torch.relu(torch.nn.functional.group_norm(x, groups, gamma, beta))
+            return torch.nn.functional.conv2d(rectified, weight, bias, padding=1)
+
+        return one(one(one(features, 2)[:, :, 3:, 2:], 4), 2)
+
+    inputs = [noise(2, 8, 12, 10), noise(8, seed=2), noise(8, seed=3), noise(8, 8, 3, 3, seed=4), noise(8, seed=5)]
+    assert_same_layer(Chain(), Function(theirs), inputs, mode, differentiable=5)
+
+
+@pytest.mark.parametrize("height, width", [(8, 6), (1, 5)])
+def test_pixels_go_to_the_cells_of_warp_feature(height, width, mode):
+    """Whatever (u, v) and mask are: halves, outside of [0, 1], on the threshold."""
+    rng = np.random.default_rng(6)
+    iuv = rng.uniform(-0.3, 1.3, (3, 3, height, width)).astype(np.float32)
+    iuv[0, 1:] = rng.integers(0, 65, (2, height, width)) / 32  # with 17 cells a side: half of them between two
+    iuv[1, 0] = 0.5
+    iuv[2, 0, 0, :3] = np.nan
+    features = noise(3, 4, height, width)
+    with running_in(mode):
+        found = Warp(17)(ms.Tensor(iuv), ms.Tensor(features)).asnumpy()
+    expected = warp_feature(ms.Tensor(iuv), ms.Tensor(features), 17).asnumpy()
+    np.testing.assert_array_equal(found[:, -1], expected[:, -1])
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_the_iuv_image_gets_no_gradient(mode):
+    iuv, features = noise(1, 3, 6, 6), noise(1, 2, 6, 6)
+    with running_in(mode):
+        gradient = ms.grad(Warp(9), 0)(ms.Tensor(iuv), ms.Tensor(features)).asnumpy()
+    assert gradient.shape == iuv.shape and not gradient.any()
+
+
+def test_the_sum_of_squares_is_exact_to_float32(mode):
+    arrays = [noise(3, 5), noise(1), noise(70_001, seed=2), noise(16384, seed=3) * 1e-3]
+    with running_in(mode):
+        found = FunctionCell(native_operators.square_sum())(*map(ms.Tensor, arrays)).asnumpy()
+    exact = sum((array.astype(np.float64) ** 2).sum() for array in arrays)
+    assert found.shape == (1,)
+    assert abs(found[0] - exact) < 1e-6 * exact
+
+
+def test_one_number_that_is_not_finite_shows_in_the_sum_of_squares(mode):
+    for value in (np.nan, np.inf, 1e30):
+        array = noise(40_000)
+        array[39_999] = value
+        with running_in(mode):
+            found = FunctionCell(native_operators.square_sum())(ms.Tensor(noise(3)), ms.Tensor(array))
+            assert not np.isfinite(found.asnumpy()[0])
+
+
+@pytest.mark.parametrize("in_channels", [64, 24])  # the skip as it is, and projected
+def test_a_block_of_the_decoder(in_channels, mode):
+    ours, theirs = layer.ConvBottleNeck(in_channels, 64), networks.ConvBottleNeck(in_channels, 64, "GN")
+    assert_same_layer(ours, theirs, [noise(2, in_channels, 6, 5)], mode)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_block_of_the_encoder_and_its_running_statistics(stride, mode):
+    ours, theirs = resnet.Bottleneck(24, 16, stride), resnet_pth.Bottleneck(24, 16, stride)
+    assert_same_layer(ours, theirs, [noise(2, 24, 6, 8)], mode)
+
+
+def test_a_large_mean_does_not_drown_what_varies(mode):
+    """Against float64, as exact as PyTorch."""
+    features = noise(2, 16, 64, 64) + 1000
+    inputs = torch.tensor(features)
+    exact = torch.nn.functional.group_norm(inputs.double(), 2).numpy()
+    theirs = torch.nn.functional.group_norm(inputs, 2).numpy()
+    with running_in(mode):
+        ours = GroupNorm(2, 16)(ms.Tensor(features)).asnumpy()
+    assert np.abs(ours - exact).max() < 3 * np.abs(theirs - exact).max()
+
+
+class Two(nn.Cell):
+    """Two convolutions that differ in what MindSpore cannot see in shapes: stride and bias."""
+
+    def __init__(self):
+        super().__init__()
+        self.halve = native_operators.convolution(stride=2, has_bias=False)
+        self.keep = native_operators.convolution(stride=1, has_bias=False)
+        self.keep_and_add = native_operators.convolution(stride=1, has_bias=True)
+
+    def construct(self, features, kernel, bias):
+        halved, kept = self.halve(features, kernel), self.keep(features, kernel)
+        return halved, self.keep(kept, kernel), self.keep_and_add(kept, kernel, bias)
+
+
+def test_strides_and_biases_are_not_mixed_up(mode):
+    def theirs(features, kernel, bias):
+        def convolve(x, stride=1, bias=None):
+            return torch.nn.functional.conv2d(x, kernel, bias, stride, 1)
+
+        kept = convolve(features)
+        return convolve(features, 2), convolve(kept), convolve(kept, bias=bias)
+
+    inputs = [noise(2, 4, 6, 6), noise(4, 4, 3, 3, seed=2), noise(4, seed=3)]
+    assert_same_layer(Two(), Function(theirs), inputs, mode, differentiable=3)
+
+
+def test_rounding_is_that_of_pytorch(mode):
+    """Against float64: many channels, and a sum over many pixels."""
+    features, kernel, gradient = noise(2, 256, 32, 32), noise(8, 256, 3, 3, seed=2), noise(2, 8, 32, 32, seed=3)
+
+    def torch_gradients(precision):
+        x, w = (torch.tensor(values, dtype=precision, requires_grad=True) for values in (features, kernel))
+        torch.nn.functional.conv2d(x, w, padding=1).backward(torch.tensor(gradient, dtype=precision))
+        return {"features": x.grad.numpy(), "kernel": w.grad.numpy()}
+
+    exact, theirs = torch_gradients(torch.float64), torch_gradients(torch.float32)
+    convolve = FunctionCell(native_operators.convolution(stride=1, has_bias=False))
+    with running_in(mode):
+        inputs = [ms.Tensor(features), ms.Tensor(kernel)]
+        found = ms.ops.GradOperation(get_all=True, sens_param=True)(convolve)(*inputs, ms.Tensor(gradient))
+    ours = {name: value.asnumpy() for name, value in zip(exact, found, strict=True)}
+    for name, expected in exact.items():
+        assert np.abs(ours[name] - expected).max() < 3 * np.abs(theirs[name] - expected).max()
+    assert_gradients_close(ours, exact)
+
+
+def test_half_precision_is_refused(monkeypatch):
+    with_compiled_kernels(monkeypatch)
+    layer = Conv2d(4, 4, 1)
+    # a graph that fails to compile would leave MindSpore unable to compile others
+    with running_in("pynative"), pytest.raises(TypeError, match="compiled operators are float32"):
+        layer(ms.Tensor(noise(1, 4, 2, 2).astype(np.float16)))

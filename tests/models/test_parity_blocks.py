@@ -1,0 +1,169 @@
+"""Every building block gives PyTorch's outputs, gradients and running statistics, in both modes."""
+
+import models  # noqa: F401, I001  before MindSpore
+
+import numpy as np
+import pytest
+import torch
+from mindspore import Tensor, nn
+
+from models import dense_cnn, layer, resnet, upsample
+from models.grid_sample import grid_sample
+from models.winograd import Conv3x3, FewProducts
+from pretrained_model_convert import resnet_pth
+from tests.helpers.parity import assert_same_layer, mode_of
+from tests.reference import networks, surface
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(params=["pynative", "graph"])
+def mode(request):
+    return request.param
+
+
+@pytest.fixture(params=["pynative", "graph", "compiled"])
+def variant(request, monkeypatch):
+    return mode_of(request.param, monkeypatch)
+
+
+def noise(*shape, seed=1) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("norm_type", ["GN", "BN"])
+@pytest.mark.parametrize("channels", [(32, 64), (32, 32)])
+def test_conv_bottleneck(channels, norm_type, variant):
+    ours, theirs = layer.ConvBottleNeck(*channels, norm_type), networks.ConvBottleNeck(*channels, norm_type)
+    assert_same_layer(ours, theirs, [noise(2, channels[0], 6, 5)], variant)
+
+
+# sides that tiles of 2 x 2 fill: for inference with few products; and others
+@pytest.mark.parametrize("size", [(6, 4), (6, 5)])
+def test_a_convolution_with_many_channels(size, mode):
+    ours, theirs = Conv3x3(256, 256, has_bias=True), torch.nn.Conv2d(256, 256, 3, padding=1)
+    assert_same_layer(ours, theirs, [noise(2, 256, *size)], mode, evaluates=True)
+
+
+@pytest.mark.parametrize("enlarges", [False, True], ids=["plain", "nearest x2"])
+def test_few_products(enlarges, mode):
+    def convolution(features, weight):
+        if enlarges:
+            features = torch.nn.functional.interpolate(features, scale_factor=2)
+        return torch.nn.functional.conv2d(features, weight, padding=1)
+
+    inputs = [noise(3, 7, 8, 6), noise(5, 7, 3, 3, seed=2)]
+    assert_same_layer(FewProducts(enlarges), Function(convolution), inputs, mode, differentiable=2)
+
+
+def test_few_products_round_as_little_as_the_convolution():
+    """Against float64: with as many channels as the widest layer."""
+    features, weight = noise(1, 1024, 8, 8), noise(64, 1024, 3, 3, seed=2)
+    exact = torch.nn.functional.conv2d(torch.tensor(features).double(), torch.tensor(weight).double(), padding=1)
+    plain = torch.nn.functional.conv2d(torch.tensor(features), torch.tensor(weight), padding=1)
+    ours = FewProducts(enlarges=False)(Tensor(features), Tensor(weight)).asnumpy()
+    assert np.abs(ours - exact.numpy()).max() < 4 * np.abs(plain - exact).max().item()
+
+
+# few pixels: the 3x3 convolution runs on the enlarged image; many: as a transposed convolution
+@pytest.mark.parametrize("size", [(3, 32, 5, 4), (2, 32, 13, 12)], ids=["few pixels", "many pixels"])
+@pytest.mark.parametrize("norm_type", ["GN", "BN"])
+def test_upsampling_before_or_after_the_pixelwise_half_of_a_block_is_the_same(norm_type, size, variant):
+    theirs = torch.nn.Sequential(torch.nn.Upsample(scale_factor=2), networks.ConvBottleNeck(32, 16, norm_type))
+    assert_same_layer(layer.NearestBottleNeck(32, 16, norm_type), theirs, [noise(*size)], variant)
+
+
+def test_upsampling_with_many_channels(variant):
+    """For inference with few products."""
+    theirs = torch.nn.Sequential(torch.nn.Upsample(scale_factor=2), networks.ConvBottleNeck(256, 512, "GN"))
+    assert_same_layer(layer.NearestBottleNeck(256, 512, "GN"), theirs, [noise(2, 256, 5, 6)], variant, evaluates=True)
+
+
+@pytest.mark.parametrize("norm_type", ["GN", "BN"])
+def test_interpolating_after_the_linear_layers_of_a_block_is_the_same(norm_type, variant):
+    upsample2 = torch.nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+    theirs = torch.nn.Sequential(upsample2, networks.ConvBottleNeck(32, 16, norm_type))
+    assert_same_layer(layer.BilinearBottleNeck(32, 16, norm_type), theirs, [noise(3, 32, 5, 4)], variant)
+
+
+# BatchNorm in graph mode takes 8 s to compile; test_conv_bottleneck has that pair
+@pytest.mark.parametrize("mode, norm_type", [("pynative", "GN"), ("pynative", "BN"), ("graph", "GN")])
+def test_hourglass(mode, norm_type):
+    ours, theirs = layer.HourGlass(16, 3, norm_type), networks.HourGlass(16, 3, norm_type)
+    assert_same_layer(ours, theirs, [noise(3, 16, 16, 16)], mode)
+
+
+@pytest.mark.parametrize("stride, in_channels", [(1, 64), (2, 64), (1, 32)])
+def test_residual_block(stride, in_channels, variant):
+    ours, theirs = resnet.Bottleneck(in_channels, 16, stride), resnet_pth.Bottleneck(in_channels, 16, stride)
+    assert_same_layer(ours, theirs, [noise(2, in_channels, 8, 8)], variant)
+
+
+def test_heads_on_the_codes(mode):
+    theirs = networks.LNet(np.zeros((1, 64, 64, 3), np.float32), width=0.125)
+    assert_same_layer(dense_cnn.make_fc_head(2048, 32), theirs.fc_head, [noise(4, 2048)], mode)
+    assert_same_layer(dense_cnn.make_camera_head(2048), theirs.camera, [noise(4, 2048)], mode)
+
+
+class Function(torch.nn.Module):
+    """A PyTorch function as a module without parameters."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.forward = function
+
+
+class FunctionCell(nn.Cell):
+    """A MindSpore function as a cell without parameters."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def construct(self, *inputs):
+        return self.function(*inputs)
+
+
+def test_upsampling(mode):
+    assert_same_layer(upsample.NearestUpsample2(), torch.nn.Upsample(scale_factor=2), [noise(2, 3, 5, 4)], mode)
+    bilinear = torch.nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+    assert_same_layer(upsample.BilinearUpsample2(), bilinear, [noise(2, 3, 5, 4)], mode)
+
+
+class Resize(nn.Cell):
+    def __init__(self, way: str, size: int):
+        super().__init__()
+        self.resize = {"nearest": upsample.resize_nearest, "bilinear": upsample.resize_bilinear}[way]
+        self.size = size
+
+    def construct(self, features):
+        return self.resize(features, self.size, self.size)
+
+
+@pytest.mark.parametrize("way", ["nearest", "bilinear"])
+@pytest.mark.parametrize("small, large", [(56, 224), (14, 60)])
+def test_resizing_to_the_target_of_the_losses(small, large, way, mode):
+    theirs = Function(lambda x: torch.nn.functional.interpolate(x, (large, large), mode=way))
+    assert_same_layer(Resize(way, large), theirs, [noise(1, 2, small, small)], mode)
+
+
+def test_grid_sampling(mode):
+    grid = np.random.default_rng(2).uniform(-1, 1, (2, 7, 6, 2)).astype(np.float32)
+    theirs = Function(lambda x, g: torch.nn.functional.grid_sample(x, g, align_corners=True))
+    assert_same_layer(FunctionCell(grid_sample), theirs, [noise(2, 3, 9, 8), grid], mode, differentiable=2)
+
+
+def dp_image(batch: int, height: int, width: int, share: float) -> np.ndarray:
+    """(mask, u, v) [B, 3, h, w] away from the places where rounding could go either way."""
+    rng = np.random.default_rng(5)
+    mask = np.where(rng.random((batch, 1, height, width)) < share, 0.9, 0.1)
+    # a small part of the surface, so that many pixels share a cell
+    uv = (rng.integers(20, 30, (batch, 2, height, width)) + rng.uniform(-0.4, 0.4, (batch, 2, height, width))) / 63
+    return np.concatenate([mask, uv], 1).astype(np.float32)
+
+
+@pytest.mark.parametrize("share", [0.6, 0.0])
+def test_warp(share, mode):
+    theirs = Function(lambda dp_out, features: surface.warp_feature(dp_out, features, 64))
+    inputs = [dp_image(3, 14, 16, share), noise(3, 8, 14, 16)]
+    assert_same_layer(dense_cnn.Warp(64), theirs, inputs, mode)

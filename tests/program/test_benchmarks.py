@@ -1,0 +1,75 @@
+"""What the benchmarks count and add up, on cases small enough to do by hand."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from mindspore import ops
+
+from benchmarks.convergence import elapsed
+from benchmarks.floor import multiply_adds
+from benchmarks.memory import REPOSITORY, peak_of_command
+from benchmarks.side_by_side import Side
+from models import native_operators
+from tests.helpers.parity import with_compiled_kernels
+from utils.environment import SETTINGS
+
+
+def test_the_products_of_convolutions_are_counted(monkeypatch):
+    image, kernel = ops.zeros((2, 3, 8, 8)), ops.zeros((5, 3, 3, 3))
+    assert multiply_adds(lambda: ops.conv2d(image, kernel, None, 1, "pad", 1)) == 2 * 8 * 8 * 5 * 3 * 9
+    transposed = ops.Conv2DTranspose(5, 4, pad_mode="pad", pad=(1, 1, 1, 1), stride=2)
+    assert multiply_adds(lambda: transposed(image, ops.zeros((3, 5, 4, 4)), (2, 5, 16, 16))) == 2 * 8 * 8 * 3 * 5 * 16
+    assert multiply_adds(lambda: ops.MatMul(transpose_b=True)(ops.ones((6, 7)), ops.ones((5, 7)))) == 6 * 7 * 5
+    assert multiply_adds(lambda: ops.BatchMatMul()(ops.ones((2, 6, 7)), ops.ones((2, 7, 5)))) == 2 * 6 * 7 * 5
+    assert multiply_adds(lambda: image + 1) == 0
+    with_compiled_kernels(monkeypatch)
+    convolve = native_operators.convolution(stride=2, has_bias=True)
+    assert multiply_adds(lambda: convolve(image, kernel, ops.zeros(5))) == 2 * 4 * 4 * 5 * 3 * 9
+    # 16 for every 2 x 2 pixels, not 36
+    many = (ops.zeros((2, 128, 14, 16)), ops.zeros((130, 128, 3, 3)))
+    convolve = native_operators.convolution(stride=1, has_bias=False)
+    assert multiply_adds(lambda: convolve(*many)) == 2 * 7 * 8 * 128 * 130 * 16
+    both = native_operators.two_convolutions()
+    kernels = (ops.zeros((16, 3, 1, 1)), ops.zeros(16), ops.zeros((5, 3, 1, 1)), ops.zeros(5))
+    assert multiply_adds(lambda: both(image, *kernels)) == 2 * 8 * 8 * 3 * (16 + 5)
+    norm = (ops.ones(3), ops.zeros(3))
+    rectified = native_operators.rectified_convolution(groups=3, stride=2)
+    assert multiply_adds(lambda: rectified(image, *norm, kernel, ops.zeros(5))) == 2 * 4 * 4 * 5 * 3 * 9
+    rectified = native_operators.rectified_transposed_convolution(groups=3, stride=2)
+    assert multiply_adds(lambda: rectified(image, *norm, ops.zeros((5, 3, 4, 4)))) == 2 * 8 * 8 * 3 * 5 * 16
+
+
+def test_pauses_between_records_are_no_training():
+    records = [
+        {"time": 10.0, "step": 20, "samples_per_s": 8.0},  # 20 steps of 4 in 10 s
+        {"time": 5000.0, "step": 40, "samples_per_s": 4.0},
+    ]
+    assert elapsed(records, batch=4) == pytest.approx(np.array([0, 10, 30]) / 3600)
+
+
+def test_a_side_has_the_threads_that_it_would_have_alone():
+    """MindSpore, imported here, has asked for one thread in the name of all children."""
+    with Side("tests.helpers.threads_program") as side:
+        assert side.run()["threads"] == os.environ.get("OMP_NUM_THREADS")
+
+
+def test_pytorch_is_measured_without_the_settings_for_mindspore():
+    assert os.environ["ONEDNN_MAX_CPU_ISA"] and os.environ["OMP_WAIT_POLICY"]
+    found = Side("tests.helpers.threads_program", environment={"ONEDNN_MAX_CPU_ISA": "DEFAULT"}).environment
+    assert {name: found.get(name) for name in SETTINGS} == dict.fromkeys(SETTINGS) | {"ONEDNN_MAX_CPU_ISA": "DEFAULT"}
+
+
+def test_the_memory_of_a_command_is_its_own():
+    large = np.ones(50 * 2**20)  # 400 MiB of this process
+    assert peak_of_command([sys.executable, "-c", "pass"]) < 100 < large.nbytes / 2**20
+    assert peak_of_command([sys.executable, "-c", "bytearray(300 * 2**20)"]) > 300
+
+
+def test_a_process_reads_its_own_peak():
+    large = np.ones(50 * 2**20)
+    words = "from benchmarks.memory import peak_of_this_process as peak; print(peak())"
+    told = subprocess.run([sys.executable, "-c", words], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
+    assert 1 < float(told.stdout) < 100 < large.nbytes / 2**20

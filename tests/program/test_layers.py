@@ -1,0 +1,123 @@
+"""Imports never point upward: each layer of the program knows the layers below it only."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+# package -> packages of this program that it may import
+MAY_IMPORT = {
+    "utils": {"utils"},
+    "atlas": {"utils", "atlas"},
+    "synthetic": {"utils", "atlas", "synthetic"},
+    "models": {"utils", "atlas", "models"},
+    "datasets": {"utils", "atlas", "datasets"},
+    "training": {"utils", "atlas", "models", "datasets", "training"},
+    "evaluation": {"utils", "atlas", "models", "datasets", "evaluation"},
+    "reconstruction": {"utils", "atlas", "models", "datasets", "reconstruction"},
+    "exporting": {"utils", "atlas", "models", "datasets", "exporting"},
+    "pretrained_model_convert": {"utils", "atlas", "models", "pretrained_model_convert"},
+}
+SCRIPTS = {path.stem for path in REPOSITORY.glob("*.py")}
+PROGRAM = set(MAY_IMPORT) | SCRIPTS | {"tests"}
+# what the program must run without: the frameworks and viewers of the original
+FOREIGN = {"torch", "torchvision", "chumpy", "opendr"}
+
+
+def sources(package: str) -> list[Path]:
+    return sorted((REPOSITORY / package).rglob("*.py"))
+
+
+def imported_packages(path: Path) -> set[str]:
+    """First names of everything that a file imports, at its top or inside a function."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute here"
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_a_layer_imports_itself_and_lower_layers_only(package):
+    assert sources(package)
+    for path in sources(package):
+        upward = (imported_packages(path) & PROGRAM) - MAY_IMPORT[package]
+        assert not upward, f"{path.relative_to(REPOSITORY)} imports {upward}"
+
+
+@pytest.mark.parametrize("package", [*MAY_IMPORT, "."])
+def test_nothing_but_the_weight_conversion_needs_the_original_s_frameworks(package):
+    paths = sources(package) if package != "." else [REPOSITORY / f"{name}.py" for name in SCRIPTS]
+    allowed = {"torch", "torchvision"} if package == "pretrained_model_convert" else set()
+    for path in paths:
+        foreign = (imported_packages(path) & FOREIGN) - allowed
+        assert not foreign, f"{path.relative_to(REPOSITORY)} imports {foreign}"
+
+
+def test_the_data_tools_start_without_mindspore():
+    """Preprocessing, rendering and the synthetic data run in many processes: each would pay seconds for it."""
+    light = [*sources("synthetic"), *sources("datasets/preprocess"), REPOSITORY / "preprocess_datasets.py"]
+    seen, queue = set(), list(light)
+    while queue:
+        path = queue.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        assert "mindspore" not in imported_packages(path), path.relative_to(REPOSITORY)
+        queue += [found for name in imported_modules(path) if (found := REPOSITORY / f"{name}.py").is_file()]
+    assert len(seen) > len(light)
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Modules of this program that a file imports, as paths without suffix."""
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            modules |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name.replace(".", "/") for name in modules if name.split(".")[0] in PROGRAM}
+
+
+def test_the_architecture_page_says_the_same():
+    page = (REPOSITORY / "docs/architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)/` \| .* \| ([^|]*) \|$", page, re.MULTILINE)
+    said = {room: {room, *re.findall(r"`(\w+)`", others)} for room, others in rows}
+    assert said == MAY_IMPORT
+
+
+# what has its meaning from MindSpore, or from being the script's
+UNEXPLAINED = {"construct", "bprop", "main"}
+
+
+# the other two write networks cell by cell, with a method for each that is named after it
+@pytest.mark.parametrize("package", sorted(MAY_IMPORT.keys() - {"exporting", "pretrained_model_convert"}))
+def test_every_public_function_says_what_it_does(package):
+    for path in sources(package):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        public = [cell for cell in tree.body if isinstance(cell, ast.ClassDef) and not cell.name.startswith("_")]
+        functions = [node for owner in (tree, *public) for node in owner.body if isinstance(node, ast.FunctionDef)]
+        named = [node.name for node in functions if not node.name.startswith("_") and node.name not in UNEXPLAINED]
+        mute = {node.name for node in functions if not ast.get_docstring(node)} & set(named)
+        assert not mute, f"{path.relative_to(REPOSITORY)}: {mute}"
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md", "docs/own_body.md", "data/README.md"])
+def test_every_file_that_a_page_names_exists(page):
+    text = (REPOSITORY / page).read_text(encoding="utf-8")
+    names = re.findall(r"`((?:\w+/)+[\w.]+\.(?:py|sh|md)|\w+\.(?:py|md))`", text)
+    paths = [name for name in names if "NAME" not in name]
+    assert paths
+    for path in paths:
+        beside = [REPOSITORY / path, *REPOSITORY.glob(f"*/{path}"), *REPOSITORY.glob(f"*/*/{path}")]
+        assert any(found.is_file() for found in beside), path
+
+
+def test_every_package_of_the_program_has_a_layer():
+    packages = {path.parent.name for path in REPOSITORY.glob("*/__init__.py")}
+    assert packages - {"tests", "benchmarks"} == set(MAY_IMPORT)

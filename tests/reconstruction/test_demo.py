@@ -1,0 +1,135 @@
+"""demo.py as a command: bad inputs are reported in one line each, the others become pictures and meshes."""
+
+import json
+import re
+from pathlib import Path
+
+import cv2
+import mindspore as ms
+import numpy as np
+import pytest
+import trimesh
+
+import utils.environment  # noqa: F401  before MindSpore
+from tests.helpers.forked_commands import run_commands
+from tests.helpers.small_network import random_network
+from utils.checkpoints import checkpoint
+
+pytestmark = pytest.mark.slow
+
+SMALL = ["--img_res", "64", "--lnet_width", "0.125", "--uv_res", "256", "--warp_level", "3"]
+SIZE = (100, 140)  # height, width
+KINDS = ("_overlay.png", "_side.png", "_back.png", "_iuv.png", ".obj", ".ply", ".glb", ".npz",
+         "_texture.png", "_textured.glb")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(generated_root, tmp_path_factory) -> Path:
+    """Checkpoints of a small network of an uncommon shape, and inputs of every kind."""
+    folder = tmp_path_factory.mktemp("demo")
+    options, dmr = random_network(generated_root, *SMALL)
+    checkpoint.save_weights(dmr, folder / "ckpt" / "dmr_1.ckpt")
+    checkpoint.save_config(options, folder / "ckpt")
+    dmr.CNet.dp_mask_end[1].bias.set_data(ms.Tensor([-50.0], ms.float32))  # a CNet that sees nobody
+    checkpoint.save_weights(dmr, folder / "blind" / "dmr_1.ckpt")
+    checkpoint.save_config(options, folder / "blind")
+    photos = folder / "photos"
+    photos.mkdir()
+    for name in ("a.png", "b.jpg"):
+        cv2.imwrite(str(photos / name), np.random.default_rng(0).integers(0, 255, (*SIZE, 3)).astype(np.uint8))
+    (photos / "c.png").write_text("not an image")
+    (photos / "clip.mp4").write_bytes(b"no video" * 99)
+    boxes = folder / "boxes"
+    boxes.mkdir()
+    (boxes / "a.json").write_text(json.dumps({"bbox": [[10, 10, 60, 80], [500, 0, 9, 9], [70, 20, 50, 60]]}))
+    (boxes / "b.json").write_text(json.dumps({"people": []}))
+    (folder / "empty").mkdir()
+    video = cv2.VideoWriter(str(folder / "walk.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 10, SIZE[::-1])
+    (folder / "openpose").mkdir()
+    for number in range(5):
+        video.write(np.full((*SIZE, 3), 50 * number, np.uint8))
+        people = [{"pose_keypoints_2d": [10, 10, 0.9, 20 + number, 60, 0.9]}] if number != 2 else []
+        (folder / f"openpose/walk_{number:012d}_keypoints.json").write_text(json.dumps({"people": people}))
+    video.release()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(folder, generated_root) -> dict:
+    known = ["--checkpoint", f"{folder}/ckpt/dmr_1.ckpt", "--out", f"{folder}/out", "--device_target", "CPU"]
+    words = {
+        "mixed": [*known, "--img", f"{folder}/photos", f"{folder}/empty", "--bbox", f"{folder}/boxes", "--batch_size",
+                  "2", "--texture"],
+        "one": [*known, "--img", f"{folder}/photos/b.jpg"],
+        "video": [*known, "--img", f"{folder}/walk.mp4", "--every", "2", "--openpose", f"{folder}/openpose"],
+        "blind": ["--checkpoint", f"{folder}/blind/dmr_1.ckpt", *known[2:], "--img", f"{folder}/photos/b.jpg", "--bbox",
+                  "10,10,60,80", "-10,-10,60,80", "--out", f"{folder}/blind"],
+    }  # fmt: skip
+    commands = [{"script": "demo", "arguments": line, "data_dir": str(generated_root)} for line in words.values()]
+    return dict(zip(words, run_commands(commands), strict=True))
+
+
+def test_bad_inputs_are_one_line_each_and_the_exit_code_is_1(results):
+    assert results["mixed"]["code"] == 1, results["mixed"]["stderr"]
+    lines = re.findall(r"demo\.py: error: (.*)", results["mixed"]["stderr"])
+    expected = [
+        r"a\.json: box 1 \(500, .*lies outside the image a of 140 x 100",
+        r"b\.json has no boxes",
+        r"c\.png cannot be decoded",
+        r"clip\.mp4 cannot be decoded as a video",
+        r"empty holds no images",
+    ]
+    assert len(lines) == len(expected)
+    for line, text in zip(lines, expected, strict=True):
+        assert re.search(text, line)
+    assert "Traceback" not in results["mixed"]["stderr"]
+
+
+def test_everyone_else_gets_every_file(results, folder):
+    assert "written: 2 people" in results["mixed"]["stdout"]
+    found = {path.name for path in (folder / "out").iterdir()}
+    assert {f"a_person{k}{kind}" for k in (0, 1) for kind in KINDS} | {"a_overlay.png"} <= found
+    overlay = cv2.imread(str(folder / "out/a_overlay.png"))
+    assert overlay.shape == (*SIZE, 3)
+
+
+def test_one_person_without_a_box_and_exit_code_0(results, folder):
+    assert results["one"]["code"] == 0
+    assert (
+        results["one"]["stderr"].count("neither --bbox nor --openpose: one person is taken to fill each picture") == 1
+    )
+    assert all((folder / "out" / f"b{kind}").is_file() for kind in KINDS[:8])
+    assert not (folder / "out/b_texture.png").exists()
+    with np.load(folder / "out/b.npz") as content:
+        assert content["location_map"].shape == (256, 256, 3)
+        assert content["iuv"].shape == (3, 8, 8)
+        assert content["box"].tolist() == [0, -20, 140, 140]
+        assert content["mask_share"] == np.float32((content["iuv"][0] > 0.5).mean())
+        assert ("warning: b:" in results["one"]["stderr"]) == (content["mask_share"] < 0.01)
+        mesh = trimesh.load(folder / "out/b.ply")
+        np.testing.assert_allclose(mesh.vertices, content["vertices"] * (1, -1, -1), atol=1e-6)
+        # the camera of the whole picture puts a point where the camera of the crop does
+        crop_x = content["camera"][0] * (content["vertices"][:, 0] + content["camera"][1])
+        image_x = content["image_camera"][0] * (content["vertices"][:, 0] + content["image_camera"][1])
+        np.testing.assert_allclose(image_x, crop_x, atol=1e-5)
+
+
+def test_frames_of_a_video_find_openpose_s_files_and_one_without_people_is_no_error(results, folder):
+    assert results["video"]["code"] == 0, results["video"]["stderr"]
+    assert "nobody in 1 of 3 frames of walk.mp4" in results["video"]["stderr"]
+    assert "written: 2 people" in results["video"]["stdout"]
+    for number, width in ((0, 10), (4, 14)):
+        with np.load(folder / f"out/walk_{number:06d}.npz") as content:
+            np.testing.assert_allclose(content["box"], [10 + width / 2 - 30, 5, 60, 60], atol=1e-4)
+
+
+def test_a_crop_in_which_the_network_sees_no_body_gets_a_warning_and_its_mesh(results, folder):
+    assert results["blind"]["code"] == 0, results["blind"]["stderr"]
+    warnings = re.findall(
+        r"demo\.py: warning: (\S+): the network sees a body on 0 % of the crop", results["blind"]["stderr"]
+    )
+    assert warnings == ["b_person0", "b_person1"]
+    for name in warnings:
+        assert (folder / f"blind/{name}.obj").is_file()
+        with np.load(folder / f"blind/{name}.npz") as content:
+            assert content["mask_share"] == 0 and content["mask_share"].dtype == np.float32

@@ -1,0 +1,68 @@
+"""The options of demo.py: boxes on the command line, what fits together, and that the README lists all of them."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from reconstruction.options import _parser, parse_options
+from utils.errors import UserError
+
+IMAGE = ["--img", "photo.jpg"]
+BOXES = [[10, 20, 100, 200], [-5.5, 0, 30, 40]]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--bbox", "10,20,100,200", "-5.5,0,30,40"],
+        ["--bbox", "10,20,100,200", "--bbox", "-5.5,0,30,40"],
+        ["--bbox=10,20,100,200", "--bbox=-5.5,0,30,40"],
+        ["--bbox", "[10, 20, 100, 200]", "(-5.5, 0, 3e1, 40)"],
+        ["--bbox", "10", "20", "100", "200", "-5.5", "0", "30", "40"],
+    ],
+)
+def test_boxes_on_the_command_line_may_be_written_in_any_way(words):
+    assert parse_options([*IMAGE, *words]).bbox == BOXES
+    assert parse_options([*words, *IMAGE]).bbox == BOXES
+
+
+def test_a_file_or_folder_of_boxes_is_a_path(tmp_path, monkeypatch):
+    assert parse_options([*IMAGE, "--bbox", "boxes.json"]).bbox == "boxes.json"
+    monkeypatch.chdir(tmp_path)
+    Path("1,2,3,4").mkdir()
+    assert parse_options([*IMAGE, "--bbox", "1,2,3,4"]).bbox == "1,2,3,4"
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--bbox", "1,2,3"], "--bbox has '1,2,3', expected boxes x,y,w,h"),
+        (["--bbox", "1,2,3,4", "1,2,3,4,5"], "--bbox has '1,2,3,4,5', expected"),
+        (["--bbox", "1", "2", "3"], "expected boxes x,y,w,h"),
+        (["--bbox", "1", "2", "3", "4", "5"], "expected boxes x,y,w,h"),
+        (["--bbox", "1,2,3,4", "boxes.json"], "--bbox has 'boxes.json', expected"),
+        (["--bbox", "a.json", "b.json"], "--bbox has 2 files or folders, expected one"),
+        (["--bbox"], "argument --bbox: expected at least one argument"),
+        (["--bbox", "1,2,3,4", "--openpose", "x"], "--bbox and --openpose both say"),
+        (["--min_score", "0.5"], "--min_score needs --bbox or --openpose"),
+        (["--min_score", "-1", "--bbox", "x"], "--min_score is -1.0, expected a number that is at least 0"),
+        (["--min_score", "nan", "--bbox", "x"], "--min_score is nan"),
+        (["--min_score", "inf", "--bbox", "x"], "--min_score is inf"),
+        (["--every", "0"], "--every is 0, expected at least 1"),
+        (["--batch_size", "-1"], "--batch_size is -1, expected at least 1"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(words, text):
+    with pytest.raises(UserError, match=re.escape(text)):
+        parse_options([*IMAGE, *words])
+
+
+@pytest.mark.parametrize("page", ["README.md", "README_CN.md"])
+def test_the_readme_lists_where_people_are_said_to_be(page):
+    text = (Path(__file__).parents[2] / page).read_text(encoding="utf-8")
+    options = {word for action in _parser()._actions for word in action.option_strings if word.startswith("--")}
+    assert {"--bbox", "--openpose", "--min_score"} <= options
+    section = text[text.index("demo.py --checkpoint ckpt") :]
+    for option in options - {"--help", "--kernels", "--no_tf32"}:  # these two are in the tables of training
+        assert f"`{option}" in section, f"{option} is not in {page}"

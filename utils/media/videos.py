@@ -1,0 +1,147 @@
+"""Opening videos: any file name, frames upright, and what is wrong with one that cannot be decoded."""
+
+import contextlib
+import io
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from utils.errors import UserError
+from utils.media.file_kinds import VIDEO, kind_of_file
+from utils.media.image_files import MAX_PIXELS, UPRIGHT, turn_upright
+from utils.media.whole_files import boxes, video_is_cut
+
+# ffmpeg's remarks about broken videos; ours follows in one line
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+CODEC_NAMES = {"av01": "AV1", "v_av1": "AV1", "vvc1": "H.266 (VVC)", "vvi1": "H.266 (VVC)"}
+CODEC_PLACES = (
+    re.compile(rb"vmhd.{12,512}?stsd.{12}([ -~]{4})", re.DOTALL),  # MP4, MOV: the table of the track of pictures
+    re.compile(rb"(V_[A-Z0-9]+(?:/[A-Z0-9]+)*)"),  # Matroska, WebM
+    re.compile(rb"strh.{4}vids([ -~]{4})", re.DOTALL),  # AVI
+)
+CODEC_SEARCH = 2**20  # bytes at both ends of a file
+ORIENTATIONS = {0: UPRIGHT, 90: 6, 180: 3, 270: 8}  # of EXIF, by degrees clockwise
+# of EXIF, by the signs in a track's matrix (a, b, c, d): a stored pixel x, y belongs at a x + c y, b x + d y
+MIRRORED = {(-1, 0, 0, 1): 2, (1, 0, 0, -1): 4, (0, 1, 1, 0): 5, (0, -1, -1, 0): 7}
+TRACK_MATRIX, TRACK_HEADER = {0: 40, 1: 52}, 96  # place in a track's header, by the header's version; bytes of it
+
+
+class Video:
+    """An open video file: frames one after the other, from the first or from where `seek` leads."""
+
+    def __init__(self, path: Path, threads: int | None = None):
+        """threads: that decode; None: as many as ffmpeg likes."""
+        settings = [] if threads is None else [cv2.CAP_PROP_N_THREADS, threads]
+        with _name_for_ffmpeg(path) as name:
+            self.capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG, settings)
+        # OpenCV turns frames only when told to, and takes mirrored ones for turned: they are turned here
+        self.capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
+        degrees = round(self.capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
+        self.orientation = _mirrored_orientation(path) or ORIENTATIONS.get(degrees, UPRIGHT)
+        self.path, self.has_frames = path, False
+
+    def check_size(self, advice: str) -> None:
+        """UserError where a frame has more than MAX_PIXELS."""
+        pixels = self.capture.get(cv2.CAP_PROP_FRAME_WIDTH) * self.capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+        if pixels > MAX_PIXELS:
+            raise UserError(f"{self.path} has frames of more than {MAX_PIXELS / 1e6:.0f} million pixels. {advice}")
+
+    def grab(self) -> bool:
+        """Go to the next frame; False where there is none."""
+        found = self.capture.grab()
+        self.has_frames = self.has_frames or found
+        return found
+
+    def retrieve(self) -> np.ndarray | None:
+        """The frame [H, W, 3] uint8 BGR that grab went to, upright; None where it cannot be decoded."""
+        decoded, frame = self.capture.retrieve()
+        return turn_upright(frame, self.orientation) if decoded else None
+
+    def seek(self, frame: int) -> None:
+        """Let the next frame be number `frame`, from 0."""
+        self.capture.set(cv2.CAP_PROP_POS_FRAMES, frame)
+
+    def release(self) -> None:
+        """Close the file."""
+        self.capture.release()
+
+    def is_cut(self) -> bool:
+        """True if the file lacks its end, by its own account."""
+        with open(self.path, "rb") as stream:
+            return video_is_cut(stream)
+
+    def fault(self) -> str:
+        """What is wrong with a video without frames, as ': it is ...'; '' where nothing is known."""
+        kind = kind_of_file(self.path)
+        if kind not in ("", VIDEO):
+            return f": it is {kind}"
+        if self.is_cut():
+            return ": it is truncated, the end of the file is missing"
+        codec = self._codec()
+        return f": no frame can be decoded here (codec {codec})" if codec else ""
+
+    def cannot_be_decoded(self) -> UserError:
+        """What to say about a video without frames, and what to do."""
+        command = f"ffmpeg -i {shlex.quote(self.path.name)} -c:v libx264 -pix_fmt yuv420p converted.mp4"
+        advice = "Copy or download it again." if self.is_cut() else f"Convert it: {command}"
+        return UserError(f"{self.path} cannot be decoded as a video{self.fault()}. {advice}")
+
+    def _codec(self) -> str:
+        """The codec's name, or its mark in the file; '' where none is found."""
+        code = int(self.capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF
+        mark = code.to_bytes(4, "little").rstrip(b"\0") or _codec_mark(self.path)
+        text = mark.decode("ascii", "backslashreplace").strip()
+        return CODEC_NAMES.get(text.lower(), text)
+
+
+def _codec_mark(path: Path) -> bytes:
+    """The mark of the codec in a file that ffmpeg did not open; b'' where none is found."""
+    with open(path, "rb") as stream:
+        content = stream.read(CODEC_SEARCH)
+        stream.seek(max(stream.seek(0, io.SEEK_END) - CODEC_SEARCH, len(content)))
+        content += stream.read()
+    found = [match for place in CODEC_PLACES if (match := place.search(content))]
+    return found[0][1] if found else b""
+
+
+@contextlib.contextmanager
+def _name_for_ffmpeg(path: Path) -> Iterator[str]:
+    """A name of the file in UTF-8, good within the block; absolute, so that ffmpeg takes none for a protocol.
+
+    UserError where the file cannot be read.
+    """
+    name = os.path.abspath(path)
+    try:
+        with open(path, "rb") as stream:
+            yield name if name.isprintable() else f"/proc/self/fd/{stream.fileno()}"
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _mirrored_orientation(path: Path) -> int | None:
+    """The EXIF orientation of an MP4 or MOV whose frames are stored mirrored; None for others."""
+    if kind_of_file(path) != VIDEO:
+        return None
+    with open(path, "rb") as stream:
+        for track in _inner_boxes(stream, _inner_boxes(stream, [(0, None)], b"moov"), b"trak"):
+            for begin, _ in _inner_boxes(stream, [track], b"tkhd"):
+                stream.seek(begin)
+                header = stream.read(TRACK_HEADER)
+                place = TRACK_MATRIX.get(header[0] if header else -1, len(header))
+                entries = [header[place + start :][:4] for start in (0, 4, 12, 16)]
+                signs = tuple(int(np.sign(int.from_bytes(entry, "big", signed=True))) for entry in entries)
+                if signs in MIRRORED:
+                    return MIRRORED[signs]
+    return None
+
+
+def _inner_boxes(stream, places, name: bytes) -> Iterator[tuple[int, int]]:
+    """(place of its content, end) of the boxes of a name between the places (begin, end)."""
+    for begin, end in places:
+        yield from [(inner, stop) for found, inner, stop in boxes(stream, begin, end) if found == name]

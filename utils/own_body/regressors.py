@@ -1,0 +1,112 @@
+"""Joint regressors for any body: joints as weighted means of the skin around them.
+
+Rows are non-negative and sum to one. A row holds the maximum-entropy weights (Sukumar, 2004): of all non-negative
+weights that sum to one and reproduce the joint exactly, those closest to a Gaussian around it. Where the joints
+are, a rig says; without one, the middle of the skin that moves partly with a joint and partly with the joint before.
+"""
+
+import numpy as np
+from scipy.optimize import nnls
+from scipy.special import logsumexp
+
+from utils.errors import UserError
+from utils.own_body.landmarks import Places
+from utils.own_body.skeleton import JOINT_NAMES, PARENTS, subtree
+
+_SPREADS = (0.015, 0.02, 0.03, 0.045, 0.06)  # metres: the narrowest Gaussian that surrounds the joint is taken
+_LARGEST = 0.15  # no single vertex may carry a joint
+_STEEPEST = 30.0  # of the exponential tilt: beyond, the support does not surround the joint
+_SMALLEST = 1e-4  # weights below are dropped before the fit, which keeps rows sparse
+_NEAREST = 30  # vertices that a place on the skin may be a mean of
+_FIRM = 100.0  # how much more firmly weights sum to one than they meet a place on the skin, metres
+
+# Rows 24 to 37 of the stacked regressor [J_regressor; J_regressor_extra].
+EXTRA_JOINTS = (
+    "nose", "right_eye", "left_eye", "right_ear", "left_ear", "lsp_right_hip", "lsp_left_hip", "neck_base",
+    "head_top", "hips_centre", "thorax", "belly", "jaw", "head_centre",
+)  # fmt: skip
+LSP_JOINTS = (
+    "right_ankle", "right_knee", "lsp_right_hip", "lsp_left_hip", "left_knee", "left_ankle", "right_wrist",
+    "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist", "neck_base", "head_top",
+)  # fmt: skip
+
+
+def joint_places(vertices: np.ndarray, faces: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Where the joints are, [24, 3] metres, by the skin alone: vertices [V, 3], faces [F, 3], weights [V, 24].
+
+    A rig's own joints are better, where there is one.
+    """
+    corners = vertices[faces]
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    area = np.bincount(faces.ravel(), np.repeat(area, 3), len(vertices))
+    places = np.zeros((len(PARENTS), 3))
+    for joint in range(1, len(PARENTS)):
+        share = weights[:, subtree(joint)].sum(axis=1)
+        border = area * share * weights[:, PARENTS[joint]]
+        if border.sum() <= 0:
+            raise UserError(
+                f"No vertex moves both with {JOINT_NAMES[joint]} and {JOINT_NAMES[PARENTS[joint]]}, so the weights do "
+                "not say where that joint is. Give the joints of the rig."
+            )
+        places[joint] = border @ vertices / border.sum()
+    places[0] = places[1:4].mean(axis=0)  # the pelvis lies between the hips and the first joint of the spine
+    return places
+
+
+def joint_regressor(vertices: np.ndarray, joints: np.ndarray) -> np.ndarray:
+    """J_regressor [24, V] of a body at rest: vertices [V, 3], joints [24, 3], metres."""
+    return np.stack([row(vertices, place) for place in joints])
+
+
+def extra_regressor(vertices: np.ndarray, places: Places) -> np.ndarray:
+    """The content of J_regressor_extra.npy, [14, V]; `places` are those of utils.own_body.landmarks.find_places."""
+    return np.stack([row(vertices, places[name]) for name in EXTRA_JOINTS])
+
+
+def lsp_regressor(vertices: np.ndarray, places: Places) -> np.ndarray:
+    """The content of smpl2lsp_j_regressor_nt_v2.npy, [V, 14] float32; `places` as for `extra_regressor`."""
+    return np.stack([row(vertices, places[name]) for name in LSP_JOINTS], axis=1).astype(np.float32)
+
+
+def row(vertices: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Weights [V] of vertices [V, 3] whose mean is at `place` [3], or the nearest place on the skin or inside it."""
+    inside = inner_row(vertices, place)
+    if inside is not None:
+        return inside
+    nearest = np.argsort(np.linalg.norm(vertices - place, axis=1))[:_NEAREST]
+    system = np.vstack([(vertices[nearest] - place).T, np.full(len(nearest), _FIRM)])
+    weights = np.zeros(len(vertices))
+    weights[nearest] = nnls(system, np.array([0, 0, 0, _FIRM]))[0]
+    return weights / weights.sum()
+
+
+def inner_row(vertices: np.ndarray, place: np.ndarray) -> np.ndarray | None:
+    """Weights [V] whose mean is exactly at `place` [3] and of which none is large; None where the skin around it,
+    vertices [V, 3] in metres, does not surround it closely."""
+    for spread in _SPREADS:
+        weights = _maximum_entropy(vertices - place, spread)
+        if weights is not None:
+            return weights
+    return None
+
+
+def _maximum_entropy(offsets: np.ndarray, spread: float) -> np.ndarray | None:
+    """[V] weights with zero mean offset, or None where the Gaussian's support does not surround the joint."""
+    squared = (offsets**2).sum(axis=1)
+    logarithm = (squared.min() - squared) / (2 * spread**2)
+    support = np.flatnonzero(logarithm > np.log(_SMALLEST))
+    offsets, logarithm = offsets[support] / spread, logarithm[support]
+    tilt = np.zeros(3)
+    for _ in range(60):
+        weights = np.exp(logarithm + offsets @ tilt - logsumexp(logarithm + offsets @ tilt))
+        mean = weights @ offsets
+        if np.abs(mean).max() < 1e-12 or np.linalg.norm(tilt) > _STEEPEST:
+            break
+        spread_matrix = (weights[:, None] * offsets).T @ offsets - np.outer(mean, mean) + 1e-9 * np.eye(3)
+        step = -np.linalg.solve(spread_matrix, mean)
+        tilt = tilt + step / max(1.0, np.linalg.norm(step) / 2)
+    if np.abs(mean).max() > 1e-10 or weights.max() > _LARGEST:
+        return None
+    row = np.zeros(len(squared))
+    row[support] = weights
+    return row
