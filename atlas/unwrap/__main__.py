@@ -17,7 +17,9 @@ PICTURE_SIZE = 1200  # pixels
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m atlas.unwrap", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("mesh", help="closed symmetric body mesh (.obj), y up, facing +z")
     parser.add_argument("--out", required=True, help="the atlas template to write (.obj)")
     parser.add_argument("--picture", help="a picture of the atlas to write (.png)")
