@@ -16,8 +16,7 @@ from utils.device import setup_device  # isort: skip  sets the environment MindS
 
 from tqdm import tqdm
 
-from models.batch_norm_folding import fold_batch_norm
-from models.trained import find_checkpoint, load_trained
+from models.inference import find_checkpoint, load_predictor
 from reconstruction.boxes import Square
 from reconstruction.inputs import Photo, count_photos, read_photos
 from reconstruction.options import parse_options
@@ -30,6 +29,7 @@ from utils.checkpoints import checkpoint
 from utils.errors import UserError, run_command
 from utils.files import make_folder, require_file
 from utils.objfile import ObjMesh, read_obj
+from utils.optional_kernels import find_kernels
 
 
 def load_template(options, num_vertices: int) -> ObjMesh:
@@ -85,14 +85,17 @@ def photos_with_people(options, find_people: PeopleFinder, problems: Problems) -
 
 def main() -> int:
     options = parse_options()
-    print(setup_device(options))
+    device, kernels = setup_device(options), find_kernels()
+    print(f"{device}, {kernels.choose(options.kernels)}")
     problems, people_count = Problems(), 0
     count = count_photos(options.img)
     find_people = PeopleFinder(options.bbox, options.openpose, options.min_score, tell, is_alone=count == 1)
     folder = make_folder(options.out)
     path = find_checkpoint(options)
     checkpoint.adopt_architecture(options, path, given=set())
-    reconstructor = Reconstructor(fold_batch_norm(load_trained(options, path)), options)
+    predictor = load_predictor(options, path, with_map=True)
+    kernels.accelerate(predictor, options.kernels)
+    reconstructor = Reconstructor(predictor, options)
     template = load_template(options, reconstructor.num_vertices)
     texture = TextureMaker(template) if options.texture else None
     photos = reconstructor(photos_with_people(options, find_people, problems))

@@ -27,28 +27,19 @@ from evaluation.errors import ErrorMeter
 from evaluation.mean_mesh import mean_training_mesh
 from evaluation.report import write_report
 from evaluation.shards import gather
-from models.batch_norm_folding import fold_batch_norm
 from models.ground_truth import GroundTruth
-from models.in_batches import run_in_batches
-from models.predictor import MeshPredictor
-from models.trained import find_checkpoints, load_trained
-from models.uv_generator import Index_UV_Generator
+from models.inference import MeshPredictor, find_checkpoints, load_predictor, run_in_batches
 from utils import config
 from utils.body_model import load_body_model, load_joint_regressors
 from utils.checkpoints import checkpoint
 from utils.errors import UserError, run_command
 from utils.files import make_folder, write_png
+from utils.optional_kernels import find_kernels
 from utils.train_options import TrainOptions
 
 COLUMNS = ("img", "imgname", "pose", "betas", "gender", "keypoints", "gt_iuv", "has_dp", "has_smpl", "center", "scale",
            "maskname", "partname")  # fmt: skip
 TEXT = ("imgname", "maskname", "partname")
-
-
-def load_predictor(options, path: Path) -> MeshPredictor:
-    """Image -> mesh, with the weights of a checkpoint."""
-    dmr = fold_batch_norm(load_trained(options, path))
-    return MeshPredictor(dmr, Index_UV_Generator(options.uv_res, uv_type=options.uv_type))
 
 
 def evaluate(options, device, dataset: BaseDataset, predictor: MeshPredictor, meter: ErrorMeter) -> dict | None:
@@ -83,6 +74,7 @@ def evaluate_checkpoint(options, device, path: Path, stem: str, meter: ErrorMete
     """Evaluate one checkpoint; write and print everything about it; its results, on rank 0."""
     dataset = open_single(options, "test")
     predictor = load_predictor(options, path)
+    find_kernels().accelerate(predictor, options.kernels)
     results = evaluate(options, device, dataset, predictor, meter)
     if results is None:
         return None
@@ -115,7 +107,7 @@ def parse_options() -> tuple:
 def main():
     options, given = parse_options()
     device = setup_device(options)
-    print(device)
+    print(f"{device}, {find_kernels().choose(options.kernels)}")
     make_folder(options.save_root)  # now, not after the evaluation
     if options.report:
         make_folder(Path(options.report).parent)

@@ -17,8 +17,7 @@ from mindspore import Tensor
 from datasets.open_dataset import open_dataset
 from exporting.agreement import compare
 from exporting.network import FORMATS, ExportedNetwork
-from models.predictor import MeshPredictor
-from models.trained import find_checkpoint, load_trained
+from models.inference import MeshPredictor, find_checkpoint, load_trained
 from models.uv_generator import Index_UV_Generator
 from utils.checkpoints import checkpoint
 from utils.errors import UserError, run_command
@@ -44,7 +43,7 @@ def parse_options():
     if given["batch_size"] < 1:
         raise UserError(f"--batch_size is {given['batch_size']}, expected at least 1.")
     options = TrainOptions().parse_args(["--data_dir", given["data_dir"]] if given["data_dir"] else [])
-    vars(options).update(given, kernels="mindspore")  # the file holds MindSpore's operators alone
+    vars(options).update(given)
     return options
 
 

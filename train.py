@@ -20,6 +20,7 @@ from training.stopping import Stopped, StopRequests
 from utils.checkpoints import checkpoint, checksums
 from utils.errors import UserError, run_command
 from utils.folder_lock import FolderLock
+from utils.optional_kernels import find_kernels
 from utils.train_options import TrainOptions
 
 
@@ -37,6 +38,7 @@ def main() -> int:
     options = parser.parse_args()
     device = setup_device(options)
     check_precision(options, device.target)
+    kernels = find_kernels().choose(options.kernels)
     ranks = Ranks(device.rank, device.world_size)
     folder = Path(options.ckpt_dir) / f"rank{device.rank}"
     held = lock(folder, ranks)
@@ -46,7 +48,7 @@ def main() -> int:
         # the network of the saved state, before config.json beside it is written anew
         checkpoint.adopt_architecture(options, folder_of_rank_0(folder) / "state_*.ckpt", parser.given())
     with RunLog(options, is_main=device.rank == 0) as log, StopRequests(ranks, options.time_to_run) as stop:
-        log.say(str(device))
+        log.say(f"{device}, {kernels}")
         try:
             Training(options, ranks, log, stop, folder).run()
         except Stopped as stopped:

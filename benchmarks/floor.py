@@ -30,8 +30,8 @@ from benchmarks.timing import machine, print_table
 from benchmarks.train_step import write_inputs
 from models.dense_cnn import DPNet, get_LNet
 from models.DMR import DMR
-from utils import native_code
 from utils.errors import run_command
+from utils.optional_kernels import find_kernels
 
 SIDE = 3072  # of the matrices
 FORWARD_PASSES = {"dp": 3, "end": 3, "infer": 1}
@@ -42,8 +42,10 @@ def _of_convolution(features, kernel, output) -> int:
 
 
 def _of_compiled(features, kernel, output) -> int:
+    from kernels import build  # a folder that may be removed; then there are no such operators
+
     sizes = [(ctypes.c_int64 * 4)(*array.shape) for array in (features, kernel, output)]
-    count = ctypes.CDLL(str(native_code.library())).multiply_adds
+    count = ctypes.CDLL(str(build.load())).multiply_adds
     count.restype = ctypes.c_int64
     return count(*sizes)
 
@@ -99,8 +101,8 @@ def multiply_adds(run: Callable) -> int:
 def count_image(arguments) -> dict[str, float]:
     """Multiply-adds of one forward pass for one image of a batch, of the CNet and of both networks."""
     ms.set_context(mode=ms.PYNATIVE_MODE)
-    native_code.choose(arguments.kernels, arguments.device, arguments.amp_level)
     dmr = DMR(DPNet(), get_LNet(model_options(arguments))).set_train(False)
+    find_kernels().accelerate(dmr, arguments.kernels)
     images = ms.ops.zeros((arguments.batch_size, 3, arguments.img_res, arguments.img_res))
     cnet, both = multiply_adds(lambda: dmr.CNet(images)), multiply_adds(lambda: dmr(images))
     return {work: count / arguments.batch_size for work, count in (("dp", cnet), ("end", both), ("infer", both))}

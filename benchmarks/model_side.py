@@ -44,18 +44,19 @@ def mindspore_work(arguments):
     from models.dense_cnn import DPNet, get_LNet
     from models.DMR import DMR
     from models.ground_truth import GroundTruth
-    from models.predictor import MeshPredictor
+    from models.inference import MeshPredictor
     from models.TrainOneStepDP import TrainOneStepDP
     from models.TrainOneStepEnd import TrainOneStepEnd
     from models.uv_generator import Index_UV_Generator
     from models.WithLossCellDP import WithLossCellDP
     from models.WithLossCellEnd import WithLossCellEnd
-    from utils import native_code
     from utils.device import MODES
+    from utils.optional_kernels import find_kernels
 
     ms.set_device(arguments.device)
     ms.set_context(mode=MODES[arguments.mode])
-    native_code.choose(arguments.kernels, arguments.device, arguments.amp_level)
+    kernels = find_kernels()
+    kernels.choose(arguments.kernels)
     options = model_options(arguments)
     with np.load(Path(arguments.folder) / BATCH) as file:
         batch = {name: ms.Tensor(file[name]) for name in file.files}
@@ -69,6 +70,7 @@ def mindspore_work(arguments):
             parameter.set_data(ms.Tensor(file[name]))
     if arguments.work == "infer":
         predictor = MeshPredictor(fold_batch_norm(dmr), Index_UV_Generator(options.uv_res))
+        kernels.accelerate(predictor, arguments.kernels)
         return lambda: predictor(batch["img"])[1].asnumpy()
     network, loss_cell, step_cell = {
         "dp": (dmr.CNet, WithLossCellDP, TrainOneStepDP),
@@ -76,6 +78,7 @@ def mindspore_work(arguments):
     }[arguments.work]
     cell = loss_cell(network, options)
     step = step_cell(cell, Adam(network.trainable_params(), LEARNING_RATE))
+    kernels.accelerate(step, arguments.kernels)
     step.set_train(True)
     inputs = [batch[name] for name in cell.input_names]
     return lambda: [value.asnumpy() for value in step(*inputs)]

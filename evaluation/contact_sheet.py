@@ -7,8 +7,7 @@ import numpy as np
 
 from datasets.base_dataset import BaseDataset
 from datasets.open_dataset import open_single
-from models.in_batches import run_in_batches
-from models.predictor import MeshPredictor
+from models.inference import MeshPredictor, run_in_batches
 from utils import config
 from utils.body_model import LSP_COUNT, load_body_model, load_joint_regressors
 from utils.camera import fit_weak_perspective

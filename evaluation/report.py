@@ -13,7 +13,7 @@ import numpy as np
 
 from evaluation.contact_sheet import TITLES, Case, draw_case, predict_cases
 from evaluation.summary import NOTES, SUMMARY, VECTORS, mean
-from models.predictor import MeshPredictor
+from models.inference import MeshPredictor
 from utils import config
 from utils.body_model import BodyModel, load_body_model, load_joint_regressors
 from utils.camera import upright

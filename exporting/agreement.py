@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from exporting.network import OUTPUTS
-from models.dense_cnn import FOREGROUND
+from models.warp import FOREGROUND
 from utils.errors import UserError
 
 TOLERANCE = 1e-4

@@ -7,7 +7,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
-from models.predictor import MeshPredictor
+from models.inference import MeshPredictor
 
 INPUT = "image"
 OUTPUTS = ("vertices", "camera", "iuv")

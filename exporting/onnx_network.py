@@ -13,12 +13,13 @@ from onnx import checker
 
 from exporting.network import INPUT, OUTPUTS, ExportedNetwork
 from exporting.onnx_writer import OnnxWriter
-from models.dense_cnn import COUNT_EPSILON, FOREGROUND, POSITION_CHANNELS, DPNet, UVNet, pixel_positions
+from models.dense_cnn import DPNet, UVNet
 from models.group_norm import EPSILON, GroupNorm
 from models.layer import ConvBottleNeck, HourGlass, NearestBottleNeck
 from models.resnet import FEATURE_CHANNELS, Bottleneck, ResNet50
 from models.upsample import BilinearUpsample2
 from models.uv_generator import SparseMap
+from models.warp import COUNT_EPSILON, FOREGROUND, POSITION_CHANNELS, pixel_positions
 from utils.errors import UserError
 
 
@@ -170,7 +171,7 @@ class Walk:
         return location_map, self.cell(cell.camera, codes)
 
     def warp(self, iuv: str, features: str, channels: int, side: int) -> str:
-        """models.dense_cnn.warp_feature: features [B, C, h, h] -> [B, C + 3, side, side]."""
+        """models.warp.warp_feature: features [B, C, h, h] -> [B, C + 3, side, side]."""
         writer, cells, pixels = self.writer, side * side, self.pixels * self.pixels
         mask, u, v = (
             writer.reshape(writer.part(iuv, channel, channel + 1, 1), self.batch, pixels) for channel in range(3)

@@ -1,7 +1,7 @@
-"""The two networks of DecoMR and the warp between them (Zeng et al., CVPR 2020).
+"""The two networks of DecoMR (Zeng et al., CVPR 2020).
 
 DPNet (the CNet): image -> IUV image, features, global codes.
-warp_feature: features move from the image to the places on the body surface that (u, v) name.
+warp_feature (models/warp.py): features move from the image to the places on the body surface that (u, v) name.
 UVNet (the LNet): surface features -> location map and weak-perspective camera.
 """
 
@@ -10,21 +10,15 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 
 from atlas.maps import load_or_build_reference_map
-from models import native_operators
-from models.convolution import add_to_channels, convolution
+from models.group_norm import add_to_channels
 from models.layer import GROUP_SIZE, BilinearBottleNeck, ConvBottleNeck, HourGlass, NearestBottleNeck, conv1x1
 from models.resnet import FEATURE_CHANNELS, ResNet50
-from models.segment_sum import segment_sum
-from utils import native_code
+from models.warp import POSITION_CHANNELS, Warp, warp_feature  # noqa: F401  users import the warp from here
 
 COARSEST_LEVEL = 5  # the encoder ends at stride 2**5
 CODE_CHANNELS = FEATURE_CHANNELS[COARSEST_LEVEL]
 ATLAS_LEVEL_SIZE = 256  # an atlas of level l has 256 / 2**l pixels a side
-FOREGROUND = 0.5  # a pixel belongs to the body where its mask is above
-COUNT_EPSILON = 1e-8
-POSITION_CHANNELS = 3  # pixel x, pixel y, "cell was hit"
 REFERENCE_CHANNELS = 3
-UPRIGHT_CAMERA = (1.0, 0.0, 0.0)  # s, tx, ty: the crop is 2 m high, its middle the root
 
 
 class DPNet(nn.Cell):
@@ -57,68 +51,6 @@ class DPNet(nn.Cell):
         return dp_out, features, codes
 
 
-def pixel_positions(height: int, width: int) -> np.ndarray:
-    """[2, height, width] float32: normalised x and y of every pixel, 2 * i / (n - 1) - 1."""
-    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
-    return np.stack([x, y]).astype(np.float32)
-
-
-def warp_feature(dp_out: Tensor, feature_map: Tensor, uv_res: int) -> Tensor:
-    """Carry image features to the body surface.
-
-    Each foreground pixel (mask > 0.5) adds its features and its normalised position to the
-    surface cell that its (u, v) names; a cell holds the mean of what it received. Gradients reach
-    the features, not (u, v); background pixels contribute nothing. Half precision is computed in
-    float32: in float16, count + 1e-8 is 0 for an empty cell, and cell numbers above 2048 are rounded.
-
-    Args:
-        dp_out: [B, 3, h, w] = (mask, u, v), u and v in [0, 1].
-        feature_map: [B, C, h, w].
-        uv_res: R, cells a side.
-    Returns:
-        [B, C + 3, R, R] of the type of feature_map: features, pixel x, pixel y, 1 where any pixel landed.
-    """
-    batch, channels, height, width = feature_map.shape
-    cells = uv_res * uv_res
-    mask, u, v = ops.stop_gradient(dp_out).astype(ms.float32).reshape(batch, 3, height * width).swapaxes(0, 1)
-    column = ops.round(u * (uv_res - 1)).clip(0, uv_res - 1).astype(ms.int32)
-    row = ops.round(v * (uv_res - 1)).clip(0, uv_res - 1).astype(ms.int32)
-    first_cell = Tensor(np.arange(batch)[:, None] * cells, ms.int32)
-    cell = row * uv_res + column + first_cell
-    # background pixels go to one spare cell behind the last, which is cut off
-    spare = batch * cells
-    cell = ops.select(mask > FOREGROUND, cell, ops.full_like(cell, spare)).reshape(-1)
-
-    positions = Tensor(pixel_positions(height, width).reshape(2, -1).T)
-    positions = ops.tile(positions, (batch, 1))
-    pixels = feature_map.astype(ms.float32).transpose(0, 2, 3, 1).reshape(-1, channels)
-    ones = ops.ones((batch * height * width, 1), ms.float32)
-    pixels = ops.concat([pixels, positions, ones], 1)
-    sums = segment_sum(pixels, cell, ops.zeros((spare + 1, channels + POSITION_CHANNELS), ms.float32))[:spare]
-
-    count = ops.stop_gradient(sums[:, -1:])
-    mean = sums[:, :-1] / (count + COUNT_EPSILON)
-    surface = ops.concat([mean, (count > 0).astype(mean.dtype)], 1)
-    surface = surface.reshape(batch, uv_res, uv_res, channels + POSITION_CHANNELS).transpose(0, 3, 1, 2)
-    return surface.astype(feature_map.dtype)
-
-
-class Warp(nn.Cell):
-    """warp_feature to `side` cells a side: (dp_out, feature_map) -> surface; compiled where that is in use."""
-
-    def __init__(self, side: int):
-        super().__init__()
-        self.side = side
-        self.is_native = native_code.in_use()
-        if self.is_native:
-            self.in_one_pass = native_operators.warp(side, POSITION_CHANNELS)
-
-    def construct(self, dp_out: Tensor, feature_map: Tensor) -> Tensor:
-        if self.is_native:
-            return self.in_one_pass(dp_out, feature_map)
-        return warp_feature(dp_out, feature_map, self.side)
-
-
 def make_fc_head(code_channels: int, out_channels: int) -> nn.SequentialCell:
     """Codes [B, code_channels] -> [B, out_channels]."""
     return nn.SequentialCell(nn.Dense(code_channels, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Dense(512, out_channels))
@@ -135,13 +67,6 @@ def make_camera_head(code_channels: int) -> nn.SequentialCell:
         nn.LeakyReLU(0.2),
         nn.Dense(256, 3),
     )
-
-
-def start_constant(camera_head: nn.SequentialCell) -> None:
-    """Let a new camera head give UPRIGHT_CAMERA for every image: the weights of its last layer are 0."""
-    last = camera_head[-1]
-    last.weight.set_data(ops.zeros_like(last.weight))
-    last.bias.set_data(Tensor(UPRIGHT_CAMERA, ms.float32))
 
 
 class SurfaceInput(nn.SequentialCell):
@@ -162,7 +87,7 @@ class SurfaceInput(nn.SequentialCell):
         )
         self.warped = map_channels - REFERENCE_CHANNELS
         self.codes = codes
-        self.convolve = convolution(2 * codes, 1)
+        self.convolve = ops.Conv2D(2 * codes, 1)
 
     def construct(self, maps: Tensor, code: Tensor) -> Tensor:
         """maps [B, map_channels, R, R]: warped features, then the reference map; code [B, codes]."""

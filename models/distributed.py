@@ -9,8 +9,6 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 from mindspore.communication import get_group_size
 
-from models.resnet import Bottleneck
-
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 _slice = ops.Slice()
@@ -169,8 +167,6 @@ def synchronise_batch_norm(network: nn.Cell, ranks: int) -> None:
     if ranks == 1:
         return
     for _, cell in list(network.cells_and_names()):
-        if isinstance(cell, Bottleneck):
-            cell.fuses = False  # its compiled operators know one rank
         for index, (name, child) in enumerate(cell.name_cells().items()):
             if not isinstance(child, BATCH_NORMS):
                 continue

@@ -3,21 +3,28 @@
 MindSpore's GroupNorm on CPU takes up to twice the time of this one. Sums over pixels are products
 with a vector of ones, which oneDNN adds up in many partial sums: exact to float32 whatever the size
 of the map, where one running sum loses three digits. Scaling and shifting every channel of every
-sample is BatchNorm with fixed statistics, also oneDNN's. Where there is a C++ compiler, all of it is
-native/group_norm.cc.
+sample is BatchNorm with fixed statistics, also oneDNN's.
 """
 
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import initializer
 
-from models import native_operators
-from models.convolution import add_to_channels
-from utils import native_code
-
 EPSILON = 1e-5  # as PyTorch's GroupNorm
 # Statistics 0 and 1 need no epsilon. oneDNN wants a positive one; 1 + 1e-12 is 1 in float32.
 FIXED_EPSILON = 1e-12
+
+
+# the function ops.bias_add keeps a cache that MindSpore's compiler stumbles over
+_add_bias = ops.BiasAdd()
+
+
+def add_to_channels(features: Tensor, values: Tensor) -> Tensor:
+    """features [B, C, H, W], values of B * C elements -> features plus the value of their channel and sample."""
+    batch, channels, height, width = features.shape
+    # every channel of every sample as a channel of its own
+    rows = _add_bias(features.reshape(1, batch * channels, height, width), values.reshape(-1))
+    return rows.reshape(batch, channels, height, width)
 
 
 class GroupNorm(nn.Cell):
@@ -28,7 +35,7 @@ class GroupNorm(nn.Cell):
         self.groups = groups
         self.gamma = Parameter(initializer("ones", channels, ms.float32), name="gamma")
         self.beta = Parameter(initializer("zeros", channels, ms.float32), name="beta")
-        self.normalise = native_operators.norm(groups) if native_code.in_use() else _Normalise(groups)
+        self.normalise = _Normalise(groups)
 
     def construct(self, features: Tensor) -> Tensor:
         # statistics of half precision would overflow

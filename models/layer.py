@@ -1,19 +1,14 @@
-"""The building blocks of both networks: normalisation, bottleneck, hourglass.
+"""The blocks of both networks: bottlenecks, at one size or with upsampling, and the hourglass.
 
-Parameter names (conv1..3, norm1..3, skip_conv, down_layers, up_layers) are those of the PyTorch
-release, so that its checkpoints map by name.
+Parameter names (conv1..3, norm1..3, skip_conv, down_layers, up_layers) are those of the PyTorch release, so that
+its checkpoints map by name.
 """
 
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, nn
 
-from models import native_operators
-from models.convolution import Conv2d
 from models.group_norm import GroupNorm
 from models.pooling import MaxPool2d
-from models.resnet import Bottleneck
-from models.upsample import BilinearUpsample2, NearestConv3x3, NearestUpsample2
-from models.winograd import Conv3x3
-from utils import native_code
+from models.upsample import BilinearUpsample2, NearestUpsample2
 
 GROUP_SIZE = 8  # channels per group of GroupNorm at full width
 
@@ -27,9 +22,14 @@ def make_norm(norm_type: str, channels: int, group_size: int = GROUP_SIZE) -> nn
     raise ValueError(f"norm_type is {norm_type!r}, expected 'GN' or 'BN'")
 
 
-def conv1x1(in_channels: int, out_channels: int) -> Conv2d:
+def conv1x1(in_channels: int, out_channels: int) -> nn.Conv2d:
     """[B, in, H, W] -> [B, out, H, W], every pixel by itself."""
-    return Conv2d(in_channels, out_channels, 1, has_bias=True)
+    return nn.Conv2d(in_channels, out_channels, 1, has_bias=True)
+
+
+def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
+    """[B, in, H, W] -> [B, out, H, W], with zeros beyond the border."""
+    return nn.Conv2d(in_channels, out_channels, 3, pad_mode="pad", padding=1, has_bias=True)
 
 
 class ConvBottleNeck(nn.Cell):
@@ -40,21 +40,14 @@ class ConvBottleNeck(nn.Cell):
         middle = out_channels // 2
         self.conv1 = conv1x1(in_channels, middle)
         self.norm1 = make_norm(norm_type, middle, group_size)
-        self.conv2 = Conv3x3(middle, middle, has_bias=True)
+        self.conv2 = conv3x3(middle, middle)
         self.norm2 = make_norm(norm_type, middle, group_size)
         self.conv3 = conv1x1(middle, out_channels)
         self.norm3 = make_norm(norm_type, out_channels, group_size)
         self.relu = nn.ReLU()
-        self.fuses = norm_type == "GN" and native_code.in_use()
-        if self.fuses:
-            self.rectify_and_convolve = native_operators.rectified_convolution(self.norm1.groups)
-            self.normalise_and_add = native_operators.residual_norm(self.norm3.groups)
         self.projects_skip = in_channels != out_channels
-        self.reduces_with_skip = self.fuses and self.projects_skip and middle % native_operators.SPLIT_CHANNELS == 0
         if self.projects_skip:
             self.skip_conv = conv1x1(in_channels, out_channels)
-        if self.reduces_with_skip:
-            self.convolve_twice = native_operators.two_convolutions()
 
     def construct(self, features: Tensor) -> Tensor:
         reduced, skip = self.reduce(features)
@@ -62,75 +55,45 @@ class ConvBottleNeck(nn.Cell):
 
     def reduce(self, features: Tensor):
         """The linear part that looks at one pixel at a time: (output of conv1, skip)."""
-        if self.reduces_with_skip:
-            first, second = self.conv1, self.skip_conv
-            return self.convolve_twice(features, first.weight, first.bias, second.weight, second.bias)
         skip = self.skip_conv(features) if self.projects_skip else features
         return self.conv1(features), skip
 
-    def activate(self, reduced: Tensor) -> Tensor:
-        """Output of conv1 -> input of the 3x3 convolution."""
-        return self.relu(self.norm1(reduced))
-
     def convolve(self, reduced: Tensor) -> Tensor:
-        """Output of conv1 -> output of the 3x3 convolution."""
-        if not self.fuses:
-            return self.conv2(self.activate(reduced))
-        norm, conv = self.norm1, self.conv2
-        return self.rectify_and_convolve(reduced, norm.gamma, norm.beta, conv.weight, conv.bias)[0]
+        """Output of conv1 -> output of conv2."""
+        return self.conv2(self.relu(self.norm1(reduced)))
 
     def expand(self, convolved: Tensor, skip: Tensor) -> Tensor:
-        """Output of the 3x3 convolution -> output of the block."""
-        norm, conv = self.norm2, self.conv3
-        if not self.fuses:
-            return self.relu(self.norm3(conv(self.relu(norm(convolved)))) + skip)
-        out = self.rectify_and_convolve(convolved, norm.gamma, norm.beta, conv.weight, conv.bias)[0]
-        return self.normalise_and_add(out, self.norm3.gamma, self.norm3.beta, skip)[0]
+        """Output of conv2 -> output of the block."""
+        out = self.conv3(self.relu(self.norm2(convolved)))
+        return self.relu(self.norm3(out) + skip)
 
 
 class NearestBottleNeck(nn.SequentialCell):
     """Nearest x2, then ConvBottleNeck: [B, in, H, W] -> [B, out, 2H, 2W].
 
-    1x1 convolutions, normalisation and ReLU give the same for every copy of a pixel (a group's mean
-    and variance do not change when each pixel is repeated four times), so they run before the
-    repetition, on a quarter of the pixels; the 3x3 convolution repeats as it goes. Not with BatchNorm:
-    its running variance is the unbiased one, which depends on the number of pixels.
+    With GroupNorm everything before the 3x3 convolution runs before the repetition, on a quarter of the pixels: it
+    looks at one pixel at a time, and a group's mean and variance do not change when each pixel is repeated four
+    times. BatchNorm's running variance does, by the number of pixels.
     """
 
     def __init__(self, in_channels: int, out_channels: int, norm_type: str = "GN", group_size: int = GROUP_SIZE):
         super().__init__(NearestUpsample2(), ConvBottleNeck(in_channels, out_channels, norm_type, group_size))
         self.reduces_first = norm_type == "GN"
-        self.upsample_and_convolve = NearestConv3x3(out_channels // 2)
-        if self[1].fuses:
-            self.rectify_and_convolve = native_operators.rectified_transposed_convolution(
-                self[1].norm1.groups, stride=2
-            )
 
     def construct(self, features: Tensor) -> Tensor:
         upsample, bottleneck = self[0], self[1]
         if not self.reduces_first:
             return bottleneck(upsample(features))
         reduced, skip = bottleneck.reduce(features)
-        return bottleneck.expand(self.convolve(reduced), upsample(skip))
-
-    def convolve(self, reduced: Tensor) -> Tensor:
-        """Output of conv1 -> output of the 3x3 convolution, of twice the size."""
-        upsample, bottleneck = self[0], self[1]
-        norm, conv = bottleneck.norm1, bottleneck.conv2
-        if not bottleneck.fuses:
-            return self.upsample_and_convolve(bottleneck.activate(reduced), conv.weight, conv.bias)
-        if not self.upsample_and_convolve.is_worthwhile(reduced):
-            return bottleneck.convolve(upsample(reduced))
-        kernel = self.upsample_and_convolve.summed(conv.weight)
-        convolved = self.rectify_and_convolve(reduced, norm.gamma, norm.beta, kernel)[0]
-        return self.upsample_and_convolve.add_bias(convolved, conv.bias)
+        activated = bottleneck.relu(bottleneck.norm1(reduced))
+        return bottleneck.expand(bottleneck.conv2(upsample(activated)), upsample(skip))
 
 
 class BilinearBottleNeck(nn.SequentialCell):
     """Bilinear x2, then ConvBottleNeck: [B, in, H, W] -> [B, out, 2H, 2W].
 
-    Both are linear and a bilinear pixel's weights sum to 1, so 1x1 convolutions, biases included, run
-    before the interpolation.
+    The 1x1 convolutions, biases included, run before the interpolation: both are linear, and the weights of a
+    bilinear pixel sum to 1.
     """
 
     def __init__(self, in_channels: int, out_channels: int, norm_type: str = "GN", group_size: int = GROUP_SIZE):
@@ -148,18 +111,11 @@ class HourGlass(nn.Cell):
     def __init__(self, channels: int, levels: int = 3, norm_type: str = "GN", group_size: int = GROUP_SIZE):
         super().__init__()
         widths = [channels * 2**level for level in range(levels + 1)]
+        steps = list(zip(widths, widths[1:], strict=False))
         self.down_layers = nn.CellList(
-            [
-                nn.SequentialCell(ConvBottleNeck(fine, coarse, norm_type, group_size), MaxPool2d(2, 2))
-                for fine, coarse in zip(widths, widths[1:], strict=False)
-            ]
+            [nn.SequentialCell(ConvBottleNeck(*step, norm_type, group_size), MaxPool2d(2, 2)) for step in steps]
         )
-        self.up_layers = nn.CellList(
-            [
-                NearestBottleNeck(coarse, fine, norm_type, group_size)
-                for fine, coarse in zip(widths, widths[1:], strict=False)
-            ]
-        )
+        self.up_layers = nn.CellList([NearestBottleNeck(coarse, fine, norm_type, group_size) for fine, coarse in steps])
         self.norm = make_norm(norm_type, channels, group_size)
 
     def construct(self, features: Tensor) -> Tensor:
@@ -170,12 +126,3 @@ class HourGlass(nn.Cell):
         for level in range(len(stored) - 1, -1, -1):
             features = self.up_layers[level](features) + stored[level]
         return self.norm(features)
-
-
-def zero_init_residual(network: nn.Cell) -> None:
-    """Let every bottleneck of `network` start as its skip alone: scale of the last norm 0 (Goyal et al., 2017)."""
-    for _, cell in network.cells_and_names():
-        if isinstance(cell, ConvBottleNeck):
-            cell.norm3.gamma.set_data(ops.zeros_like(cell.norm3.gamma))
-        elif isinstance(cell, Bottleneck):
-            cell.bn3.gamma.set_data(ops.zeros_like(cell.bn3.gamma))

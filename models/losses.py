@@ -7,10 +7,10 @@ that carry the annotation. `tv` is the exception: the paper sums it over the bat
 import numpy as np
 from mindspore import Tensor, nn, ops
 
-from models.dense_cnn import pixel_positions
 from models.geometric_layers import orthographic_projection
 from models.grid_sample import grid_sample
 from models.upsample import resize_bilinear, resize_nearest
+from models.warp import pixel_positions
 
 EPSILON = 1e-8
 LEFT_HIP, RIGHT_HIP = 3, 2  # in the training joint set

@@ -8,9 +8,9 @@ such rule: its O3 takes the norms too, and its O2 puts other cells in their plac
 import mindspore as ms
 from mindspore import nn
 
-from models.dense_cnn import Warp
 from models.distributed import BATCH_NORMS, SyncBatchNorm
 from models.group_norm import GroupNorm
+from models.warp import Warp
 
 IN_FLOAT32 = (*BATCH_NORMS, SyncBatchNorm, GroupNorm, Warp)
 

@@ -7,12 +7,7 @@ classifier.
 from mindspore import Tensor, nn
 from mindspore.common.initializer import HeNormal
 
-from models import native_operators
-from models.batch_norm import track
-from models.convolution import Conv2d
 from models.pooling import MaxPool2d
-from models.winograd import Conv3x3
-from utils import native_code
 
 STAGE_BLOCKS = (3, 4, 6, 3)
 EXPANSION = 4
@@ -21,9 +16,7 @@ FEATURE_CHANNELS = (3, 64, 256, 512, 1024, 2048)  # of the features at stride 2*
 
 def _conv(in_channels: int, out_channels: int, size: int, stride: int = 1) -> nn.Conv2d:
     start = HeNormal(mode="fan_out", nonlinearity="relu")
-    if (size, stride) == (3, 1):
-        return Conv3x3(in_channels, out_channels, weight_init=start)
-    return Conv2d(in_channels, out_channels, size, stride, weight_init=start)
+    return nn.Conv2d(in_channels, out_channels, size, stride, pad_mode="pad", padding=size // 2, weight_init=start)
 
 
 class Bottleneck(nn.Cell):
@@ -39,11 +32,6 @@ class Bottleneck(nn.Cell):
         self.conv3 = _conv(channels, out_channels, 1)
         self.bn3 = nn.BatchNorm2d(out_channels)
         self.relu = nn.ReLU()
-        self.fuses = native_code.in_use()  # in training
-        if self.fuses:
-            self.rectify_and_halve = native_operators.rectified_convolution(None, stride, has_bias=False)
-            self.rectify_and_convolve = native_operators.rectified_convolution(None, has_bias=False)
-            self.normalise_and_add = native_operators.residual_norm(None)
         self.has_downsample = stride != 1 or in_channels != out_channels
         if self.has_downsample:
             self.downsample = nn.SequentialCell(
@@ -52,22 +40,9 @@ class Bottleneck(nn.Cell):
 
     def construct(self, features: Tensor) -> Tensor:
         skip = self.downsample(features) if self.has_downsample else features
-        if self.fuses and self.training:
-            return self.fused(self.conv1(features), skip)
         out = self.relu(self.bn1(self.conv1(features)))
         out = self.relu(self.bn2(self.conv2(out)))
         return self.relu(self.bn3(self.conv3(out)) + skip)
-
-    def fused(self, reduced: Tensor, skip: Tensor) -> Tensor:
-        """Output of the first convolution -> output of the block, by compiled operators, in training."""
-        bn1, bn2, bn3 = self.bn1, self.bn2, self.bn3
-        strided, mean, deviation = self.rectify_and_halve(reduced, bn1.gamma, bn1.beta, self.conv2.weight)
-        track(bn1, mean, deviation, reduced)
-        out, mean, deviation = self.rectify_and_convolve(strided, bn2.gamma, bn2.beta, self.conv3.weight)
-        track(bn2, mean, deviation, strided)
-        found, mean, deviation = self.normalise_and_add(out, bn3.gamma, bn3.beta, skip)
-        track(bn3, mean, deviation, out)
-        return found
 
 
 class ResNet50(nn.Cell):

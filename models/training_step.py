@@ -12,11 +12,9 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
-from models import native_operators
 from models.adam import Adam
 from models.compiled_cell import CompiledCell
 from models.distributed import Average, Gather, current_world_size
-from utils import native_code
 
 GROWTH_STEPS = 2000  # finite steps after which a dynamic loss scale doubles
 FIRST_LOSS_SCALE = 2.0**15
@@ -98,9 +96,6 @@ class Update(nn.Cell):
         self.skipped = _counter(0, "skipped_updates", ms.int32)
         self.finite_steps = _counter(0, "finite_steps", ms.int32)
         self.map = ops.HyperMap()
-        self.is_native = native_code.in_use()
-        if self.is_native:
-            self.square_sum = native_operators.square_sum()
         self.ranks = current_world_size()
         # sums in place of ops.stack, which copies a list of addresses to a GPU at each call
         self.places = tuple(Tensor(row, ms.float32) for row in np.eye(len(Status._fields)))
@@ -130,8 +125,6 @@ class Update(nn.Cell):
 
     def squared_norm(self, gradients):
         """The sum of the squares of all numbers in `gradients`, a scalar."""
-        if self.is_native:
-            return self.square_sum(*gradients).reshape(())
         return ops.addn(self.map(_square_sum, gradients))
 
     def apply(self, gradients, is_finite):

@@ -4,11 +4,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from mindspore import nn
 
-from atlas.tables import load_or_build_atlas, sample_matrix
-from models.dense_cnn import FOREGROUND
-from models.in_batches import run_in_batches
+from models.inference import MeshPredictor, run_in_batches
+from models.warp import FOREGROUND
 from reconstruction.boxes import Square
 from reconstruction.inputs import Photo
 from utils.camera import weak_in_window
@@ -54,15 +52,13 @@ class _Waiting:
 
 
 class Reconstructor:
-    """People of photographs, with a trained network (models.DMR)."""
+    """People of photographs, by a predictor that gives the location map too."""
 
-    def __init__(self, dmr: nn.Cell, options):
-        self.dmr = dmr
+    def __init__(self, predictor: MeshPredictor, options):
+        self.predictor = predictor
         self.size, self.batch_size = options.img_res, options.batch_size
         self.fixed_batch = options.mode != "pynative"  # every other size would be compiled anew
-        atlas = load_or_build_atlas(options.uv_type, options.uv_res, options.uv_res)
-        self.to_vertices = sample_matrix(atlas)
-        self.num_vertices = atlas.vertex_count
+        self.num_vertices = len(predictor.sampler.vt_count)
 
     def __call__(self, photos: Iterable[tuple[Photo, list[Square]]]) -> Iterator[tuple[Photo, list[Person]]]:
         """The people of every photograph, in order; photographs wait for each other until a batch is full."""
@@ -79,7 +75,7 @@ class Reconstructor:
         if not crops:
             return
         batch_size = self.batch_size if self.fixed_batch else min(self.batch_size, len(crops))
-        outputs = zip(*run_in_batches(self.dmr, batch_size, np.stack(crops)), strict=True)
+        outputs = zip(*run_in_batches(self.predictor, batch_size, np.stack(crops)), strict=True)
         for photo, squares in waiting.photos:
             yield photo, [self._person(photo, square, *next(outputs)) for square in squares]
 
@@ -87,8 +83,7 @@ class Reconstructor:
         crop = warp_image(photo.image, crop_matrix(square.centre, square.scale, self.size, Augmentation()), self.size)
         return normalise_image(crop[..., ::-1].transpose(2, 0, 1).astype(np.float32) / 255)
 
-    def _person(self, photo: Photo, square: Square, iuv, location_map, camera) -> Person:
+    def _person(self, photo: Photo, square: Square, iuv, vertices, camera, location_map) -> Person:
         height, width = photo.image.shape[:2]
         image_camera = weak_in_window(camera, square.side, np.array([width, height]) / 2 - square.centre, width)
-        vertices = (self.to_vertices @ location_map.reshape(-1, 3)).astype(np.float32)
         return Person(square, vertices, location_map, iuv, camera, image_camera)

@@ -8,19 +8,20 @@ from mindspore import nn
 from atlas import trained_on
 from models.accumulation import AccumulatedStep
 from models.adam import Adam
-from models.dense_cnn import DPNet, get_LNet, start_constant
+from models.dense_cnn import DPNet, get_LNet
 from models.distributed import current_world_size, synchronise_batch_norm
 from models.DMR import DMR, FrozenCNetDMR
-from models.layer import zero_init_residual
 from models.precision import to_half_precision
 from models.training_step import ReportedStep
 from models.TrainOneStepDP import TrainOneStepDP
 from models.TrainOneStepEnd import TrainOneStepEnd
 from models.WithLossCellDP import WithLossCellDP
 from models.WithLossCellEnd import WithLossCellEnd
+from models.zero_init import start_constant, zero_init_residual
 from training.ranks import folder_of_rank_0
 from utils.checkpoints import checkpoint
 from utils.errors import UserError
+from utils.optional_kernels import find_kernels
 
 ADAM_BETA2 = 0.999
 PARTS_OF_CNET = ("atlas",)  # it predicts places in the atlas, and has seen no body
@@ -111,6 +112,7 @@ def build_step(stage: Stage, network: nn.Cell, options):
     if mixed:
         to_half_precision(network)
     cell = stage.step_cell(loss_cell, optimizer, clip_grad=options.clip_grad, loss_scaling=mixed)
+    find_kernels().accelerate(cell, options.kernels)
     run = AccumulatedStep(cell, options.accumulate) if options.accumulate > 1 else ReportedStep(cell)
     run.set_train(True)
     network.set_train(True)  # a frozen CNet stays in evaluation mode

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import mindspore as ms
 from mindspore import communication
 
-from utils import native_code
 from utils.errors import UserError, silence_warnings
 
 # Graph mode is faster on CPUs (benchmarks/RESULTS.md); on GPUs and NPUs this has not been measured.
@@ -35,18 +34,16 @@ class Device:
     target: str  # CPU, GPU or Ascend
     mode: str  # graph or pynative
     reason: str  # why this target
-    kernels: str = ""  # whose
     rank: int = 0
     world_size: int = 1
 
     def __str__(self) -> str:
         ranks = f", rank {self.rank} of {self.world_size}" if self.world_size > 1 else ""
-        kernels = f", {self.kernels}" if self.kernels else ""
-        return f"device {self.target} ({self.reason}), {self.mode} mode{kernels}{ranks}"
+        return f"device {self.target} ({self.reason}), {self.mode} mode{ranks}"
 
 
 def setup_device(options) -> Device:
-    """Set MindSpore up as `options` say (device_target, device_id, mode, no_tf32, kernels, run_distribute, seed)."""
+    """Set MindSpore up as `options` say (device_target, device_id, mode, no_tf32, run_distribute, seed)."""
     target, reason = choose_target(options.device_target)
     if target == "CPU" or options.run_distribute:
         ms.set_device(target)
@@ -56,7 +53,6 @@ def setup_device(options) -> Device:
     ms.set_context(mode=MODES[mode])
     if options.no_tf32:
         forbid_tf32(target)
-    kernels = native_code.choose(options.kernels, target, options.amp_level)
     rank, world_size = 0, 1
     if options.run_distribute:
         rank, world_size = _join_ranks()
@@ -64,7 +60,7 @@ def setup_device(options) -> Device:
         silence_warnings()
     # the same initial weights on every rank; items and shuffling have their own streams
     ms.set_seed(options.seed)
-    return Device(target, mode, reason, kernels, rank, world_size)
+    return Device(target, mode, reason, rank, world_size)
 
 
 def forbid_tf32(target: str) -> None:

@@ -10,7 +10,7 @@ import os
 SETTINGS = {
     # oneDNN 3.10 inside MindSpore 2.10 has no plain-layout float32 3x3 convolution for AVX-512
     # processors and falls back to its reference loop, over 100 times slower than the AVX2 code.
-    # utils.native_code lifts the limit where convolutions are compiled.
+    # kernels/build.py lifts the limit where convolutions are compiled.
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     # Compiled kernels run on OpenMP's threads, which otherwise keep a core busy for milliseconds after each
     # of them, waiting for the next, while oneDNN's threads need it.

@@ -14,7 +14,7 @@ TRUE_WORDS, FALSE_WORDS = ("true", "1", "yes"), ("false", "0", "no")
 TRAINED_ON = "trained_on"  # what config.json holds beside options; see atlas/trained_on.py
 KERNELS = ["auto", "compiled", "mindspore"]
 OTHER_BODY_HELP = "use weights though they were trained with another atlas, body at rest or body"
-KERNELS_HELP = "auto: those of native/ on a CPU where they can be compiled, else MindSpore's"
+KERNELS_HELP = "auto: those of kernels/ on a CPU where they can be compiled, else MindSpore's"
 
 
 def boolean(text: str) -> bool:

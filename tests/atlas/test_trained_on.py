@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from mindspore import nn
 
-from models import trained
-from models.trained import load_trained
+from models import inference
+from models.inference import load_trained
 from tests.helpers import tiny_decomr
 from training import stages
 from utils.checkpoints import checkpoint
@@ -237,8 +237,8 @@ def test_config_json_still_serves_as_a_file_of_options(folder):
 
 
 def test_what_the_network_does_not_see_does_not_keep_it_from_running(folder, elsewhere, monkeypatch):
-    monkeypatch.setattr(trained, "DPNet", lambda *_: nn.Cell())
-    monkeypatch.setattr(trained, "get_LNet", lambda _: nn.Cell())
+    monkeypatch.setattr(inference, "DPNet", lambda *_: nn.Cell())
+    monkeypatch.setattr(inference, "get_LNet", lambda _: nn.Cell())
     loaded = []
     monkeypatch.setattr(checkpoint, "load_dmr", lambda dmr, path: loaded.append(path.name))
     with_another_body(elsewhere)

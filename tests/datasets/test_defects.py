@@ -18,7 +18,7 @@ from models import losses
 from models.dense_cnn import DPNet, warp_feature
 from models.distributed import Shares
 from models.smpl import SMPL
-from models.trained import find_checkpoint
+from models.inference import find_checkpoint
 from models.TrainOneStepDP import TrainOneStepDP
 from models.uv_generator import Index_UV_Generator, cal_uv_weight
 from models.WithLossCellDP import WithLossCellDP

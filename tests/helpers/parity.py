@@ -1,17 +1,20 @@
 """What the parity tests share: weights carried from PyTorch to MindSpore, and comparisons of what comes out."""
 
 import contextlib
+import importlib.util
 
 import mindspore as ms
 import numpy as np
 import torch
 from mindspore import nn
 
-from utils import native_code
 from utils.device import MODES
+from utils.optional_kernels import find_kernels
 
 # before anything is computed: MindSpore settles on a device then
 ms.set_device("CPU")
+HAS_KERNELS = importlib.util.find_spec("kernels") is not None
+COMPILED = ("compiled",) if HAS_KERNELS else ()  # variants beside the modes graph and pynative
 TORCH_NORMS = (torch.nn.GroupNorm, torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
 NORM_NAMES = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 OUTPUT_TOLERANCE = 1e-4  # of the largest value
@@ -32,16 +35,11 @@ def running_in(mode: str):
         ms.set_context(mode=ms.PYNATIVE_MODE)
 
 
-def with_compiled_kernels(monkeypatch) -> None:
-    """Networks that are built until the end of the test have the kernels of native/."""
-    monkeypatch.setattr(native_code, "_library", native_code.build())
-
-
-def mode_of(variant: str, monkeypatch) -> str:
-    """The mode of a variant: graph or pynative with MindSpore's kernels; compiled: graph, with those of native/."""
+def as_variant(cell: nn.Cell, variant: str) -> str:
+    """Give `cell` compiled kernels where the variant is `compiled`; the mode to run it in."""
     if variant != "compiled":
         return variant
-    with_compiled_kernels(monkeypatch)
+    find_kernels().accelerate(cell, "compiled")
     return "graph"
 
 
@@ -152,17 +150,17 @@ class Probe(nn.Cell):
 
 
 def assert_same_layer(
-    cell: nn.Cell, module: torch.nn.Module, inputs: list, mode: str, differentiable: int = 1, evaluates: bool = False
+    cell: nn.Cell, module: torch.nn.Module, inputs: list, variant: str, differentiable: int = 1
 ) -> None:
     """Outputs, gradients and new statistics of `cell` equal those of `module`; with BatchNorm in eval mode too.
 
     inputs: float32 arrays; gradients reach the last `differentiable` of them.
-    evaluates: the cell computes in another way in eval mode, which is compared too.
     """
     randomise(module)
     copy_weights(module, cell)
+    mode = as_variant(cell, variant)
     positions = tuple(range(len(inputs) - differentiable, len(inputs)))
-    for train in (False, True) if evaluates or list(module.buffers()) else (True,):
+    for train in (False, True) if list(module.buffers()) else (True,):
         module.train(train).zero_grad()
         tensors = [torch.tensor(array, requires_grad=i in positions) for i, array in enumerate(inputs)]
         expected = flat(module(*tensors))

@@ -2,9 +2,6 @@
 
 from mindspore import nn, ops
 
-from models.layer import ConvBottleNeck
-from models.resnet import Bottleneck
-
 
 class SiLU(nn.Cell):
     def construct(self, features):
@@ -14,8 +11,6 @@ class SiLU(nn.Cell):
 def smooth_activations(network: nn.Cell) -> None:
     """Replace every ReLU of `network`."""
     for _, cell in list(network.cells_and_names()):
-        if isinstance(cell, ConvBottleNeck | Bottleneck):
-            cell.fuses = False
         for index, (name, child) in enumerate(cell.name_cells().items()):
             if isinstance(child, nn.ReLU) and isinstance(cell, nn.SequentialCell):
                 cell[index] = SiLU()

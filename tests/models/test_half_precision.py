@@ -9,7 +9,8 @@ from mindspore import nn, ops
 
 from models import resnet
 from models.adam import Adam
-from models.dense_cnn import DPNet, UVNet, start_constant, warp_feature
+from models.dense_cnn import DPNet, UVNet, warp_feature
+from models.zero_init import start_constant
 from models.DMR import DMR
 from models.ground_truth import GroundTruth
 from models.group_norm import GroupNorm

@@ -9,11 +9,12 @@ import scipy.spatial.transform
 from mindspore import nn
 
 from models.adam import Adam
-from models.dense_cnn import UPRIGHT_CAMERA, DPNet, UVNet, get_LNet, warp_feature
+from models.dense_cnn import DPNet, UVNet, get_LNet, warp_feature
 from models.geometric_layers import rodrigues
 from models.smpl import SMPL
 from models.TrainOneStepEnd import TrainOneStepEnd
 from models.WithLossCellEnd import WithLossCellEnd
+from models.zero_init import UPRIGHT_CAMERA
 from tests.helpers import tiny_decomr
 from training.frozen_features import FrozenFeatures
 from training.stages import build_dmr

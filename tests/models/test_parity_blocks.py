@@ -5,13 +5,12 @@ import models  # noqa: F401, I001  before MindSpore
 import numpy as np
 import pytest
 import torch
-from mindspore import Tensor, nn
+from mindspore import nn
 
 from models import dense_cnn, layer, resnet, upsample
 from models.grid_sample import grid_sample
-from models.winograd import Conv3x3, FewProducts
 from pretrained_model_convert import resnet_pth
-from tests.helpers.parity import assert_same_layer, mode_of
+from tests.helpers.parity import COMPILED, assert_same_layer
 from tests.reference import networks, surface
 
 torch.set_num_threads(1)
@@ -22,9 +21,9 @@ def mode(request):
     return request.param
 
 
-@pytest.fixture(params=["pynative", "graph", "compiled"])
-def variant(request, monkeypatch):
-    return mode_of(request.param, monkeypatch)
+@pytest.fixture(params=["pynative", "graph", *COMPILED])
+def variant(request):
+    return request.param
 
 
 def noise(*shape, seed=1) -> np.ndarray:
@@ -38,45 +37,12 @@ def test_conv_bottleneck(channels, norm_type, variant):
     assert_same_layer(ours, theirs, [noise(2, channels[0], 6, 5)], variant)
 
 
-# sides that tiles of 2 x 2 fill: for inference with few products; and others
-@pytest.mark.parametrize("size", [(6, 4), (6, 5)])
-def test_a_convolution_with_many_channels(size, mode):
-    ours, theirs = Conv3x3(256, 256, has_bias=True), torch.nn.Conv2d(256, 256, 3, padding=1)
-    assert_same_layer(ours, theirs, [noise(2, 256, *size)], mode, evaluates=True)
-
-
-@pytest.mark.parametrize("enlarges", [False, True], ids=["plain", "nearest x2"])
-def test_few_products(enlarges, mode):
-    def convolution(features, weight):
-        if enlarges:
-            features = torch.nn.functional.interpolate(features, scale_factor=2)
-        return torch.nn.functional.conv2d(features, weight, padding=1)
-
-    inputs = [noise(3, 7, 8, 6), noise(5, 7, 3, 3, seed=2)]
-    assert_same_layer(FewProducts(enlarges), Function(convolution), inputs, mode, differentiable=2)
-
-
-def test_few_products_round_as_little_as_the_convolution():
-    """Against float64: with as many channels as the widest layer."""
-    features, weight = noise(1, 1024, 8, 8), noise(64, 1024, 3, 3, seed=2)
-    exact = torch.nn.functional.conv2d(torch.tensor(features).double(), torch.tensor(weight).double(), padding=1)
-    plain = torch.nn.functional.conv2d(torch.tensor(features), torch.tensor(weight), padding=1)
-    ours = FewProducts(enlarges=False)(Tensor(features), Tensor(weight)).asnumpy()
-    assert np.abs(ours - exact.numpy()).max() < 4 * np.abs(plain - exact).max().item()
-
-
 # few pixels: the 3x3 convolution runs on the enlarged image; many: as a transposed convolution
 @pytest.mark.parametrize("size", [(3, 32, 5, 4), (2, 32, 13, 12)], ids=["few pixels", "many pixels"])
 @pytest.mark.parametrize("norm_type", ["GN", "BN"])
 def test_upsampling_before_or_after_the_pixelwise_half_of_a_block_is_the_same(norm_type, size, variant):
     theirs = torch.nn.Sequential(torch.nn.Upsample(scale_factor=2), networks.ConvBottleNeck(32, 16, norm_type))
     assert_same_layer(layer.NearestBottleNeck(32, 16, norm_type), theirs, [noise(*size)], variant)
-
-
-def test_upsampling_with_many_channels(variant):
-    """For inference with few products."""
-    theirs = torch.nn.Sequential(torch.nn.Upsample(scale_factor=2), networks.ConvBottleNeck(256, 512, "GN"))
-    assert_same_layer(layer.NearestBottleNeck(256, 512, "GN"), theirs, [noise(2, 256, 5, 6)], variant, evaluates=True)
 
 
 @pytest.mark.parametrize("norm_type", ["GN", "BN"])

@@ -12,11 +12,12 @@ import torch
 from models.dense_cnn import DPNet, UVNet
 from models.DMR import DMR
 from tests.helpers.parity import (
+    COMPILED,
     OUTPUT_TOLERANCE,
+    as_variant,
     assert_close,
     copy_weights,
     flat,
-    mode_of,
     named_arrays,
     randomise,
     relative,
@@ -31,7 +32,7 @@ NARROW = 0.125
 VARIANTS = [
     ("pynative", "GN"),
     ("pynative", "BN"),
-    ("compiled", "GN"),
+    *((variant, "GN") for variant in COMPILED),
     pytest.param("graph", "GN", marks=pytest.mark.slow),
 ]
 
@@ -43,12 +44,13 @@ def own_errors(module, inputs) -> list:
     return [relative(ours, theirs) for ours, theirs in zip(single, exact, strict=True)]
 
 
-def assert_same_network(cell, module, inputs, mode, trains=(False, True), as_exact_as_torch=False):
+def assert_same_network(cell, module, inputs, variant, trains=(False, True), as_exact_as_torch=False):
     """Outputs, and statistics after a pass in train mode.
 
     as_exact_as_torch: allow more where PyTorch's own rounding is near the tolerance.
     """
     copy_weights(module, cell)
+    mode = as_variant(cell, variant)
     with running_in(mode), torch.no_grad():
         for train in trains:
             module.train(train)
@@ -75,19 +77,17 @@ def lnet_inputs(warp_level: int, batch: int = 3) -> list:
 
 
 @pytest.mark.parametrize("variant, norm_type", VARIANTS)
-def test_cnet(variant, norm_type, monkeypatch):
-    mode = mode_of(variant, monkeypatch)
+def test_cnet(variant, norm_type):
     ours, theirs = DPNet(norm_type=norm_type), randomise(networks.CNet(norm_type=norm_type))
     # smaller images leave BatchNorm too few pixels at stride 32: either library is 1e-4 off the exact result then
-    assert_same_network(ours, theirs, [noise(4, 3, 96, 96)], mode)
+    assert_same_network(ours, theirs, [noise(4, 3, 96, 96)], variant)
 
 
 @pytest.mark.parametrize("variant, norm_type", VARIANTS)
-def test_lnet(variant, norm_type, monkeypatch):
-    mode = mode_of(variant, monkeypatch)
+def test_lnet(variant, norm_type):
     ours = UVNet(reference_map(2), norm_type=norm_type, width=NARROW)
     theirs = randomise(networks.LNet(reference_map(2), norm_type=norm_type, width=NARROW))
-    assert_same_network(ours, theirs, lnet_inputs(2), mode)
+    assert_same_network(ours, theirs, lnet_inputs(2), variant)
 
 
 @pytest.mark.parametrize(
@@ -102,10 +102,11 @@ def test_other_resolutions_of_the_surface(warp_level, uv_res, uv_channels):
 
 @pytest.mark.slow
 # narrow networks are compared in every combination; these two take minutes each
-@pytest.mark.parametrize("train, batch, size, variant", [(False, 2, 224, "compiled"), (True, 6, 96, "pynative")])
-def test_the_full_size_model(train, batch, size, variant, monkeypatch):
+@pytest.mark.parametrize(
+    "train, batch, size, variant", [*((False, 2, 224, variant) for variant in COMPILED), (True, 6, 96, "pynative")]
+)
+def test_the_full_size_model(train, batch, size, variant):
     """The paper's widths, image to location map; BatchNorm on the codes needs some images to take statistics of."""
-    mode = mode_of(variant, monkeypatch)
     ours = DMR(DPNet(), UVNet(reference_map(2)))
     theirs = randomise(networks.DMR(networks.CNet(), networks.LNet(reference_map(2)))).train(train)
     settle_warp(theirs.CNet)
@@ -115,4 +116,4 @@ def test_the_full_size_model(train, batch, size, variant, monkeypatch):
     with torch.no_grad():
         cells = theirs.CNet(torch.tensor(image))[0][:, 1:] * 63
     assert (cells - cells.round()).abs().max() < 0.3
-    assert_same_network(ours, theirs, [image], mode, trains=[train], as_exact_as_torch=train)
+    assert_same_network(ours, theirs, [image], variant, trains=[train], as_exact_as_torch=train)

@@ -31,14 +31,14 @@ from tests.helpers.parity import (
     LOSS_TOLERANCE,
     assert_close,
     gradient_errors,
-    mode_of,
+    as_variant,
     copy_weights,
     named_arrays,
     randomise,
     relative,
     running_in,
     settle_warp,
-    with_compiled_kernels,
+    COMPILED,
 )
 from tests.reference import losses, networks
 from tests.helpers.smooth import smooth_activations
@@ -118,45 +118,48 @@ def make_stage(name: str, witness, live: bool = False, seed: int = 0, settled: b
     return stage
 
 
-@pytest.mark.parametrize("kernels", ["compiled", pytest.param("mindspore", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("variant", [*COMPILED, pytest.param("graph", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["dp", "end"])
-def test_gradients_of_every_parameter(name, kernels, witness, monkeypatch):
-    if kernels == "compiled":
-        with_compiled_kernels(monkeypatch)
+def test_gradients_of_every_parameter(name, variant, witness, monkeypatch):
+    """In one of a few batches: sums that nearly cancel may lose a digit more, or a pixel of the warp its cell."""
     monkeypatch.setattr(F, "relu", lambda values, inplace=False: F.silu(values))
+    found = []
     for seed in range(BATCHES_TO_TRY):
         stage = make_stage(name, witness, seed=seed)
         smooth_activations(stage.network)
+        as_variant(stage.loss_cell, variant)
         _, exact = stage.torch_gradients(copy.deepcopy(stage.module).double())
         expected_terms, expected = stage.torch_gradients(stage.module)
         terms, gradients = stage.gradients()
-        if relative(terms.get("uv", 0), float(expected_terms.get("uv", torch.zeros(())).detach())) < LOSS_TOLERANCE:
-            break  # no pixel of the warp fell into another cell by rounding
-    for term, value in expected_terms.items():
-        assert_close(terms[term], value.item(), LOSS_TOLERANCE, term)
-    pytorchs = gradient_errors(expected, exact)
-    # sums that nearly cancel lose digits in any order of summation
-    excess = {
-        parameter: error / max(GRADIENT_TOLERANCE, 10 * pytorchs[parameter])
-        for parameter, error in gradient_errors(gradients, exact).items()
-    }
-    worst = max(excess, key=lambda parameter: excess[parameter])
-    # MindSpore's own convolutions are the less exact ones
-    allowed = 1 if kernels == "compiled" else 2
-    assert excess[worst] <= allowed, f"{worst}: {excess[worst]:.2f} of what is allowed"
-    assert np.quantile(list(excess.values()), 0.99) <= 1
+        if relative(terms.get("uv", 0), float(expected_terms.get("uv", torch.zeros(())).detach())) >= LOSS_TOLERANCE:
+            found.append("a pixel of the warp fell into another cell by rounding")
+            continue
+        for term, value in expected_terms.items():
+            assert_close(terms[term], value.item(), LOSS_TOLERANCE, term)
+        pytorchs = gradient_errors(expected, exact)
+        # sums that nearly cancel lose digits in any order of summation
+        excess = {
+            parameter: error / max(GRADIENT_TOLERANCE, 10 * pytorchs[parameter])
+            for parameter, error in gradient_errors(gradients, exact).items()
+        }
+        worst = max(excess, key=lambda parameter: excess[parameter])
+        # MindSpore's own convolutions are the less exact ones
+        allowed = 1 if variant == "compiled" else 2
+        if excess[worst] <= allowed and np.quantile(list(excess.values()), 0.99) <= 1:
+            return
+        found.append(f"{worst}: {excess[worst]:.2f} of what is allowed")
+    raise AssertionError(f"by batch: {found}")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kernels", ["compiled", "mindspore"])
+@pytest.mark.parametrize("variant", [*COMPILED, "graph"])
 @pytest.mark.parametrize("name, live", [("dp", False), ("end", False), ("dp", True)])
-def test_gradients_are_as_exact_as_pytorchs(name, live, kernels, witness, monkeypatch):
+def test_gradients_are_as_exact_as_pytorchs(name, live, variant, witness):
     """In one of a few batches: where a ReLU opens on one side only by rounding, which is chance, all of one are off."""
-    if kernels == "compiled":
-        with_compiled_kernels(monkeypatch)
     found = []
     for seed in range(BATCHES_TO_TRY):
         stage = make_stage(name, witness, live=live, seed=seed)
+        as_variant(stage.loss_cell, variant)
         _, exact = stage.torch_gradients(copy.deepcopy(stage.module).double())
         _, expected = stage.torch_gradients(stage.module)
         terms, gradients = stage.gradients()
@@ -193,14 +196,13 @@ def follow(stage: Stage, mode: str, steps: int, learning_rate: float) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("variant", ["pynative", "compiled"])
+@pytest.mark.parametrize("variant", ["pynative", *COMPILED])
 @pytest.mark.parametrize("name", ["dp", "end"])
 def test_ten_steps_of_adam(name, variant, witness, monkeypatch):
-    mode = mode_of(variant, monkeypatch)
     # small steps keep every pixel in its cell of the warp
     learning_rate = LEARNING_RATE if name == "dp" else LEARNING_RATE / 4
     stage = make_stage(name, witness, settled=True)
     if name == "end":  # a ReLU that opens by rounding on one side only would part the trajectories
         monkeypatch.setattr(F, "relu", lambda values, inplace=False: F.silu(values))
         smooth_activations(stage.network)
-    follow(stage, mode, 10, learning_rate)
+    follow(stage, as_variant(stage.loss_cell, variant), 10, learning_rate)

@@ -8,8 +8,7 @@ import pytest
 from mindspore import nn
 
 from models.batch_norm_folding import fold_batch_norm
-from models.predictor import MeshPredictor
-from models.trained import find_checkpoint, find_checkpoints, load_trained
+from models.inference import MeshPredictor, find_checkpoint, find_checkpoints, load_trained
 from models.uv_generator import Index_UV_Generator
 from tests.helpers import tiny_decomr
 from tests.helpers.small_network import random_network

@@ -12,19 +12,25 @@ from models.accumulation import AccumulatedStep, MicroBatches
 from models.adam import Adam
 from models.distributed import Shares
 from models.training_step import FIRST_LOSS_SCALE, NO_REQUEST, ReportedStep, Status, TrainingStep
-from tests.helpers.parity import with_compiled_kernels
+from tests.helpers.parity import COMPILED, as_variant
 
 RATE = 0.1
 
 
-MODES = ["pynative", "graph", "compiled"]
+MODES = ["pynative", "graph", *COMPILED]
 
 
 @pytest.fixture(params=MODES)
 def mode(request, monkeypatch):
     before = ms.get_context("mode")
     if request.param == "compiled":
-        with_compiled_kernels(monkeypatch)
+        make = TrainingStep.__init__
+
+        def make_compiled(self, *arguments, **settings):
+            make(self, *arguments, **settings)
+            as_variant(self, "compiled")
+
+        monkeypatch.setattr(TrainingStep, "__init__", make_compiled)
     chosen = ms.PYNATIVE_MODE if request.param == "pynative" else ms.GRAPH_MODE
     ms.set_context(mode=chosen)
     yield chosen

@@ -12,12 +12,10 @@ from benchmarks.convergence import elapsed
 from benchmarks.floor import multiply_adds
 from benchmarks.memory import REPOSITORY, peak_of_command
 from benchmarks.side_by_side import Side
-from models import native_operators
-from tests.helpers.parity import with_compiled_kernels
 from utils.environment import SETTINGS
 
 
-def test_the_products_of_convolutions_are_counted(monkeypatch):
+def test_the_products_of_convolutions_are_counted():
     image, kernel = ops.zeros((2, 3, 8, 8)), ops.zeros((5, 3, 3, 3))
     assert multiply_adds(lambda: ops.conv2d(image, kernel, None, 1, "pad", 1)) == 2 * 8 * 8 * 5 * 3 * 9
     transposed = ops.Conv2DTranspose(5, 4, pad_mode="pad", pad=(1, 1, 1, 1), stride=2)
@@ -25,21 +23,6 @@ def test_the_products_of_convolutions_are_counted(monkeypatch):
     assert multiply_adds(lambda: ops.MatMul(transpose_b=True)(ops.ones((6, 7)), ops.ones((5, 7)))) == 6 * 7 * 5
     assert multiply_adds(lambda: ops.BatchMatMul()(ops.ones((2, 6, 7)), ops.ones((2, 7, 5)))) == 2 * 6 * 7 * 5
     assert multiply_adds(lambda: image + 1) == 0
-    with_compiled_kernels(monkeypatch)
-    convolve = native_operators.convolution(stride=2, has_bias=True)
-    assert multiply_adds(lambda: convolve(image, kernel, ops.zeros(5))) == 2 * 4 * 4 * 5 * 3 * 9
-    # 16 for every 2 x 2 pixels, not 36
-    many = (ops.zeros((2, 128, 14, 16)), ops.zeros((130, 128, 3, 3)))
-    convolve = native_operators.convolution(stride=1, has_bias=False)
-    assert multiply_adds(lambda: convolve(*many)) == 2 * 7 * 8 * 128 * 130 * 16
-    both = native_operators.two_convolutions()
-    kernels = (ops.zeros((16, 3, 1, 1)), ops.zeros(16), ops.zeros((5, 3, 1, 1)), ops.zeros(5))
-    assert multiply_adds(lambda: both(image, *kernels)) == 2 * 8 * 8 * 3 * (16 + 5)
-    norm = (ops.ones(3), ops.zeros(3))
-    rectified = native_operators.rectified_convolution(groups=3, stride=2)
-    assert multiply_adds(lambda: rectified(image, *norm, kernel, ops.zeros(5))) == 2 * 4 * 4 * 5 * 3 * 9
-    rectified = native_operators.rectified_transposed_convolution(groups=3, stride=2)
-    assert multiply_adds(lambda: rectified(image, *norm, ops.zeros((5, 3, 4, 4)))) == 2 * 8 * 8 * 3 * 5 * 16
 
 
 def test_pauses_between_records_are_no_training():

@@ -13,6 +13,7 @@ MAY_IMPORT = {
     "atlas": {"utils", "atlas"},
     "synthetic": {"utils", "atlas", "synthetic"},
     "models": {"utils", "atlas", "models"},
+    "kernels": {"utils", "models", "kernels"},
     "datasets": {"utils", "atlas", "datasets"},
     "training": {"utils", "atlas", "models", "datasets", "training"},
     "evaluation": {"utils", "atlas", "models", "datasets", "evaluation"},

@@ -7,7 +7,7 @@ import utils.environment  # noqa: F401, I001  before MindSpore
 
 from mindspore import nn, ops
 
-from models import trained
+from models import inference
 from models.DMR import DMR
 from training import engine
 
@@ -50,5 +50,5 @@ def install() -> None:
     """Let train.py and eval.py of this process build them."""
     engine.build_cnet = lambda options: ThinCNet()
     engine.build_dmr = lambda cnet, options: DMR(cnet, ThinLNet(options.uv_res))
-    trained.DPNet = lambda *_: ThinCNet()
-    trained.get_LNet = lambda options: ThinLNet(options.uv_res)
+    inference.DPNet = lambda *_: ThinCNet()
+    inference.get_LNet = lambda options: ThinLNet(options.uv_res)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from mindspore import nn
 
-from models.in_batches import run_in_batches
+from models.inference import run_in_batches
 from models.training_step import TrainingStep
 from utils.checkpoints import checkpoint, checksums
 from utils import config

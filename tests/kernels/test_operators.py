@@ -8,12 +8,12 @@ import pytest
 import torch
 from mindspore import nn
 
-from models import layer, native_operators, resnet
-from models.convolution import Conv2d
-from models.dense_cnn import Warp, warp_feature
+from kernels import accelerate, operators
+from models import layer, resnet
+from models.warp import Warp, warp_feature
 from models.group_norm import GroupNorm
 from pretrained_model_convert import resnet_pth
-from tests.helpers.parity import assert_gradients_close, assert_same_layer, running_in, with_compiled_kernels
+from tests.helpers.parity import assert_gradients_close, assert_same_layer, running_in
 from tests.reference import networks
 from tests.models.test_parity_blocks import Function, FunctionCell, noise
 
@@ -21,16 +21,27 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(params=["pynative", "graph"])
-def mode(request, monkeypatch):
-    with_compiled_kernels(monkeypatch)
+def mode(request):
     return request.param
+
+
+def fast(cell: nn.Cell) -> nn.Cell:
+    """`cell`, with compiled kernels."""
+    before = type(cell)
+    accelerate(cell, "compiled")
+    assert type(cell) is not before
+    return cell
+
+
+def conv2d(read: int, written: int, size: int, stride: int = 1, **options) -> nn.Conv2d:
+    return fast(nn.Conv2d(read, written, size, stride, pad_mode="pad", padding=size // 2, **options))
 
 
 @pytest.mark.parametrize("has_bias", [False, True])
 @pytest.mark.parametrize("kernel, stride", [(1, 1), (1, 2), (3, 1), (3, 2), (7, 2)])
 @pytest.mark.parametrize("size", [(7, 8), (1, 2)])
 def test_a_layer(kernel, stride, size, has_bias, mode):
-    ours = Conv2d(5, 18, kernel, stride, has_bias=has_bias)
+    ours = conv2d(5, 18, kernel, stride, has_bias=has_bias)
     theirs = torch.nn.Conv2d(5, 18, kernel, stride, kernel // 2, bias=has_bias)
     assert_same_layer(ours, theirs, [noise(3, 5, *size)], mode)
 
@@ -46,7 +57,7 @@ def test_a_layer(kernel, stride, size, has_bias, mode):
 def test_3x3_with_fewer_products(channels, size, has_bias, mode):
     """native/winograd.cc, which takes such sizes."""
     read, written = channels
-    ours = Conv2d(read, written, 3, has_bias=has_bias)
+    ours = conv2d(read, written, 3, has_bias=has_bias)
     theirs = torch.nn.Conv2d(read, written, 3, padding=1, bias=has_bias)
     assert_same_layer(ours, theirs, [noise(size[0], read, *size[1:])], mode)
 
@@ -63,7 +74,7 @@ def test_two_convolutions_of_the_same_features(kernel, channels, mode):
     inputs = [noise(2, 7, 6, 5)]
     for count in channels:
         inputs += [noise(count, 7, kernel, kernel, seed=count), noise(count, seed=count + 1)]
-    ours = FunctionCell(native_operators.two_convolutions())
+    ours = FunctionCell(operators.two_convolutions())
     assert_same_layer(ours, Function(theirs), inputs, mode, differentiable=5)
 
 
@@ -71,7 +82,7 @@ def test_two_convolutions_of_the_same_features(kernel, channels, mode):
 @pytest.mark.parametrize("size", [(1, 7), (5, 3), (40, 41)])
 def test_group_norm(groups, channels, size, mode):
     features = noise(2, channels, *size) + 3
-    assert_same_layer(GroupNorm(groups, channels), torch.nn.GroupNorm(groups, channels), [features], mode)
+    assert_same_layer(fast(GroupNorm(groups, channels)), torch.nn.GroupNorm(groups, channels), [features], mode)
 
 
 class First(nn.Cell):
@@ -91,7 +102,7 @@ def test_the_rectified_sum_with_normalised_features(size, mode):
         return torch.relu(torch.nn.functional.group_norm(features, 3, gamma, beta) + skip)
 
     inputs = [noise(2, 6, *size) + 3, noise(6, seed=2), noise(6, seed=3), noise(2, 6, *size, seed=4)]
-    ours = First(native_operators.residual_norm(groups=3))
+    ours = First(operators.residual_norm(groups=3))
     assert_same_layer(ours, Function(theirs), inputs, mode, differentiable=4)
 
 
@@ -104,7 +115,7 @@ def test_the_convolution_of_rectified_features(kernel, size, mode):
 
     inputs = [noise(2, 6, *size) + 3, noise(6, seed=2), noise(6, seed=3)]
     inputs += [noise(20, 6, kernel, kernel, seed=4), noise(20, seed=5)]
-    ours = First(native_operators.rectified_convolution(groups=3))
+    ours = First(operators.rectified_convolution(groups=3))
     assert_same_layer(ours, Function(theirs), inputs, mode, differentiable=5)
 
 
@@ -115,7 +126,7 @@ def test_the_transposed_convolution_of_rectified_features(size, mode):
         return torch.nn.functional.conv_transpose2d(rectified, weight.transpose(0, 1), stride=2, padding=1)
 
     inputs = [noise(2, 6, *size) + 3, noise(6, seed=2), noise(6, seed=3), noise(20, 6, 4, 4, seed=4)]
-    ours = First(native_operators.rectified_transposed_convolution(groups=3, stride=2))
+    ours = First(operators.rectified_transposed_convolution(groups=3, stride=2))
     assert_same_layer(ours, Function(theirs), inputs, mode, differentiable=4)
 
 
@@ -124,7 +135,7 @@ class Chain(nn.Cell):
 
     def __init__(self):
         super().__init__()
-        self.wide, self.narrow = (native_operators.rectified_convolution(groups) for groups in (2, 4))
+        self.wide, self.narrow = (operators.rectified_convolution(groups) for groups in (2, 4))
 
     def construct(self, features, gamma, beta, weight, bias):
         out = self.wide(features, gamma, beta, weight, bias)[0]
@@ -154,7 +165,7 @@ def test_pixels_go_to_the_cells_of_warp_feature(height, width, mode):
     iuv[2, 0, 0, :3] = np.nan
     features = noise(3, 4, height, width)
     with running_in(mode):
-        found = Warp(17)(ms.Tensor(iuv), ms.Tensor(features)).asnumpy()
+        found = fast(Warp(17))(ms.Tensor(iuv), ms.Tensor(features)).asnumpy()
     expected = warp_feature(ms.Tensor(iuv), ms.Tensor(features), 17).asnumpy()
     np.testing.assert_array_equal(found[:, -1], expected[:, -1])
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
@@ -163,14 +174,14 @@ def test_pixels_go_to_the_cells_of_warp_feature(height, width, mode):
 def test_the_iuv_image_gets_no_gradient(mode):
     iuv, features = noise(1, 3, 6, 6), noise(1, 2, 6, 6)
     with running_in(mode):
-        gradient = ms.grad(Warp(9), 0)(ms.Tensor(iuv), ms.Tensor(features)).asnumpy()
+        gradient = ms.grad(fast(Warp(9)), 0)(ms.Tensor(iuv), ms.Tensor(features)).asnumpy()
     assert gradient.shape == iuv.shape and not gradient.any()
 
 
 def test_the_sum_of_squares_is_exact_to_float32(mode):
     arrays = [noise(3, 5), noise(1), noise(70_001, seed=2), noise(16384, seed=3) * 1e-3]
     with running_in(mode):
-        found = FunctionCell(native_operators.square_sum())(*map(ms.Tensor, arrays)).asnumpy()
+        found = FunctionCell(operators.square_sum())(*map(ms.Tensor, arrays)).asnumpy()
     exact = sum((array.astype(np.float64) ** 2).sum() for array in arrays)
     assert found.shape == (1,)
     assert abs(found[0] - exact) < 1e-6 * exact
@@ -181,19 +192,19 @@ def test_one_number_that_is_not_finite_shows_in_the_sum_of_squares(mode):
         array = noise(40_000)
         array[39_999] = value
         with running_in(mode):
-            found = FunctionCell(native_operators.square_sum())(ms.Tensor(noise(3)), ms.Tensor(array))
+            found = FunctionCell(operators.square_sum())(ms.Tensor(noise(3)), ms.Tensor(array))
             assert not np.isfinite(found.asnumpy()[0])
 
 
 @pytest.mark.parametrize("in_channels", [64, 24])  # the skip as it is, and projected
 def test_a_block_of_the_decoder(in_channels, mode):
-    ours, theirs = layer.ConvBottleNeck(in_channels, 64), networks.ConvBottleNeck(in_channels, 64, "GN")
+    ours, theirs = fast(layer.ConvBottleNeck(in_channels, 64)), networks.ConvBottleNeck(in_channels, 64, "GN")
     assert_same_layer(ours, theirs, [noise(2, in_channels, 6, 5)], mode)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
 def test_a_block_of_the_encoder_and_its_running_statistics(stride, mode):
-    ours, theirs = resnet.Bottleneck(24, 16, stride), resnet_pth.Bottleneck(24, 16, stride)
+    ours, theirs = fast(resnet.Bottleneck(24, 16, stride)), resnet_pth.Bottleneck(24, 16, stride)
     assert_same_layer(ours, theirs, [noise(2, 24, 6, 8)], mode)
 
 
@@ -204,7 +215,7 @@ def test_a_large_mean_does_not_drown_what_varies(mode):
     exact = torch.nn.functional.group_norm(inputs.double(), 2).numpy()
     theirs = torch.nn.functional.group_norm(inputs, 2).numpy()
     with running_in(mode):
-        ours = GroupNorm(2, 16)(ms.Tensor(features)).asnumpy()
+        ours = fast(GroupNorm(2, 16))(ms.Tensor(features)).asnumpy()
     assert np.abs(ours - exact).max() < 3 * np.abs(theirs - exact).max()
 
 
@@ -213,9 +224,9 @@ class Two(nn.Cell):
 
     def __init__(self):
         super().__init__()
-        self.halve = native_operators.convolution(stride=2, has_bias=False)
-        self.keep = native_operators.convolution(stride=1, has_bias=False)
-        self.keep_and_add = native_operators.convolution(stride=1, has_bias=True)
+        self.halve = operators.convolution(stride=2, has_bias=False)
+        self.keep = operators.convolution(stride=1, has_bias=False)
+        self.keep_and_add = operators.convolution(stride=1, has_bias=True)
 
     def construct(self, features, kernel, bias):
         halved, kept = self.halve(features, kernel), self.keep(features, kernel)
@@ -244,7 +255,7 @@ def test_rounding_is_that_of_pytorch(mode):
         return {"features": x.grad.numpy(), "kernel": w.grad.numpy()}
 
     exact, theirs = torch_gradients(torch.float64), torch_gradients(torch.float32)
-    convolve = FunctionCell(native_operators.convolution(stride=1, has_bias=False))
+    convolve = FunctionCell(operators.convolution(stride=1, has_bias=False))
     with running_in(mode):
         inputs = [ms.Tensor(features), ms.Tensor(kernel)]
         found = ms.ops.GradOperation(get_all=True, sens_param=True)(convolve)(*inputs, ms.Tensor(gradient))
@@ -254,9 +265,8 @@ def test_rounding_is_that_of_pytorch(mode):
     assert_gradients_close(ours, exact)
 
 
-def test_half_precision_is_refused(monkeypatch):
-    with_compiled_kernels(monkeypatch)
-    layer = Conv2d(4, 4, 1)
+def test_half_precision_is_refused():
+    layer = conv2d(4, 4, 1)
     # a graph that fails to compile would leave MindSpore unable to compile others
     with running_in("pynative"), pytest.raises(TypeError, match="compiled operators are float32"):
         layer(ms.Tensor(noise(1, 4, 2, 2).astype(np.float16)))

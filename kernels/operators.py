@@ -1,4 +1,4 @@
-"""The code of native/ as operators of MindSpore, with gradients, in graph and pynative mode.
+"""The code of kernels/native as operators of MindSpore, with gradients, in graph and pynative mode.
 
 Padding of convolutions is half of the kernel's size: a map [B, C, H, W] becomes [B, C', ceil(H / stride),
 ceil(W / stride)].
@@ -11,7 +11,7 @@ first output only.
 from mindspore import ops
 from mindspore.common import dtype
 
-from utils import native_code
+from kernels import build
 
 SPLIT_CHANNELS = 16  # that oneDNN keeps together
 
@@ -133,7 +133,7 @@ def rectified_transposed_convolution(groups: int, stride: int) -> ops.Custom:
 
 
 def warp(side: int, position_channels: int) -> ops.Custom:
-    """models.dense_cnn.warp_feature: (dp_out [B, 3, h, w], features [B, C, h, w]) -> [B, C + 3, side, side]."""
+    """models.warp.warp_feature: (dp_out [B, 3, h, w], features [B, C, h, w]) -> [B, C + 3, side, side]."""
     of_features = _operator("warp_gradient", lambda dp_out, features, g: features)
 
     def shape(dp_out, features):
@@ -172,7 +172,7 @@ def _operator(name: str, shape, outputs: int = 1, bprop=None, *settings) -> ops.
             raise TypeError(f"compiled operators are float32, not {', '.join(map(str, inputs))}")
         return inputs[0] if outputs == 1 else (inputs[0],) * outputs
 
-    operator = ops.Custom(f"{native_code.library()}:{name}", shape, types, "aot", bprop)
+    operator = ops.Custom(f"{build.load()}:{name}", shape, types, "aot", bprop)
     # MindSpore takes operators with equal attributes for one
     operator.add_prim_attr("settings", str(settings))
     return operator

@@ -1,0 +1,60 @@
+"""Compiled kernels for a CPU, behind one door: accelerate(network).
+
+The networks in models/ consist of MindSpore's own layers. `accelerate` gives the layers that have a faster form here
+another class (kernels/layers.py); their parameters and the names of these stay. Delete this folder and everything
+still runs, slower.
+"""
+
+import mindspore as ms
+from mindspore import nn
+
+from kernels import build
+from kernels.layers import FASTER
+from utils.errors import UserError
+
+COMPILED = "compiled kernels"
+
+
+def choose(wanted: str = "auto") -> str:
+    """Say in words which kernels accelerate(network, wanted) takes, and compile them where they are missing.
+
+    Args:
+        wanted: auto (compiled kernels on a CPU where they can be compiled, else MindSpore's), compiled or mindspore.
+    Returns:
+        The words.
+    Raises:
+        UserError: compiled kernels are wanted and cannot be had.
+    """
+    if wanted == "mindspore":
+        return "MindSpore's kernels"
+    target = ms.get_context("device_target")
+    try:
+        if target != "CPU":
+            raise UserError("they are for a CPU")
+        build.load()
+    except UserError as error:
+        if wanted == "compiled":
+            raise UserError(f"--kernels compiled: {error}. Or use --kernels auto.") from error
+        return f"MindSpore's kernels ({error})" if target == "CPU" else "MindSpore's kernels"
+    return COMPILED
+
+
+def accelerate(network: nn.Cell, wanted: str = "auto") -> None:
+    """Let the layers of `network` compute with compiled kernels where they can be had, in float32 on a CPU.
+
+    Call it on a finished network: after BatchNorm is synchronised or folded, before the first call.
+
+    Args:
+        network: any cell, such as a network, a models.inference.MeshPredictor or a models.training_step.TrainingStep.
+        wanted: as in choose.
+    Raises:
+        UserError: compiled kernels are wanted and cannot be had.
+    """
+    if choose(wanted) != COMPILED:
+        return
+    for _, cell in network.cells_and_names():
+        faster = FASTER.get(type(cell))
+        if faster is None or hasattr(faster, "fits") and not faster.fits(cell):
+            continue
+        cell.__class__ = faster  # the object stays, with its parameters, wherever it is used
+        cell.prepare()

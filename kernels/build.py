@@ -1,0 +1,99 @@
+"""The C++ of kernels/native: compiled for this machine at first use, and kept below the user's cache folder."""
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import mindspore as ms
+
+from utils.environment import SETTINGS
+from utils.errors import UserError
+from utils.files import atomic_path
+
+SOURCES = Path(__file__).resolve().parent / "native"
+COMPILER = "g++"
+COMMAND = [COMPILER, "-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-fopenmp"]
+ONEDNN = Path(ms.__file__).parent / "lib/libdnnl.so.3"  # MindSpore's own
+ONEDNN_VERSION = (3, 10)  # whose declarations native/onednn.h repeats
+INSTRUCTIONS = "ONEDNN_MAX_CPU_ISA"
+ALL_INSTRUCTIONS = 0  # dnnl_cpu_isa_default
+PROCESSOR = Path("/proc/cpuinfo")
+# lines of it that tell processors apart: x86's, then ARM's
+PROCESSOR_LINES = ("flags", "model", "Features", "CPU implementer", "CPU variant", "CPU part")
+
+_loaded: Path | None = None
+
+
+def load() -> Path:
+    """The compiled library, loaded; this process keeps it, even if the sources change meanwhile.
+
+    Raises:
+        UserError: it cannot be compiled or loaded, or belongs to another oneDNN than MindSpore's.
+    """
+    global _loaded
+    if _loaded is None:
+        check_onednn()
+        _loaded = build()
+        if os.environ[INSTRUCTIONS] == SETTINGS[INSTRUCTIONS]:  # a user's own limit stays
+            ctypes.CDLL(str(ONEDNN)).dnnl_set_max_cpu_isa(ALL_INSTRUCTIONS)
+    return _loaded
+
+
+class _Version(ctypes.Structure):
+    """The first fields of oneDNN's dnnl_version_t."""
+
+    _fields_ = [("major", ctypes.c_int), ("minor", ctypes.c_int)]
+
+
+def onednn_version() -> tuple[int, int]:
+    """(major, minor) of MindSpore's oneDNN; UserError where there is none."""
+    try:
+        function = ctypes.CDLL(str(ONEDNN)).dnnl_version
+    except (OSError, AttributeError) as error:
+        raise UserError(f"MindSpore's oneDNN cannot be loaded: {error}") from error
+    function.restype = ctypes.POINTER(_Version)
+    version = function().contents
+    return version.major, version.minor
+
+
+def check_onednn() -> None:
+    """UserError unless MindSpore's oneDNN is the version whose declarations native/onednn.h repeats."""
+    found = onednn_version()
+    if found != ONEDNN_VERSION:
+        versions = ["{}.{}".format(*version) for version in (ONEDNN_VERSION, found)]
+        raise UserError(f"they are written for oneDNN {versions[0]}, this MindSpore has {versions[1]}")
+
+
+def library_path() -> Path:
+    """Where the library of the present sources lies, or will lie, for this processor and this MindSpore."""
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        raise UserError("this user has no home folder to keep them in; XDG_CACHE_HOME may name another") from None
+    processor = {line for line in PROCESSOR.read_text().splitlines() if line.startswith(PROCESSOR_LINES)}
+    origin = hashlib.sha256("\n".join([ms.__version__, *COMMAND, *sorted(processor)]).encode())
+    for path in sorted(SOURCES.glob("*.[ch]*")):
+        origin.update(path.read_bytes())
+    return cache / "decomr-mindspore" / f"native-{origin.hexdigest()[:12]}.so"
+
+
+def build() -> Path:
+    """The library, compiled unless it is there already; UserError where it cannot be compiled or loaded."""
+    target = library_path()
+    try:
+        if not target.exists():
+            if not shutil.which(COMPILER):
+                raise UserError(f"there is no C++ compiler ({COMPILER}) here")
+            with atomic_path(target) as temporary:
+                command = [*COMMAND, "-o", temporary, *sorted(SOURCES.glob("*.cc")), ONEDNN]
+                subprocess.run(command, check=True, capture_output=True, text=True)
+        ctypes.CDLL(str(target))
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.splitlines()
+        raise UserError(f"{COMPILER} fails: {next((line for line in lines if 'error' in line), lines[:1])}") from error
+    except OSError as error:
+        raise UserError(f"the compiled code cannot be loaded: {error}") from error
+    return target
