@@ -11,12 +11,11 @@ from pathlib import Path
 
 from utils.device import setup_device  # isort: skip  sets the environment MindSpore starts in
 
-from training import earlier_run
 from training.engine import Training
+from training.guards import Stopped, StopRequests, check_options
 from training.ranks import Ranks, folder_of_rank_0
+from training.resuming import protect_earlier_run
 from training.run_log import RunLog
-from training.stages import check_precision
-from training.stopping import Stopped, StopRequests
 from utils.checkpoints import checkpoint, checksums
 from utils.errors import UserError, run_command
 from utils.folder_lock import FolderLock
@@ -25,7 +24,7 @@ from utils.train_options import TrainOptions
 
 
 def lock(folder: Path, ranks: Ranks) -> FolderLock:
-    """The lock of a rank's folder; on every rank UserError when a rank's folder is in use."""
+    """The lock of a rank's folder; UserError on every rank when the folder of one of them is in use."""
     held = FolderLock(folder)
     acquired = held.acquire()
     if not ranks.any(not acquired):
@@ -37,16 +36,17 @@ def main() -> int:
     parser = TrainOptions()
     options = parser.parse_args()
     device = setup_device(options)
-    check_precision(options, device.target)
+    check_options(options, device.target)
     kernels = find_kernels().choose(options.kernels)
     ranks = Ranks(device.rank, device.world_size)
     folder = Path(options.ckpt_dir) / f"rank{device.rank}"
     held = lock(folder, ranks)
     checksums.remove_leftovers(folder)
-    earlier_run.settle(folder, options, ranks)
     if options.resume:
-        # the network of the saved state, before config.json beside it is written anew
+        # the networks are those of the saved state; config.json beside it, which describes them, is written anew later
         checkpoint.adopt_architecture(options, folder_of_rank_0(folder) / "state_*.ckpt", parser.given())
+    else:
+        protect_earlier_run(folder, options, ranks)
     with RunLog(options, is_main=device.rank == 0) as log, StopRequests(ranks, options.time_to_run) as stop:
         log.say(f"{device}, {kernels}")
         try:

@@ -3,75 +3,40 @@
 import math
 import time
 from collections.abc import Callable
-from contextlib import closing, nullcontext
+from contextlib import closing
 from pathlib import Path
 
 import mindspore as ms
-import numpy as np
 
 from datasets.loader import create_loader
-from datasets.open_dataset import open_dataset, open_for_training
-from datasets.replacement import REPLACED, Replacing
+from datasets.open_dataset import open_for_training
+from datasets.replacement import REPLACED
 from models.DMR import FrozenCNetDMR
 from models.training_step import Status
-from training.bad_samples import BadSamples
-from training.compile_cache import compile_cache
-from training.feed import BatchFeed, send
-from training.frozen_features import FrozenFeatures
-from training.health import Health
-from training.held_out import Subset, split
+from training.feed import BatchFeed, FrozenFeatures, send
+from training.guards import NEWS, BadSamples, BadSteps, Stopped, StopRequests
 from training.learning_rate import learning_rate
 from training.ranks import Ranks
 from training.resuming import Resumed, find_state, say_changes
 from training.run_log import RunLog, StageMeter
-from training.saved_states import Position, SavedStates, random_states, restore_random_states
+from training.saved_states import Position, SavedStates, make_record, restore_random_states
 from training.stages import STAGES, Stage, build_cnet, build_dmr, build_step, load_start_of_cnet, write_config
-from training.stopping import NEWS, Stopped, StopRequests
-from training.summary import summary
-from training.validation import Validation
+from training.validation import Validation, divide_training_data, draw_summary
 from utils.checkpoints import checkpoint
-from utils.errors import UserError
-
-
-def divide_training_data(dataset, options, batch: int) -> tuple[Replacing, Replacing | None]:
-    """(what to train on, what is held out with --val_share); `batch`: samples of one step over all ranks."""
-    chosen, held_out = np.arange(len(dataset)), None
-    if options.val_share:
-        plain = open_dataset(options, "train", is_train=False)
-        table = getattr(plain, "table", None)
-        if table is None:
-            raise UserError(f"--val_share needs a data set with one list of samples; {options.dataset} is a mixture.")
-        # frames of one video look alike
-        groups = table.get("videoname", chosen)
-        chosen, others = split(groups, options.val_share, batch, options.seed)
-        held_out = Replacing(Subset(plain, others), options.seed)
-    if batch > len(chosen):
-        raise UserError(
-            f"the data set has {len(chosen)} training samples, fewer than one batch of {batch}. "
-            "Choose a smaller --batch_size."
-        )
-    return Replacing(Subset(dataset, chosen), options.seed), held_out
 
 
 class Training:
-    """The things that both stages share: options, ranks, log, data, saved states and requests to stop."""
+    """Trains the stages that the options ask for; holds what both share: log, data, saved states, guards."""
 
     def __init__(self, options, ranks: Ranks, log: RunLog, stop: StopRequests, folder: Path):
-        if options.batch_size == 1 and options.stage != "dp":
-            raise UserError(
-                "--batch_size 1: the LNet has BatchNorm over the samples of a batch, whose statistics one sample turns "
-                "into NaN. Use at least 2, or --stage dp."
-            )
-        if options.compile_cache and options.accumulate > 1:
-            raise UserError("--compile_cache holds one graph a step; --accumulate takes two. Leave one of them out.")
         self.options, self.ranks, self.log, self.stop, self.folder = options, ranks, log, stop, folder
         self.batch = options.batch_size * options.accumulate * ranks.size
         self.source = open_for_training(options)
         self.dataset, self.held_out = divide_training_data(self.source, options, self.batch)
-        self.batches = len(self.dataset) // self.batch
+        self.batches = len(self.dataset) // self.batch  # of an epoch
         self.states = SavedStates(folder, options.keep_checkpoints, options.resume)
         self.bad_samples = BadSamples(len(self.dataset) + len(self.held_out or ()), ranks)
-        self.health = Health(ranks, options.max_bad_steps, log.say)
+        self.bad_steps = BadSteps(ranks, options.max_bad_steps, log.say)
         self.resumed = self._find_state() if options.resume else None
         self.best: dict[str, dict] = {}  # stage -> {"step", "value"} of its best weights
 
@@ -93,7 +58,7 @@ class Training:
     # ---- both stages ----
 
     def run(self) -> None:
-        """Train the stages that are asked for and not finished yet."""
+        """Train the stages that the options ask for and that are not finished yet."""
         options, (dp, end) = self.options, STAGES.values()
         self.log.say(f"data set {options.dataset}: {len(self.dataset)} training samples")
         if self.held_out is not None:
@@ -117,10 +82,10 @@ class Training:
             self.train_stage(end, dmr)
 
     def train_stage(self, stage: Stage, network) -> None:
-        """Train `network` for the epochs of `stage`; a checkpoint after each."""
+        """Train `network` for the epochs of `stage`, and save its weights after each."""
         cell, run_step = build_step(stage, network, self.options)
         first = self._restore(stage, cell)
-        self.health.start(cell.update)
+        self.bad_steps.start(cell.update)
         is_frozen = isinstance(network, FrozenCNetDMR)
         features = FrozenFeatures(network.CNet, self.options.no_augmentation) if is_frozen else None
         feed = BatchFeed(cell.network, self.options, features, self.source.mesh_genders)
@@ -135,7 +100,7 @@ class Training:
                 first = loop.epoch(first, meter)
 
     def _restore(self, stage: Stage, cell) -> int:
-        """The step to go on from; fills weights and moments when the saved state is of this stage."""
+        """The number of steps that are done; takes weights, moments and the rest from a saved state of this stage."""
         later = tuple(other.name for other in STAGES.values() if other.number > stage.number)
         if self.resumed is None or not self._resumes(stage):
             self.log.start_stage(stage.name, 0, later)
@@ -153,16 +118,8 @@ class Training:
         return position.step
 
     def save(self, stage: Stage, step: int, cell, alone: bool = False) -> None:
-        """Save the state after `step` steps of `stage`; `alone`: the states there count other steps."""
-        record = {
-            "options": vars(self.options),
-            "ranks": self.ranks.size,
-            "samples": len(self.dataset),
-            "random": random_states(),
-            "best": self.best,
-            "epoch": step // self.batches,
-            "batch": step % self.batches,
-        }
+        """Save the state after `step` steps of `stage`; `alone`: set aside the other states, see SavedStates.save."""
+        record = make_record(self.options, self.ranks.size, len(self.dataset), step, self.batches, self.best)
         self.states.save(Position(stage.number, step), cell, record, alone)
 
 
@@ -173,19 +130,18 @@ class StageLoop:
         self.training, self.stage, self.network = training, stage, network
         self.cell, self.run_step, self.feed, self.validation, self.total = cell, run_step, feed, validation, total
         self.options, self.log = training.options, training.log
-        self.compiled = False
         self.rate: float | None = None  # the learning rate that the device has
-        self.requests: dict[int, ms.Tensor] = {}
+        self.requests: dict[int, ms.Tensor] = {}  # request -> the same on the device
 
     def epoch(self, first: int, meter: StageMeter) -> int:
-        """Train from step `first` to the end of its epoch; the number of steps done then."""
+        """Train from step `first` to the end of its epoch; returns the number of steps that are done then."""
         training, options = self.training, self.options
         epoch, start = divmod(first, training.batches)
         loader = create_loader(
             training.dataset,
             (*self.feed.columns, REPLACED),
             options.batch_size * options.accumulate,
-            # the stages draw different augmentations
+            # the two stages draw different augmentations
             epoch=epoch + self.stage.number * options.num_epochs_dp,
             start_batch=start,
             shuffle=options.shuffle_train,
@@ -205,18 +161,17 @@ class StageLoop:
             meter.step(step + 1, epoch + 1, received - asked, done - received, losses, rate)
             if status.request == NEWS:
                 training.bad_samples.settle()
-            training.health.check(status, losses, f"stage {self.stage.name}, epoch {epoch + 1}, step {step + 1}")
+            training.bad_steps.check(status, losses, f"stage {self.stage.name}, epoch {epoch + 1}, step {step + 1}")
             self._after(step + 1, batch, training.stop.pending(status.request))
             asked = time.monotonic()
         return (epoch + 1) * training.batches
 
     def _step(self, batch: dict, rate: float) -> tuple[Callable[[], dict], Status]:
-        """One update; what reads the losses by name from the device, and the status."""
+        """One update; returns a function that reads the losses by name from the device, and the status."""
         if rate != self.rate:
             self.cell.optimizer.learning_rate.set_data(ms.Tensor(rate, ms.float32))
             self.rate = rate
-        with self._cache(batch):
-            outputs, status = self.run_step(self._request(), *self.feed(batch))
+        outputs, status = self.run_step(self._request(), *self.feed(batch))
         names = ("total", *self.cell.network.loss_names)
 
         def losses() -> dict:
@@ -225,43 +180,32 @@ class StageLoop:
         return losses, Status.read(status)
 
     def _request(self) -> ms.Tensor:
-        """What this rank asks of all, kept on the device from the first time on."""
+        """What this rank asks of all ranks, on the device; a request is sent there once."""
         request = self.training.stop.request() or (NEWS if self.training.bad_samples.news else 0)
         if request not in self.requests:
             self.requests[request] = send(ms.Tensor([request], ms.float32))
         return self.requests[request]
 
-    def _cache(self, batch: dict):
-        """Where the first step, which compiles, finds and leaves its graphs: the last stage's, as a process has one."""
-        is_last = self.stage.name == ("dp" if self.options.stage == "dp" else "end")
-        if self.compiled or not is_last or not self.options.compile_cache:
-            return nullcontext()
-        self.compiled = True
-        ranks = self.training.ranks
-        cells = (*self.feed.cells, self.run_step)
-        inputs = [column for column in batch.values() if isinstance(column, ms.Tensor)]
-        return compile_cache(self.options.compile_cache, cells, inputs, ranks.rank, ranks.size)
-
     def _after(self, step: int, batch: dict, stopped: Stopped | None) -> None:
-        """What happens every so many steps: pictures, validation, weights, saved states, and the end asked for."""
+        """What happens between steps: pictures, validation, saved states, weights, and the end if one was asked for."""
         training, options = self.training, self.options
         if step % options.summary_steps == 0 and self.log.is_main:
-            self.log.picture(self.stage.name, "networks", step, summary(self.cell.network, self.feed, batch))
+            self.log.picture(self.stage.name, "networks", step, draw_summary(self.cell.network, self.feed, batch))
             self._back_to_training()
         if self.validation and (step % options.test_steps == 0 or step == self.total):
             self._validate(step)
         end_of_epoch = step % training.batches == 0
-        # first the state: weights without one could not be told from those of another training
+        # the state comes first: weights without a state could not be told from those of another training
         if end_of_epoch or stopped or step % options.checkpoint_steps == 0:
             training.save(self.stage, step, self.cell)
         if end_of_epoch:
             self._save_weights(step // training.batches)
         if stopped:
-            training.ranks.any(False)  # no rank ends, and has its launcher end the others, before all have saved
+            training.ranks.any(False)  # wait until all have saved: a rank that ends has its launcher end the others
             raise stopped
 
     def complete(self, step: int) -> None:
-        """Write the weights of the epoch that ended with `step`, where a run was killed between its state and them."""
+        """Write the weights of the epoch that ended with `step`, if the run was killed after saving only its state."""
         epoch, begun = divmod(step, self.training.batches)
         if epoch and not begun and not self._weights_file(epoch).exists():
             self._save_weights(epoch)

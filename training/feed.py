@@ -3,14 +3,18 @@
 from collections.abc import Callable
 
 import mindspore as ms
-from mindspore import Tensor
+import numpy as np
+from mindspore import Tensor, nn
 
+from models.distributed import current_world_size
 from models.ground_truth import GroundTruth
-from training.frozen_features import FrozenFeatures
+from utils.memory import available_memory
+
+MEMORY_SHARE = 1 / 4  # of the memory that is available at the start, for the kept outputs of all ranks together
 
 
 def send(array: Tensor) -> Tensor:
-    """The array on the device, without waiting for it: MindSpore itself waits twice for each input of a graph.
+    """The array on the device, without waiting for it; MindSpore itself would wait twice for each input of a graph.
 
     Keep the array until the device has computed with it.
     """
@@ -18,11 +22,56 @@ def send(array: Tensor) -> Tensor:
     return array if target == "CPU" else array.move_to(target, blocking=False)
 
 
-class BatchFeed:
-    """Turns a batch into the inputs of a loss cell, adding the ground-truth mesh where it is wanted.
+class FrozenFeatures:
+    """--freeze_cnet: computes the outputs of a CNet that does not learn, outside the training step.
 
-    features: stands for the images where the CNet is frozen. genders: whose body models the meshes need, as the
-    data set says, called where there are meshes.
+    reuse: keep the outputs of each sample, in up to MEMORY_SHARE of the memory. Right without augmentation only,
+    where a sample is the same in every epoch.
+    """
+
+    COLUMNS = ("imgname", "center", "scale")  # tell one sample from another
+
+    def __init__(self, cnet: nn.Cell, reuse: bool):
+        self.cnet, self.reuse = cnet, reuse
+        self.known: dict[tuple, list[np.ndarray]] = {}
+        # all ranks may be on this machine
+        self.size, self.limit = 0, MEMORY_SHARE * available_memory() / current_world_size()
+
+    def __call__(self, batch: dict) -> tuple[Tensor, ...]:
+        """The batch's (dp_out, features, codes) of the CNet.
+
+        The tuple is mutable: GRAPH mode would take a plain one for a constant and compile every step anew.
+        """
+        keys = self._keys(batch) if self.reuse else ()
+        if keys and all(key in self.known for key in keys):
+            rows = [self.known[key] for key in keys]
+            return ms.mutable(tuple(Tensor(np.stack(arrays)) for arrays in zip(*rows, strict=True)))
+        self.cnet.set_train(False)
+        outputs = self.cnet(batch["img"])
+        if keys and self.size < self.limit:
+            self._keep(keys, [output.asnumpy() for output in outputs])
+        return ms.mutable(tuple(outputs))
+
+    @staticmethod
+    def _keys(batch: dict) -> list[tuple]:
+        centers, scales = batch["center"].asnumpy(), batch["scale"].asnumpy()
+        return [
+            (name, *map(float, center), float(scale))
+            for name, center, scale in zip(batch["imgname"], centers, scales, strict=True)
+        ]
+
+    def _keep(self, keys: list[tuple], arrays: list[np.ndarray]) -> None:
+        for key, *row in zip(keys, *arrays, strict=True):
+            if key not in self.known:
+                self.known[key] = row
+                self.size += sum(array.nbytes for array in row)
+
+
+class BatchFeed:
+    """Turns a batch into the inputs of a loss cell; adds the true mesh and location map where the cell asks for them.
+
+    features: with a frozen CNet, its outputs take the place of the images. genders: called where there are meshes;
+    gives the genders whose body models the data set needs.
     """
 
     PARAMETERS = ("pose", "betas", "gender")
@@ -36,9 +85,9 @@ class BatchFeed:
         genders: Callable[[], tuple[int, ...]] = tuple,
     ):
         self.input_names = loss_cell.input_names
-        self.sent: dict[str, Tensor] = {}  # kept until the next batch
+        self.sent: dict[str, Tensor] = {}  # kept until the next batch, see `send`
         self.needs_mesh = bool(set(self.COMPUTED) & set(self.input_names))
-        self.columns = [name for name in self.input_names if name not in self.COMPUTED]
+        self.columns = [name for name in self.input_names if name not in self.COMPUTED]  # to ask the loader for
         self.columns += self.PARAMETERS if self.needs_mesh else ()
         self.on_device = tuple(self.columns)
         self.columns += features.COLUMNS if features else ()
@@ -46,13 +95,8 @@ class BatchFeed:
         if self.needs_mesh:
             self.ground_truth = GroundTruth(options.uv_res, options.uv_type, genders())
 
-    @property
-    def cells(self) -> list:
-        """What it computes with, in the order of their first call."""
-        found = [self.ground_truth] if self.needs_mesh else []
-        return [*found, self.features.cnet] if self.features else found
-
     def __call__(self, batch: dict) -> list:
+        """The inputs, in the order of the loss cell's `input_names`."""
         self.sent = {name: batch[name] for name in self.on_device}
         batch = batch | {name: send(array) for name, array in self.sent.items()}
         if self.needs_mesh:

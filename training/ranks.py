@@ -1,11 +1,11 @@
-"""What the processes of a data-parallel run settle together; a process alone settles it with itself."""
+"""How the processes of a data-parallel run exchange numbers between steps; all works for one process too."""
 
 from pathlib import Path
 
 import numpy as np
 from mindspore import Tensor, ops
 
-# numbers travel as pairs of float32, exact below BASE**2
+# integers are exchanged as pairs of float32, which is exact below BASE**2
 BASE = 2**20
 
 
@@ -18,7 +18,7 @@ class Ranks:
             self.all_gather = ops.AllGather()
 
     def all(self, values) -> np.ndarray:
-        """[N] numbers -> [ranks, N] float32, those of every rank."""
+        """[N] numbers of this rank -> [ranks, N] float32, the numbers of every rank."""
         values = np.asarray(values, np.float32)
         return self.all_gather(Tensor(values)).asnumpy().reshape(self.size, -1) if self.size > 1 else values[None]
 
@@ -27,11 +27,11 @@ class Ranks:
         return self.all(values).sum(0)
 
     def gather(self, number: int) -> list[int]:
-        """The numbers of all ranks, 0 <= number < 2**40, by rank."""
+        """An integer of this rank -> the integers of all ranks, in their order; 0 <= integer < 2**40."""
         return [int(high) * BASE + int(low) for high, low in self.all(divmod(number, BASE))]
 
     def gather_all(self, numbers: list[int]) -> list[int]:
-        """The numbers of all ranks, each with as many as it likes, 0 <= number < 2**40."""
+        """A list of integers of this rank, of any length -> the lists of all ranks joined; 0 <= integer < 2**40."""
         counts = self.gather(len(numbers))
         if not max(counts):
             return []
@@ -49,6 +49,6 @@ class Ranks:
 
 
 def folder_of_rank_0(folder: Path) -> Path:
-    """Rank 0's folder of checkpoints beside a rank's `folder`, or that one where the other is out of sight."""
+    """Rank 0's folder of checkpoints beside a rank's `folder`; `folder` itself if this rank does not see that one."""
     first = folder.parent / "rank0"
     return first if first.is_dir() else folder

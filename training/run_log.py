@@ -19,16 +19,16 @@ METRICS_NAME = "metrics.jsonl"
 
 
 class RunLog:
-    """Log of a run in log_dir/name, with TensorBoard files in a folder per stage below it.
+    """Log of a run in log_dir/name; the TensorBoard files of a stage are in a subfolder. `with` closes its files.
 
-    As a context it closes its files at the end.
+    On other ranks than the first every method does nothing.
     """
 
     def __init__(self, options, is_main: bool = True):
         self.folder = Path(options.log_dir) / options.name
         self.log_freq = options.log_freq
         self.is_main = is_main
-        self._board: Any = None  # a writer of TensorBoard files, opened with the first thing to write
+        self._board: Any = None  # the writer of TensorBoard files; `board` opens it
 
     def __enter__(self):
         if self.is_main:
@@ -47,7 +47,7 @@ class RunLog:
             self._board = None
 
     def start_stage(self, stage: str, step: int, later: tuple[str, ...] = ()) -> None:
-        """Begin stage `stage` after `step` steps of it; what a run before wrote of later steps does not count.
+        """Begin `stage`, or go on with it after `step` steps; lines about later steps are removed.
 
         later: the names of the stages that follow.
         """
@@ -59,7 +59,7 @@ class RunLog:
             self._rewind(stage, step, later)
 
     def renumber(self, stage: str, step: int) -> None:
-        """Go on counting the steps of a stage from `step`, after steps that were counted in another way."""
+        """Go on counting the steps of a stage from `step`; the steps before were of another size."""
         self.first_step = step
         self.record({"time": time.time(), "stage": stage, "step": step, "renumbered": True})
 
@@ -67,7 +67,7 @@ class RunLog:
     def board(self):
         """The writer of the stage's TensorBoard files."""
         if self._board is None:
-            # takes PyTorch along where it is installed, which no first step should wait for
+            # it imports PyTorch where that is installed: the first step should not wait for it
             from tensorboardX import SummaryWriter
 
             self._board = SummaryWriter(
@@ -78,7 +78,7 @@ class RunLog:
         return self._board
 
     def _rewind(self, stage: str, step: int, later: tuple[str, ...]) -> None:
-        """Take lines at the end of metrics.jsonl that are of later steps of this stage, or of later stages, away."""
+        """Remove the lines at the end of metrics.jsonl about later steps of this stage or about later stages."""
         path = self.folder / METRICS_NAME
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         while lines and _is_after(lines[-1], stage, step, later):
@@ -88,7 +88,7 @@ class RunLog:
         self.metrics = open(path, "a", encoding="utf-8")  # noqa: SIM115 closed in __exit__
 
     def say(self, line: str) -> None:
-        """A line for the terminal, past progress bars."""
+        """Print a line in the terminal without breaking the progress bar."""
         if self.is_main:
             tqdm.write(line, file=sys.stderr)
 
@@ -102,7 +102,7 @@ class RunLog:
         """Curves group/name in TensorBoard; values: name -> number."""
         if self.is_main:
             for name, value in values.items():
-                if math.isfinite(value):  # the writer complains in the terminal of others
+                if math.isfinite(value):  # the writer prints warnings about other values
                     self.board.add_scalar(f"{group}/{name}", value, step)
             self.board.flush()
 
@@ -115,7 +115,7 @@ class RunLog:
 
 
 def _is_after(line: str, stage: str, step: int, later: tuple[str, ...]) -> bool:
-    """Whether a line of metrics.jsonl is of what follows step `step` of `stage`; half a line of a killed run is."""
+    """Whether a line of metrics.jsonl is about a later step or stage, or incomplete because the run was killed."""
     with contextlib.suppress(ValueError, TypeError, KeyError):
         entry = json.loads(line)
         return entry["stage"] in later or entry["stage"] == stage and entry["step"] > step
@@ -125,7 +125,7 @@ def _is_after(line: str, stage: str, step: int, later: tuple[str, ...]) -> bool:
 class StageMeter:
     """Progress of one stage: losses by name, samples/s, share of time waiting for data, time left.
 
-    In a terminal it is a bar; in a file a plain line every log_freq steps. Losses are read in these steps alone.
+    It is a bar in a terminal, and a plain line every log_freq steps in a file. Losses are read at these steps only.
     """
 
     def __init__(self, log: RunLog, stage: str, total_steps: int, done_steps: int, samples_per_step: int):
@@ -142,7 +142,7 @@ class StageMeter:
         self.steps = 0
 
     def step(self, step: int, epoch: int, waited: float, worked: float, losses: Callable[[], dict], lr: float) -> None:
-        """Count a step; losses(): name -> value of this step."""
+        """Count a step that waited for data and worked for so many seconds; losses(): name -> value of this step."""
         self.waited += waited
         self.worked += worked
         self.steps += 1
@@ -180,5 +180,5 @@ class StageMeter:
             )
 
     def close(self) -> None:
-        """Leave the bar as it is."""
+        """End the bar."""
         self.bar.close()

@@ -1,7 +1,7 @@
-"""The last states of a run in one folder: everything that a resumed run needs, in state_{stage}_{step}.ckpt.
+"""Saved states: everything that a resumed run needs, in files state_{stage}_{step}.ckpt.
 
-A state holds the parameters of a training step cell (weights, statistics, Adam's moments, loss scale,
-counters) and a record of everything else (progress, options, random state) as JSON.
+A state holds the parameters of the cell that makes a training step (weights, BatchNorm's statistics, Adam's moments,
+loss scale, counters), and as JSON the record of everything else, which `make_record` puts together.
 """
 
 import json
@@ -17,26 +17,42 @@ import numpy as np
 from utils.checkpoints import checkpoint, checksums
 from utils.errors import UserError
 
-RECORD = checkpoint.STATE_RECORD  # key of the record among the parameters
+RECORD = checkpoint.STATE_RECORD  # the record's name among the parameters
 STATE_NAME = re.compile(r"state_(\d)_(\d+)\.ckpt")
 DISCARDED = ".discarded"
 MAX_STEPS = 2**36
 
 
+def make_record(options, ranks: int, samples: int, step: int, steps_per_epoch: int, best: dict) -> dict:
+    """The record of a state after `step` steps of a stage: what it holds besides parameters.
+
+    ranks: number of ranks. samples: length of the training list. best: stage -> {"step", "value"} of its best weights.
+    """
+    return {
+        "options": vars(options),
+        "ranks": ranks,
+        "samples": samples,
+        "random": random_states(),
+        "best": best,
+        "epoch": step // steps_per_epoch,  # epochs that are complete
+        "batch": step % steps_per_epoch,  # steps of the next one that are done
+    }
+
+
 class Position(NamedTuple):
-    """How far a run is; positions of one run are in order."""
+    """How far a run is. A later position of a run is the larger one."""
 
     stage: int
     step: int  # of the stage, over all epochs
 
     @property
     def key(self) -> int:
-        """A number in the same order."""
+        """The position as one number; a later position has a larger key."""
         return self.stage * MAX_STEPS + self.step
 
     @classmethod
     def of_key(cls, key: int) -> "Position":
-        """The position whose `key` this is."""
+        """The position that has this `key`."""
         return cls(*divmod(key, MAX_STEPS))
 
     @property
@@ -46,17 +62,17 @@ class Position(NamedTuple):
 
 
 class State(NamedTuple):
-    """A saved state: values by parameter name, and the record."""
+    """A saved state as it was read."""
 
     position: Position
-    values: dict
+    values: dict  # name -> parameter
     record: dict
 
 
 class SavedStates:
     """The newest `keep` states of a run in `folder`.
 
-    resumed: this run continues the one whose states are there. Those of a run that is not continued stay.
+    resumed: this run continues the one whose states are in the folder. States of any other run are not removed.
     """
 
     def __init__(self, folder, keep: int, resumed: bool):
@@ -64,16 +80,19 @@ class SavedStates:
         self.others = () if resumed else tuple(self.positions())
 
     def path(self, position: Position) -> Path:
-        """Where the state of a position lies, or would."""
+        """The file for the state of a position, whether it exists or not."""
         return self.folder / position.file_name
 
     def positions(self) -> list[Position]:
-        """Of the states in the folder, sound or not, newest first."""
+        """The positions of all states in the folder, newest first; damaged files count too."""
         names = (STATE_NAME.fullmatch(path.name) for path in self.folder.glob("state_*.ckpt"))
         return sorted((Position(int(name[1]), int(name[2])) for name in names if name), reverse=True)
 
     def save(self, position: Position, step_cell, record: dict, alone: bool = False) -> Path:
-        """Write a state, then remove the oldest ones above `keep`; or set all others aside, as of another numbering."""
+        """Write a state, then remove the oldest ones above `keep`.
+
+        alone: set all other states aside, because the run that wrote them counted steps differently.
+        """
         checkpoint.write_parameters(
             checkpoint.named_parameters(step_cell), self.path(position), {RECORD: json.dumps(record)}
         )
@@ -85,7 +104,7 @@ class SavedStates:
         return self.path(position)
 
     def newest_sound(self, limit: Position | None, say) -> State | None:
-        """The newest state up to `limit` that is as it was written; says which ones are not."""
+        """The newest state up to `limit` whose file is sound; `say` is called with a line for each damaged one."""
         for position in self.positions():
             if limit is not None and position > limit:
                 continue
@@ -108,7 +127,7 @@ class SavedStates:
         return values, record
 
     def discard(self, positions: Iterable[Position]) -> None:
-        """Set states aside, so that they are not mistaken for what follows now."""
+        """Rename states, so that they are not taken for states of the run that goes on now."""
         for position in positions:
             path = self.path(position)
             path.rename(f"{path}{DISCARDED}")
@@ -116,7 +135,7 @@ class SavedStates:
 
 
 def random_states() -> dict:
-    """The global random generators of Python, numpy and MindSpore, for the record of a state."""
+    """The states of the global random generators of Python, numpy and MindSpore, as JSON can hold them."""
     state = np.random.get_state(legacy=False)
     twister = state["state"]
     return {
@@ -133,7 +152,7 @@ def random_states() -> dict:
 
 
 def restore_random_states(states: dict) -> None:
-    """Put the generators back into `states`, which random_states gave."""
+    """Set the generators to `states`, a result of random_states."""
     version, keys, gauss = states["python"]
     random.setstate((version, tuple(keys), gauss))
     name, keys, *rest = states["numpy"]

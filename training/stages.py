@@ -20,24 +20,23 @@ from models.WithLossCellEnd import WithLossCellEnd
 from models.zero_init import start_constant, zero_init_residual
 from training.ranks import folder_of_rank_0
 from utils.checkpoints import checkpoint
-from utils.errors import UserError
 from utils.optional_kernels import find_kernels
 
 ADAM_BETA2 = 0.999
-PARTS_OF_CNET = ("atlas",)  # it predicts places in the atlas, and has seen no body
+PARTS_OF_CNET = ("atlas",)  # what its weights depend on: it predicts places in the atlas and never sees the body
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What distinguishes the two stages."""
+    """What differs between the two stages."""
 
     name: str
     number: int
     loss_cell: type
     step_cell: type
     prefix: str  # of its checkpoints
-    epochs: str  # the option that holds its number of epochs
-    score: str  # the validation figure that selects its best weights; the smaller the better
+    epochs: str  # the option for its number of epochs
+    score: str  # the value of the validation that selects its best weights; smaller is better
 
 
 STAGES = {
@@ -47,7 +46,7 @@ STAGES = {
 
 
 def build_cnet(options) -> DPNet:
-    """A new CNet with random weights, as `options` describe it."""
+    """A new CNet with random weights."""
     cnet = DPNet(options.warp_level, options.norm_type)
     if options.zero_init_residual:
         zero_init_residual(cnet)
@@ -55,7 +54,7 @@ def build_cnet(options) -> DPNet:
 
 
 def load_start_of_cnet(cnet: DPNet, options, folder: Path) -> str:
-    """Fill a new CNet with the weights it starts from; the line that says where they come from."""
+    """Fill a new CNet with the weights that it starts from; returns a line that names their file."""
     start = start_of_cnet(options, folder)
     if not start:
         return checkpoint.load_encoder(cnet.resnet)
@@ -64,19 +63,20 @@ def load_start_of_cnet(cnet: DPNet, options, folder: Path) -> str:
 
 
 def start_of_cnet(options, folder: Path) -> Path | None:
-    """The checkpoint that a new CNet starts from: the one named, or in stage end alone the newest of `folder`."""
+    """The checkpoint that a new CNet starts from: the one that the options name, with --stage end the newest one."""
     if options.pretrained_checkpoint:
         return checkpoint.find_weights(options.pretrained_checkpoint, checkpoint.CNET_PREFIX, checkpoint.DMR_PREFIX)
     if options.stage != "end":
         return None
-    places = (folder_of_rank_0(folder), folder)  # rank 0's, so that all ranks start alike
+    places = (folder_of_rank_0(folder), folder)  # rank 0's first, so that all ranks start alike
     return next(filter(None, (checkpoint.newest(place, checkpoint.CNET_PREFIX) for place in places)), None)
 
 
 def write_config(options, folder: Path, resumed: bool) -> None:
-    """Write config.json of a run; UserError, before, where weights that it starts from are of another body.
+    """Write config.json of a run, after checking the weights that it starts from.
 
-    The order matters: of weights in `folder` itself the old config.json says what they were trained with.
+    UserError where those were trained with another body or atlas. For weights in `folder` itself the old config.json
+    tells that, so the check comes before the writing.
     """
     parts = PARTS_OF_CNET if options.stage == "dp" else tuple(trained_on.PARTS)
     cnet = None if resumed else start_of_cnet(options, folder)
@@ -99,9 +99,9 @@ def build_dmr(cnet: DPNet, options) -> DMR:
 
 
 def build_step(stage: Stage, network: nn.Cell, options):
-    """The training step of `network` (CNet or DMR): the cell that holds its state, and what to call.
+    """(the cell that holds the state of training, the cell to call for a step) for `network`, a CNet or DMR.
 
-    What to call is, or is called as, a models.training_step.ReportedStep.
+    The second one is called like a models.training_step.ReportedStep.
     """
     trained = network.LNet if stage.name == "end" and options.freeze_cnet else network
     if options.sync_bn:
@@ -117,11 +117,3 @@ def build_step(stage: Stage, network: nn.Cell, options):
     run.set_train(True)
     network.set_train(True)  # a frozen CNet stays in evaluation mode
     return cell, run
-
-
-def check_precision(options, target: str) -> None:
-    """UserError for --amp_level where nothing but float32 is computed."""
-    if options.amp_level != "O0" and target == "CPU":
-        raise UserError(
-            f"--amp_level {options.amp_level} needs a GPU or NPU; the CPU computes in float32: --amp_level O0."
-        )

@@ -141,9 +141,8 @@ class TrainOptions:
         training.add_argument("--lr_step_epochs", type=int, default=10, help="epochs between drops of that schedule")
         training.add_argument("--warmup", type=int, default=0, help="steps in which a stage's rate rises to its value")
         training.add_argument("--accumulate", type=int, default=1, help="batches of --batch_size per update")
-        training.add_argument(
-            "--compile_cache", default="", help="folder that keeps the compiled step of the last stage"
-        )
+        # of earlier versions; without effect, but commands and config.json files that name it go on working
+        training.add_argument("--compile_cache", default="", help=argparse.SUPPRESS)
         training.add_argument("--clip_grad", type=float, default=0, help="longest gradient; 0: any length")
         training.add_argument(
             "--max_bad_steps", type=int, default=10, help="end after so many updates in a row with NaN or infinity"

@@ -16,7 +16,7 @@ from models.TrainOneStepEnd import TrainOneStepEnd
 from models.WithLossCellEnd import WithLossCellEnd
 from models.zero_init import UPRIGHT_CAMERA
 from tests.helpers import tiny_decomr
-from training.frozen_features import FrozenFeatures
+from training.feed import FrozenFeatures
 from training.stages import build_dmr
 from utils import config
 from utils.body_model import load_body_model, pose_vertices

@@ -164,7 +164,7 @@ def test_the_status_says_what_the_host_needs_to_know(mode, way):
 
 @pytest.mark.parametrize("mode", ["graph"], indirect=True)
 def test_the_graph_of_a_step_holds_no_python(mode):
-    """The strict syntax refuses it; it would run at every step, and the compile cache cannot keep it."""
+    """The strict syntax refuses it; it would run at every step."""
     ms.set_context(jit_syntax_level=ms.STRICT)
     try:
         _, status = ReportedStep(make_step("Adam"))(REQUEST, *batch())

@@ -12,8 +12,8 @@ import pytest
 import utils.environment  # noqa: F401, I001  before MindSpore
 from datasets.loader import _Watch, _WorkerDied, create_loader
 from datasets.replacement import MAX_TRIES, REPLACED, Replacing
-from tests.training.test_resuming import on_ranks
-from training.bad_samples import BadSamples
+from tests.helpers.thread_ranks import on_ranks
+from training.guards import BadSamples
 from training.ranks import Ranks
 from utils.errors import UserError
 

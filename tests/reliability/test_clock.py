@@ -1,4 +1,4 @@
-"""Clocks are set back, by hand and by servers; nothing of a run goes by them but the dates in its log."""
+"""Clocks can be set back, by hand or by servers. A run uses them for the dates in its log only."""
 
 import os
 import time
@@ -8,8 +8,8 @@ from mindspore import nn
 import utils.environment  # noqa: F401, I001  before MindSpore
 from datasets.preprocess import up_3d
 from tests.helpers.tiny_up3d import write_data
+from training.guards import StopRequests
 from training.ranks import Ranks
-from training.stopping import StopRequests
 from utils import config
 from utils.checkpoints import checkpoint
 

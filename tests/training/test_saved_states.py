@@ -1,10 +1,9 @@
-"""Saved states: what they hold, which are kept, damaged ones, and one run per folder."""
+"""Saved states: what they hold, which are kept, and what happens to damaged ones."""
 
 import utils.environment  # noqa: F401, I001  before MindSpore
 
+import json
 import random
-import subprocess
-import sys
 
 import mindspore as ms
 import numpy as np
@@ -12,11 +11,9 @@ import pytest
 from mindspore import nn
 
 from models.training_step import TrainingStep
-from tests.conftest import REPOSITORY
 from utils.checkpoints import checkpoint, checksums
-from utils.errors import UserError
-from utils.folder_lock import FolderLock
-from training.saved_states import Position, SavedStates, random_states, restore_random_states
+from utils.train_options import TrainOptions
+from training.saved_states import Position, SavedStates, make_record, random_states, restore_random_states
 
 
 class Loss(nn.Cell):
@@ -76,11 +73,31 @@ def test_the_last_ones_are_kept(filled, tmp_path):
 
 
 def test_states_of_another_run_are_not_a_new_run_s_to_remove(filled, tmp_path):
-    """As those of stage dp, where stage end is trained alone."""
+    """For example the states of stage dp when stage end is trained alone."""
     new = SavedStates(tmp_path, 1, resumed=False)
     for number in (1, 2):
         new.save(Position(1, number), training_step(), {})
     assert filled.positions() == [(1, 2), (0, 6), (0, 4), (0, 2)]
+
+
+def test_the_first_state_in_another_numbering_stands_alone(filled, tmp_path):
+    """Older ones may have larger numbers, and would be taken for newer ones."""
+    states = SavedStates(tmp_path, 3, resumed=True)
+    states.save(Position(0, 3), training_step(), {}, alone=True)
+    assert states.positions() == [(0, 3)]
+    assert len(list(tmp_path.glob("*.discarded"))) == 3
+
+
+def test_the_record_tells_where_the_run_is_and_survives_as_json():
+    options = TrainOptions().parse_args(["--seed", "3"])
+    record = make_record(
+        options, ranks=2, samples=24, step=13, steps_per_epoch=6, best={"dp": {"step": 6, "value": 1.5}}
+    )
+    again = json.loads(json.dumps(record))
+    assert (again["epoch"], again["batch"]) == (2, 1)
+    assert (again["ranks"], again["samples"]) == (2, 24)
+    assert again["options"] == vars(options) and again["best"] == record["best"]
+    restore_random_states(again["random"])
 
 
 def truncate(path):
@@ -148,24 +165,3 @@ def test_what_a_killed_process_left_unfinished_is_removed(tmp_path):
         (tmp_path / name).touch()
     checksums.remove_leftovers(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"dmr_2.ckpt", ".lock"}
-
-
-# ---- one run per folder ----
-
-HOLD = "import sys; sys.path.insert(0, sys.argv[1]); from utils.folder_lock import FolderLock; "
-HOLD += "lock = FolderLock(sys.argv[2]); print(lock.acquire(), flush=True); sys.stdin.read()"
-
-
-def test_a_folder_has_one_run_until_its_process_ends_however_it_ends(tmp_path):
-    command = [sys.executable, "-c", HOLD, str(REPOSITORY), str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout.readline() == "True\n"
-        lock = FolderLock(tmp_path)
-        assert not lock.acquire()
-        assert f"is in use: process {holder.pid} on " in str(lock.refusal())
-        assert isinstance(lock.refusal(), UserError)
-        holder.kill()
-        holder.wait()
-        again = FolderLock(tmp_path)
-        assert again.acquire()
-        again.release()

@@ -147,6 +147,13 @@ def test_values_of_a_json_file_are_checked_like_those_of_the_command_line(json_f
     assert str(path) in str(error.value)
 
 
+@pytest.mark.parametrize("value", ["", "cache"])
+def test_a_compile_cache_of_an_earlier_version_is_read_and_not_offered(json_file, value):
+    assert parse("--from_json", json_file({"compile_cache": value, "seed": 3})).seed == 3
+    assert parse("--compile_cache", "folder").compile_cache == "folder"
+    assert "compile_cache" not in TrainOptions().parser.format_help()
+
+
 def test_a_missing_json_file_is_named():
     with pytest.raises(UserError, match="--from_json nowhere.json cannot be read"):
         parse("--from_json", "nowhere.json")
