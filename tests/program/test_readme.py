@@ -1,6 +1,7 @@
 """The documents: what they name exists, commands take the options shown, and both READMEs say the same."""
 
 import ast
+import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -31,7 +32,13 @@ def read(page: str) -> str:
 
 def exists(path: Path) -> bool:
     name = path.relative_to(REPOSITORY).as_posix()
-    return path.exists() or f"{name}/".startswith(tuple(PENDING)) or name in PENDING
+    return path.exists() or f"{name}/".startswith(PENDING) or name in PENDING
+
+
+def exists_now(name: str) -> bool:
+    """Whether the file is here; else it must be one of PENDING."""
+    assert (REPOSITORY / name).exists() or name.startswith(PENDING), name
+    return (REPOSITORY / name).exists()
 
 
 # ---- reading a page ----
@@ -335,3 +342,38 @@ def test_the_differences_that_others_must_know_are_listed():
     page = read("docs/differences.md")
     for name in ("202.17", "cal_uv_weight", "--run_distribute False", "--device_id"):
         assert name in page, name
+
+
+def test_the_joints_are_those_of_the_code():
+    rows = table(read("docs/conventions.md"), "Joints")
+    cells = [cell.split() for row in rows for cell in row if cell]
+    training, smpl = cells[: len(cells) // 2], cells[len(cells) // 2 :]
+    if exists_now("utils/joints.py"):
+        from utils import joints
+
+        for listed, names in ((training, joints.TRAINING_JOINTS), (smpl, joints.SMPL_JOINTS)):
+            assert sorted((int(number), name) for number, name in listed) == list(enumerate(names))
+
+
+def value_of(cell: str):
+    """The value in a cell of the quickstart's settings: its first word; on and off are a switch's."""
+    word = re.split(r"[: ]", cell)[0]
+    return {"on": True, "off": False}.get(word) if word in ("on", "off") else float(word) if word[0].isdigit() else word
+
+
+def test_the_settings_of_the_quickstart_are_those_of_its_files():
+    rows = [row for row in table(read("docs/quickstart.md"), "Its settings") if row[0].startswith("`--")]
+    defaults = vars(TrainOptions().parser.parse_args([]))
+    settings = []
+    if exists_now("configs/quickstart_dp.json"):
+        settings = [json.loads(read(f"configs/quickstart_{stage}.json")) for stage in ("dp", "end")]
+    count = 0
+    for names, of_paper, of_quickstart, _ in rows:
+        if "--clothing" in names:  # the generator's
+            continue
+        pairs = zip(re.findall(r"`--(\w+)`", names), of_paper.split(", "), of_quickstart.split(", "), strict=False)
+        for name, paper, quickstart in pairs:
+            assert defaults[name] == value_of(paper), name
+            assert not settings or value_of(quickstart) in [stage.get(name) for stage in settings], name
+            count += 1
+    assert count > 14
