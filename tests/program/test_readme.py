@@ -338,12 +338,6 @@ def test_the_table_of_losses_has_the_weights_of_the_parser():
     assert told == {action.option_strings[0]: action.default for action in actions}
 
 
-def test_the_differences_that_others_must_know_are_listed():
-    page = read("docs/differences.md")
-    for name in ("202.17", "cal_uv_weight", "--run_distribute False", "--device_id"):
-        assert name in page, name
-
-
 def test_the_joints_are_those_of_the_code():
     rows = table(read("docs/conventions.md"), "Joints")
     cells = [cell.split() for row in rows for cell in row if cell]
