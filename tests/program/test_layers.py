@@ -108,17 +108,6 @@ def test_every_public_function_says_what_it_does(package):
         assert not mute, f"{path.relative_to(REPOSITORY)}: {mute}"
 
 
-@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md", "docs/own_body.md", "data/README.md"])
-def test_every_file_that_a_page_names_exists(page):
-    text = (REPOSITORY / page).read_text(encoding="utf-8")
-    names = re.findall(r"`((?:\w+/)+[\w.]+\.(?:py|sh|md)|\w+\.(?:py|md))`", text)
-    paths = [name for name in names if "NAME" not in name]
-    assert paths
-    for path in paths:
-        beside = [REPOSITORY / path, *REPOSITORY.glob(f"*/{path}"), *REPOSITORY.glob(f"*/*/{path}")]
-        assert any(found.is_file() for found in beside), path
-
-
 def test_every_package_of_the_program_has_a_layer():
     packages = {path.parent.name for path in REPOSITORY.glob("*/__init__.py")}
     assert packages - {"tests", "benchmarks"} == set(MAY_IMPORT)
