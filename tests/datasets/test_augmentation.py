@@ -18,6 +18,7 @@ from utils.camera import (
     to_image_units,
 )
 from utils.imutils import Augmentation
+from utils.joints import SMPL_FLIP, TRAINING_FLIP
 
 SIZE = 224
 CENTRE, SCALE = np.array([171.3, 140.8]), 1.37
@@ -149,9 +150,9 @@ def test_projecting_the_augmented_body_gives_the_augmented_projection(name, body
     pixels = crop_to_image((project_weak(joints, camera) + 1) * SIZE / 2, CENTRE, SCALE, SIZE)
     keypoints = np.concatenate([pixels, np.ones((24, 1))], axis=1)
     matrix = imutils.crop_matrix(CENTRE, SCALE, SIZE, augmentation)
-    moved = imutils.transform_keypoints(keypoints, matrix, augmentation.flip, imutils.SMPL_JOINT_FLIP)
+    moved = imutils.transform_keypoints(keypoints, matrix, augmentation.flip, SMPL_FLIP)
 
-    moved_joints = imutils.transform_joints(joints, augmentation, imutils.SMPL_JOINT_FLIP)
+    moved_joints = imutils.transform_joints(joints, augmentation, SMPL_FLIP)
     moved_camera = imutils.transform_weak_camera(camera, augmentation)
     assert np.allclose(crop_units(moved), project_weak(moved_joints, moved_camera), atol=1e-9)
 
@@ -174,7 +175,7 @@ def test_a_flipped_pose_mirrors_every_rotation():
     mirror = np.diag([-1.0, 1, 1])
     original = rotation_matrices(pose.reshape(24, 3))
     flipped = rotation_matrices(imutils.flip_pose(pose).reshape(24, 3))
-    assert np.allclose(flipped, mirror @ original[imutils.SMPL_JOINT_FLIP] @ mirror)
+    assert np.allclose(flipped, mirror @ original[SMPL_FLIP] @ mirror)
 
 
 def test_flipping_twice_is_the_identity():
@@ -190,7 +191,7 @@ def test_flipping_twice_is_the_identity():
         return function(function(value))
 
     assert np.allclose(twice(imutils.flip_pose, pose), pose)
-    for permutation in (imutils.JOINT_FLIP, imutils.SMPL_JOINT_FLIP):
+    for permutation in (TRAINING_FLIP, SMPL_FLIP):
         assert np.allclose(twice(lambda x, p=permutation: imutils.transform_joints(x, flip, p), joints), joints)
         moved = twice(lambda x, p=permutation: imutils.transform_keypoints(x, matrix, True, p), keypoints)
         assert np.allclose(moved, keypoints)

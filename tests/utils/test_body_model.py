@@ -10,7 +10,6 @@ from scipy.spatial.transform import Rotation
 from tests.helpers.tiny_up3d import PARENTS, write_body
 from utils import config
 from utils.body_model import (
-    TRAIN_JOINT_ROWS,
     load_body_model,
     load_joint_regressors,
     load_model_of_gender,
@@ -187,7 +186,6 @@ def test_training_joints_are_rows_of_both_regressors_in_the_published_order(root
     np.testing.assert_allclose(joints[0], (model.joint_regressor @ vertices)[8])  # right ankle
     np.testing.assert_allclose(joints[2], (extra @ vertices)[29 - 24])  # right hip
     np.testing.assert_allclose(joints[23], (extra @ vertices)[27 - 24])  # right ear
-    assert sorted(TRAIN_JOINT_ROWS[14:]) == sorted([32, 33, 34, 35, 36, 37, 24, 26, 25, 28, 27][1:])
 
 
 def test_training_replaces_the_lsp_joints_and_the_head_by_the_lsp_regressor(root):
