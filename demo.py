@@ -16,6 +16,7 @@ from utils.device import setup_device  # isort: skip  sets the environment MindS
 
 from tqdm import tqdm
 
+from atlas.prepare import write_missing_tables
 from models.batch_norm_folding import fold_batch_norm
 from models.trained import find_checkpoint, load_trained
 from reconstruction.boxes import Square
@@ -92,6 +93,7 @@ def main() -> int:
     folder = make_folder(options.out)
     path = find_checkpoint(options)
     checkpoint.adopt_architecture(options, path, given=set())
+    write_missing_tables(options)
     reconstructor = Reconstructor(fold_batch_norm(load_trained(options, path)), options)
     template = load_template(options, reconstructor.num_vertices)
     texture = TextureMaker(template) if options.texture else None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from utils.device import setup_device  # isort: skip  sets the environment MindSpore starts in
 
+from atlas.prepare import write_missing_tables
 from training import earlier_run
 from training.engine import Training
 from training.ranks import Ranks, folder_of_rank_0
@@ -45,6 +46,8 @@ def main() -> int:
     if options.resume:
         # the network of the saved state, before config.json beside it is written anew
         checkpoint.adopt_architecture(options, folder_of_rank_0(folder) / "state_*.ckpt", parser.given())
+    if device.rank == 0:
+        write_missing_tables(options, part_weights=options.stage != "dp")
     with RunLog(options, is_main=device.rank == 0) as log, StopRequests(ranks, options.time_to_run) as stop:
         log.say(str(device))
         try:

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from atlas.maps import PART_WEIGHTS, load_parts
+from atlas.part_weights import PART_WEIGHTS, load_parts
 from utils import config
 from utils.errors import UserError
 from utils.joints import LSP_JOINTS

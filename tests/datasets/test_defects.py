@@ -26,7 +26,7 @@ from models.WithLossCellEnd import WithLossCellEnd
 from tests.helpers import tiny_decomr
 from training.stages import load_start_of_cnet
 from utils.checkpoints import checkpoint
-from atlas.maps import load_or_build_reference_map
+from atlas.reference_map import load_or_build_reference_map
 from utils.joints import SMPL_FLIP
 from utils.metrics import pose_errors
 from utils.train_options import TrainOptions

@@ -10,7 +10,7 @@ from scipy.optimize import nnls
 from scipy.special import logsumexp
 
 from utils.errors import UserError
-from utils.joints import EXTRA_JOINTS, LSP_JOINTS, PARENTS, SMPL_JOINTS, row_names
+from utils.joints import EXTRA_JOINTS, LSP_JOINTS, PARENTS, ROOT, SMPL_JOINTS, row_names
 from utils.own_body.landmarks import Places
 from utils.own_body.skeleton import subtree
 
@@ -40,7 +40,7 @@ def joint_places(vertices: np.ndarray, faces: np.ndarray, weights: np.ndarray) -
                 "not say where that joint is. Give the joints of the rig."
             )
         places[joint] = border @ vertices / border.sum()
-    places[0] = places[1:4].mean(axis=0)  # the pelvis lies between the hips and the first joint of the spine
+    places[ROOT] = places[PARENTS == ROOT].mean(axis=0)  # between the hips and the first joint of the spine
     return places
 
 
