@@ -26,6 +26,7 @@ from utils.joints import (
     TRAINING_ROWS,
     indices,
 )
+from utils.rotations import rotation_matrices
 
 NUM_BETAS = 10
 LARGEST_REGRESSOR = 10**8  # elements; a sparse matrix of a hostile file can be of any size
@@ -118,18 +119,6 @@ def _check_shapes(path: Path, model: BodyModel) -> None:
         raise UserError(f"{path}: a triangle names vertex {model.faces.max()}, but there are {count} vertices.")
     if not ((model.parents[1:] >= 0) & (model.parents[1:] < np.arange(1, NUM_JOINTS))).all():
         raise UserError(f"{path}: kintree_table does not give every joint but the first a parent before it.")
-
-
-def rotation_matrices(axis_angles: np.ndarray) -> np.ndarray:
-    """Rodrigues: [..., 3] radians -> [..., 3, 3]."""
-    angle = np.linalg.norm(axis_angles, axis=-1)[..., None, None]
-    x, y, z = np.moveaxis(axis_angles, -1, 0)
-    zero = np.zeros_like(x)
-    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*x.shape, 3, 3)
-    # sin(a)/a and (1-cos(a))/a^2 without a division by zero: sinc(t) = sin(pi t)/(pi t)
-    first = np.sinc(angle / np.pi)
-    second = 0.5 * np.sinc(angle / (2 * np.pi)) ** 2
-    return np.eye(3) + first * cross + second * cross @ cross
 
 
 def pose_vertices(model: BodyModel, pose: np.ndarray, betas: np.ndarray) -> np.ndarray:

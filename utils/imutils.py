@@ -13,6 +13,7 @@ import numpy as np
 
 from utils.camera import BOX_UNIT
 from utils.joints import NUM_JOINTS, SMPL_FLIP
+from utils.rotations import axis_angle, rotation_matrices
 
 IMAGE_MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet, RGB
 IMAGE_STD = np.array([0.229, 0.224, 0.225], np.float32)
@@ -129,18 +130,12 @@ def transform_pose(pose: np.ndarray, augmentation: Augmentation) -> np.ndarray:
     return flip_pose(moved) if augmentation.flip else moved
 
 
-def transform_weak_camera(camera: np.ndarray, augmentation: Augmentation) -> np.ndarray:
-    """Weak-perspective camera [3] = (s, tx, ty) of the un-augmented crop -> of the augmented crop."""
-    return np.array([camera[0] / augmentation.scale, *(plane_transform(augmentation) @ camera[1:])])
-
-
 def rotate_root(root: np.ndarray, degrees: float) -> np.ndarray:
     """Turn a root orientation [3] (axis-angle) about the viewing axis."""
     if degrees == 0:
         return np.array(root, np.float64)
-    turn, _ = cv2.Rodrigues(np.array([0, 0, np.deg2rad(degrees)]))
-    orientation, _ = cv2.Rodrigues(np.asarray(root, np.float64))
-    return cv2.Rodrigues(turn @ orientation)[0].ravel()
+    turn, orientation = rotation_matrices(np.array([[0, 0, np.deg2rad(degrees)], root], np.float64))
+    return axis_angle(turn @ orientation)
 
 
 def flip_pose(pose: np.ndarray) -> np.ndarray:

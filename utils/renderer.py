@@ -1,10 +1,11 @@
 """Draw a mesh by casting rays: IUV images, shaded pictures, shadows.
 
-One cast answers every question about a picture: `Hits` says for each pixel which triangle it
-sees, where on it, and how far away. A pixel's ray passes through its integer coordinate, which is
-the convention of the OpenDR renderer that made the published IUV images. Coordinates are those of
-utils/camera.py: x right, y down, z away from the viewer. Rays are cast by Intel Embree, or by numpy
-where there is none (utils/ray_casting/rays.py).
+One cast answers every question about a picture: `Hits` says for each pixel which triangle it sees, where on it,
+and how far away.
+
+The projection is not here: the cameras of utils/camera.py say which ray belongs to a pixel, and the docstring of that
+file states the coordinates and the pixel convention. The convention is that of the OpenDR renderer, which made the
+published IUV images. Rays are cast by Intel Embree, or by numpy where Embree is not installed (utils/ray_casting).
 """
 
 from collections.abc import Iterator, Sequence

@@ -14,7 +14,6 @@ from utils.body_model import (
     load_joint_regressors,
     load_model_of_gender,
     pose_vertices,
-    rotation_matrices,
 )
 from utils.errors import UserError
 
@@ -84,12 +83,6 @@ def test_skinning_equals_a_slow_independent_computation(root, seed):
 def test_at_rest_the_body_is_its_template(root):
     model = load_body_model(root / config.SMPL_FILE.name)
     np.testing.assert_allclose(pose_vertices(model, np.zeros(72), np.zeros(10)), model.v_template, atol=1e-15)
-
-
-@pytest.mark.parametrize("angle", [0.0, 1e-200, 1e-9, 1e-4, 1.0, np.pi, 2 * np.pi, 20.0])
-def test_rotations_are_exact_at_every_angle(angle):
-    vector = angle * np.array([2.0, -1.0, 2.0]) / 3
-    np.testing.assert_allclose(rotation_matrices(vector), Rotation.from_rotvec(vector).as_matrix(), atol=1e-14)
 
 
 # ---- files ----

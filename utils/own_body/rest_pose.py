@@ -5,11 +5,11 @@ take "arm down by 80 degrees" from there, and put its hands into its thighs.
 """
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from utils.errors import UserError
 from utils.joints import PARENTS, ROOT, SMPL_JOINTS
 from utils.own_body.stance import axis_name, check_height
+from utils.rotations import rotation_matrices
 
 LEFT = np.array([1.0, 0.0, 0.0])
 SLOPE = 25.0  # degrees from horizontal; SMPL's own arms have a few
@@ -97,4 +97,4 @@ def _shortest_turn(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     start, end = start / np.linalg.norm(start), end / np.linalg.norm(end)
     axis = np.cross(start, end)
     sine = np.linalg.norm(axis)
-    return Rotation.from_rotvec(axis * (np.arctan2(sine, start @ end) / max(sine, 1e-12))).as_matrix()
+    return rotation_matrices(axis * (np.arctan2(sine, start @ end) / max(sine, 1e-12)))
