@@ -16,6 +16,7 @@ from utils.device import setup_device  # isort: skip  sets the environment MindS
 
 from tqdm import tqdm
 
+from atlas.prepare import write_missing_tables
 from models.inference import find_checkpoint, load_predictor
 from reconstruction.boxes import Square
 from reconstruction.inputs import Photo, count_photos, read_photos
@@ -93,6 +94,7 @@ def main() -> int:
     folder = make_folder(options.out)
     path = find_checkpoint(options)
     checkpoint.adopt_architecture(options, path, given=set())
+    write_missing_tables(options)
     predictor = load_predictor(options, path, with_map=True)
     kernels.accelerate(predictor, options.kernels)
     reconstructor = Reconstructor(predictor, options)

@@ -18,6 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from atlas import trained_on
+from atlas.prepare import write_missing_tables
 from datasets.base_dataset import BaseDataset
 from datasets.loader import create_loader
 from datasets.open_dataset import open_single
@@ -121,6 +122,8 @@ def main():
     for number, path in enumerate(paths, start=1):
         own = copy.copy(options)  # each checkpoint brings its architecture
         checkpoint.adopt_architecture(own, path, given)
+        if device.rank == 0:
+            write_missing_tables(own)
         trained_on.check(own, path, ("body",))  # whose meshes are the truth; load_trained looks at the rest
         stem = options.dataset if len(paths) == 1 else f"{options.dataset}_{number}_{path.stem}"
         results = evaluate_checkpoint(own, device, path, stem, meter)

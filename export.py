@@ -14,6 +14,7 @@ from utils.device import setup_device  # isort: skip  sets the environment MindS
 import numpy as np
 from mindspore import Tensor
 
+from atlas.prepare import write_missing_tables
 from datasets.open_dataset import open_dataset
 from exporting.agreement import compare
 from exporting.network import FORMATS, ExportedNetwork
@@ -63,6 +64,7 @@ def main():
     if target.suffix != ending:
         raise UserError(f"--out {target}: a file of format {options.file_format} ends with {ending}.")
     checkpoint.adopt_architecture(options, path, given=set())
+    write_missing_tables(options)
     crops = test_crops(options)
     dmr = load_trained(options, path)
     network = ExportedNetwork(MeshPredictor(dmr, Index_UV_Generator(options.uv_res, uv_type=options.uv_type)))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from utils.device import setup_device  # isort: skip  sets the environment MindSpore starts in
 
+from atlas.prepare import write_missing_tables
 from training.engine import Training
 from training.guards import Stopped, StopRequests, check_options
 from training.ranks import Ranks, folder_of_rank_0
@@ -47,6 +48,8 @@ def main() -> int:
         checkpoint.adopt_architecture(options, folder_of_rank_0(folder) / "state_*.ckpt", parser.given())
     else:
         protect_earlier_run(folder, options, ranks)
+    if device.rank == 0:
+        write_missing_tables(options, part_weights=options.stage != "dp")
     with RunLog(options, is_main=device.rank == 0) as log, StopRequests(ranks, options.time_to_run) as stop:
         log.say(f"{device}, {kernels}")
         try:

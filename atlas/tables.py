@@ -7,14 +7,15 @@ vertices to the map and back are two fixed sparse matrices, which the network us
 Tables and file format: DecoMR (Zeng et al., CVPR 2020), `paras_h{H}_w{W}_{type}.npz`.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
 
 from utils import config
+from utils.array_files.pickles import as_floats, load_npy
 from utils.errors import UserError, warn
-from utils.files import read_npz, require_file, write_npz
+from utils.files import read_npz, require_file
 from utils.objfile import ObjMesh, read_obj
 
 INSIDE = 1e-10  # a pixel belongs to a triangle when all three barycentric weights exceed this
@@ -186,7 +187,10 @@ def resample(atlas: Atlas, uv_map: np.ndarray) -> np.ndarray:
 
 
 def load_or_build_atlas(uv_type: str, height: int, width: int, data_dir=None) -> Atlas:
-    """The atlas tables of `uv_type` ('BF' or 'SMPL'): the file as it is, or built from the template and kept."""
+    """The atlas tables of `uv_type` ('BF' or 'SMPL'): read from their file, or built from the template.
+
+    Nothing is written; atlas/prepare.py does that. UserError where both are missing or do not fit.
+    """
     if uv_type not in config.ATLAS_TEMPLATES:
         raise UserError(f"Unknown atlas {uv_type!r}; known: {', '.join(config.ATLAS_TEMPLATES)}.")
     path = config.atlas_tables(uv_type, height, width, data_dir)
@@ -201,9 +205,7 @@ def load_or_build_atlas(uv_type: str, height: int, width: int, data_dir=None) ->
         return atlas
     template = config.atlas_template(uv_type, data_dir)
     require_file(template, f"The atlas {uv_type} is built from it; see data/README.md.")
-    atlas = build_atlas(read_obj(template), height, width)
-    write_npz(path, **asdict(atlas))
-    return atlas
+    return build_atlas(read_obj(template), height, width)
 
 
 def _load_tables(path, height: int, width: int) -> Atlas:
@@ -247,3 +249,14 @@ def _load_tables(path, height: int, width: int) -> Atlas:
         vt_count=arrays["vt_count"].astype(np.int64),
         mask=arrays["mask"].astype(bool),
     )
+
+
+def load_map(path, shape: tuple) -> np.ndarray:
+    """Read a map derived from an atlas, .npy, as float32; UserError where it is damaged or has another shape."""
+    try:
+        array = as_floats(path, "values", load_npy(path))
+    except UserError as error:
+        raise UserError(f"{error} Delete the file; it is built again.") from error
+    if array.shape != shape:
+        raise UserError(f"{path} has shape {array.shape}, expected {shape}. Delete the file; it is built again.")
+    return array.astype(np.float32)

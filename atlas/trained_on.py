@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from atlas.maps import load_or_build_reference_map
+from atlas.reference_map import load_or_build_reference_map, warp_resolution
 from atlas.tables import load_or_build_atlas
 from utils import config
 from utils.body_model import NEUTRAL, load_model_of_gender
@@ -32,7 +32,6 @@ SEEN_BY_NETWORK = ("atlas", "reference_map")
 BLOCKS = 8  # a side
 CENTIMETRE = 0.01
 SHOWN = 12  # digits of a checksum
-ATLAS_SIZE = 256  # pixels a side at level 0
 
 
 def atlas_checksum(texcoords: np.ndarray, vt2v: np.ndarray) -> str:
@@ -78,7 +77,7 @@ def _atlas(options) -> tuple[str, str] | None:
 
 
 def _reference_map(options) -> tuple[str, str] | None:
-    resolution = ATLAS_SIZE >> options.warp_level
+    resolution = warp_resolution(options.warp_level)
     path = config.reference_map(options.uv_type, resolution)
     if not path.is_file() and not config.REFERENCE_MESH.is_file():
         return None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from atlas.maps import load_or_build_reference_map
+from atlas.reference_map import load_or_build_reference_map
 from benchmarks.side_by_side import serve
 from utils import config
 from utils.train_options import KERNELS, TrainOptions

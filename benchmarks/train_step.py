@@ -24,7 +24,7 @@ def write_inputs(folder: Path, root: Path, batch_size: int, arguments) -> None:
     import numpy as np
     import torch
 
-    from atlas.maps import load_or_build_reference_map
+    from atlas.reference_map import load_or_build_reference_map
     from tests.helpers import tiny_decomr
     from tests.helpers.parity import named_arrays
     from tests.reference import networks

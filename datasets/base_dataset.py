@@ -14,6 +14,7 @@ from datasets.registry import BRING_IT, DATASETS, dataset_files, read_table
 from utils import imutils
 from utils.camera import normalise_pixels
 from utils.errors import UserError
+from utils.joints import SMPL_FLIP, TRAINING_FLIP
 from utils.media import image_files
 
 # name -> what it holds; the order of the columns of a batch
@@ -185,12 +186,10 @@ class BaseDataset:
     def _annotations(self, index: int, matrix: np.ndarray, augmentation: imutils.Augmentation) -> dict:
         """Everything but the pictures."""
         flip, rows = augmentation.flip, self.rows
-        keypoints = imutils.transform_keypoints(rows.keypoints("part", index), matrix, flip, imutils.JOINT_FLIP)
-        keypoints_smpl = imutils.transform_keypoints(
-            rows.keypoints("part_smpl", index), matrix, flip, imutils.SMPL_JOINT_FLIP
-        )
-        joints = imutils.transform_joints(rows.joints(index), augmentation, imutils.JOINT_FLIP)
-        joints_smpl = imutils.transform_joints(rows.smpl_joints(index), augmentation, imutils.SMPL_JOINT_FLIP)
+        keypoints = imutils.transform_keypoints(rows.keypoints("part", index), matrix, flip, TRAINING_FLIP)
+        keypoints_smpl = imutils.transform_keypoints(rows.keypoints("part_smpl", index), matrix, flip, SMPL_FLIP)
+        joints = imutils.transform_joints(rows.joints(index), augmentation, TRAINING_FLIP)
+        joints_smpl = imutils.transform_joints(rows.smpl_joints(index), augmentation, SMPL_FLIP)
         pose = imutils.transform_pose(rows.pose(index), augmentation)
         size = self.options.img_res
         has_joints = np.array([rows.has_joints[index], rows.has_smpl_joints[index]])

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.errors import UserError
+from utils.joints import SMPL_JOINTS, TRAINING_JOINTS, limb_bones
 
 TEXT = ("imgname", "videoname", "iuv_names", "maskname", "partname")
 SOURCES = ("imgname", "videoname")  # without these names there is no picture
@@ -28,11 +29,8 @@ KNOWN = (*TEXT, *SHAPES, GENDER)
 GENDER_WORDS = {"m": "m", "male": "m", "f": "f", "female": "f", "n": "", "neutral": "", "": ""}
 GENDER_NUMBERS: dict[float, str] = {0: "m", 1: "f", -1: ""}
 
-# pairs of joints of column S, and of S_smpl, with a bone between them: thighs, shins, upper and lower arms
-BONES = {
-    "S": ((2, 1), (1, 0), (3, 4), (4, 5), (8, 7), (7, 6), (9, 10), (10, 11)),
-    "S_smpl": ((1, 4), (4, 7), (2, 5), (5, 8), (16, 18), (18, 20), (17, 19), (19, 21)),
-}
+# column of 3-D joints -> pairs of them with a bone between them
+BONES = {"S": limb_bones(TRAINING_JOINTS), "S_smpl": limb_bones(SMPL_JOINTS)}
 FLAGS = {"S": "has_pose_3d", "S_smpl": "has_pose_3d_smpl"}
 BONE_ROWS = 10_000  # rows to judge the unit by, spread over the table
 # Bones are 0.06 m (an infant's lower arm) to 0.6 m (a tall person's thigh) long; halfway on the scale of ratios to the
@@ -147,7 +145,7 @@ def _conversion(name: str, shape: tuple) -> str:
     return ""
 
 
-def _check_metres(where: str, joints: np.ndarray, flags: np.ndarray | None, bones: tuple, advice: str) -> None:
+def _check_metres(where: str, joints: np.ndarray, flags: np.ndarray | None, bones: list, advice: str) -> None:
     """Refuse joints [N, 24, 4] whose bones are as long as those of people only in another unit than metres.
 
     Bones, because positions may be relative to any root; the median, because single joints may be wrong.

@@ -9,8 +9,9 @@ from datasets.base_dataset import BaseDataset
 from datasets.open_dataset import open_single
 from models.inference import MeshPredictor, run_in_batches
 from utils import config
-from utils.body_model import LSP_COUNT, load_body_model, load_joint_regressors
+from utils.body_model import load_body_model, load_joint_regressors
 from utils.camera import fit_weak_perspective
+from utils.joints import LSP_JOINTS
 from utils.pictures import denormalise, draw_mesh, draw_turned, iuv_colours, tile
 
 SHOWN_SIZE = 224  # pixels of a picture, whatever size the network works at
@@ -54,7 +55,7 @@ def predict_cases(options, predictor: MeshPredictor, indices: np.ndarray) -> lis
 def _case(shown: BaseDataset, index: int, dp_out: np.ndarray, vertices: np.ndarray, camera: np.ndarray) -> Case:
     item = shown.item(index, columns=("img", "keypoints", "keypoints_smpl"))
     true, regressors = shown.true_vertices(index), load_joint_regressors()
-    keypoints, joints = item["keypoints"][:LSP_COUNT], regressors.lsp(true)
+    keypoints, joints = item["keypoints"][: len(LSP_JOINTS)], regressors.lsp(true)
     if not keypoints.any():  # SURREAL has the SMPL joints instead
         keypoints, joints = item["keypoints_smpl"], regressors.smpl(true)
     true_camera = fit_weak_perspective(joints, keypoints[:, :2], keypoints[:, 2])

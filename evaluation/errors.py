@@ -5,16 +5,13 @@ from functools import cached_property
 
 import numpy as np
 
-from atlas.maps import PART_WEIGHTS, load_parts
+from atlas.part_weights import PART_WEIGHTS, load_parts
 from utils import config
-from utils.body_model import LSP_COUNT
 from utils.errors import UserError
+from utils.joints import LSP_JOINTS
 from utils.metrics import iuv_errors, pose_errors, reprojection_error
 
-JOINT_NAMES = (
-    "right ankle", "right knee", "right hip", "left hip", "left knee", "left ankle", "right wrist", "right elbow",
-    "right shoulder", "left shoulder", "left elbow", "left wrist", "neck", "head top",
-)  # fmt: skip
+JOINT_NAMES = tuple(name.replace("_", " ") for name in LSP_JOINTS)  # as a report writes them
 BASELINE = ("shape_error", "shape_error_l1", "mpjpe", "pa_mpjpe")  # those that a constant mesh has too
 
 
@@ -55,5 +52,5 @@ class ErrorMeter:
         for values in errors.values():
             values[batch["has_smpl"] <= 0] = np.nan
         errors |= iuv_errors(dp_out, batch["gt_iuv"], batch["has_dp"] > 0)
-        errors["reprojection_error"] = reprojection_error(joints, cameras, batch["keypoints"][:, :LSP_COUNT])
+        errors["reprojection_error"] = reprojection_error(joints, cameras, batch["keypoints"][:, : len(LSP_JOINTS)])
         return errors

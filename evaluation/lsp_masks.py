@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from atlas.maps import load_parts
+from atlas.part_weights import load_parts
 from utils.camera import BOX_UNIT, OrthographicCamera, weak_in_window
 from utils.media.image_files import read_image
 from utils.renderer import cast_mesh

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from atlas.maps import PART_WEIGHTS
+from atlas.part_weights import PART_WEIGHTS
 from evaluation.errors import JOINT_NAMES
 from utils.files import write_text
 

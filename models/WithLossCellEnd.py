@@ -3,7 +3,7 @@
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
-from atlas.maps import load_or_build_part_weights
+from atlas.part_weights import load_or_build_part_weights
 from models import losses
 from models.distributed import Shares, current_world_size
 from models.smpl import SMPL

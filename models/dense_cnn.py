@@ -9,7 +9,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
-from atlas.maps import load_or_build_reference_map
+from atlas.reference_map import load_or_build_reference_map
 from models.group_norm import add_to_channels
 from models.layer import GROUP_SIZE, BilinearBottleNeck, ConvBottleNeck, HourGlass, NearestBottleNeck, conv1x1
 from models.resnet import FEATURE_CHANNELS, ResNet50

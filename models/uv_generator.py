@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse
 from mindspore import Tensor, nn, ops
 
-from atlas.maps import build_part_weights, load_parts
+from atlas.part_weights import build_part_weights, load_parts
 from atlas.tables import load_or_build_atlas, map_matrix, sample_matrix
 from models.segment_sum import segment_sum
 from utils.files import write_npy

@@ -17,15 +17,19 @@ from utils import config
 from utils.array_files.pickles import load_arrays, load_npy
 from utils.errors import UserError, warn
 from utils.files import require_file
+from utils.joints import (
+    EXTRA_JOINTS,
+    FROM_LSP_REGRESSOR,
+    LSP_JOINTS,
+    NUM_JOINTS,
+    TRAINING_JOINTS,
+    TRAINING_ROWS,
+    indices,
+)
+from utils.rotations import rotation_matrices
 
-NUM_JOINTS = 24
 NUM_BETAS = 10
-LSP_COUNT = 14
 LARGEST_REGRESSOR = 10**8  # elements; a sparse matrix of a hostile file can be of any size
-# rows of [J_regressor (24); J_regressor_extra (14)] that are the training joints, in their order
-TRAIN_JOINT_ROWS = [8, 5, 29, 30, 4, 7, 21, 19, 17, 16, 18, 20, 31, 32, 33, 34, 35, 36, 37, 24, 26, 25, 28, 27]
-HEAD_JOINT, LSP_HEAD_ROW = 18, 13  # training joint 18 is the LSP head top, as in the releases
-
 
 NEUTRAL = -1
 GENDERS = {"m": 0, "f": 1}  # letter in an .npz -> number in a batch
@@ -117,18 +121,6 @@ def _check_shapes(path: Path, model: BodyModel) -> None:
         raise UserError(f"{path}: kintree_table does not give every joint but the first a parent before it.")
 
 
-def rotation_matrices(axis_angles: np.ndarray) -> np.ndarray:
-    """Rodrigues: [..., 3] radians -> [..., 3, 3]."""
-    angle = np.linalg.norm(axis_angles, axis=-1)[..., None, None]
-    x, y, z = np.moveaxis(axis_angles, -1, 0)
-    zero = np.zeros_like(x)
-    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*x.shape, 3, 3)
-    # sin(a)/a and (1-cos(a))/a^2 without a division by zero: sinc(t) = sin(pi t)/(pi t)
-    first = np.sinc(angle / np.pi)
-    second = 0.5 * np.sinc(angle / (2 * np.pi)) ** 2
-    return np.eye(3) + first * cross + second * cross @ cross
-
-
 def pose_vertices(model: BodyModel, pose: np.ndarray, betas: np.ndarray) -> np.ndarray:
     """Linear blend skinning: pose [72] axis-angle, betas [10] -> vertices [V, 3] in metres."""
     rotations = rotation_matrices(np.asarray(pose, np.float64).reshape(NUM_JOINTS, 3))
@@ -173,8 +165,7 @@ class JointRegressors:
     def train_rows(self) -> np.ndarray:
         """[24, V]: get_joints with rows 0-12 and 18 replaced by the LSP regressor's, in order."""
         rows = self.joint_rows.copy()
-        rows[:LSP_HEAD_ROW] = self.lsp_rows[:LSP_HEAD_ROW]
-        rows[HEAD_JOINT] = self.lsp_rows[LSP_HEAD_ROW]
+        rows[indices(FROM_LSP_REGRESSOR, TRAINING_JOINTS)] = self.lsp_rows
         return rows
 
 
@@ -187,21 +178,21 @@ def load_joint_regressors(data_root=None, model: BodyModel | None = None) -> Joi
     root = Path(data_root or config.DATA_ROOT)
     model = model or load_body_model(root / config.SMPL_FILE.name)
     extra_file = root / config.JOINT_REGRESSOR_TRAIN_EXTRA.name
-    extra = _read_rows(extra_file, len(model.v_template), transposed=False)
-    joint_rows = np.concatenate([model.joint_regressor, extra])[TRAIN_JOINT_ROWS]
+    extra = _read_rows(extra_file, len(EXTRA_JOINTS), len(model.v_template), transposed=False)
+    joint_rows = np.concatenate([model.joint_regressor, extra])[TRAINING_ROWS]
     lsp_file = root / config.LSP_REGRESSOR_EVAL.name
     if lsp_file.is_file():
-        lsp_rows = _read_rows(lsp_file, len(model.v_template), transposed=True)
+        lsp_rows = _read_rows(lsp_file, len(LSP_JOINTS), len(model.v_template), transposed=True)
     else:
         warn(f"{lsp_file} is missing: LSP joints are taken from J_regressor and {extra_file.name}.")
-        lsp_rows = joint_rows[:LSP_COUNT]
+        lsp_rows = joint_rows[: len(LSP_JOINTS)]
     return JointRegressors(model.joint_regressor, joint_rows, lsp_rows)
 
 
-def _read_rows(path: Path, num_vertices: int, transposed: bool) -> np.ndarray:
+def _read_rows(path: Path, count: int, num_vertices: int, transposed: bool) -> np.ndarray:
     require_file(path, "It comes with the body model; see data/README.md.")
     matrix = load_npy(path).astype(np.float64)
     rows = matrix.T if transposed else matrix
-    if rows.shape != (LSP_COUNT, num_vertices):
-        raise UserError(f"{path} has shape {matrix.shape}, expected {LSP_COUNT} rows for {num_vertices} vertices.")
+    if rows.shape != (count, num_vertices):
+        raise UserError(f"{path} has shape {matrix.shape}, expected {count} rows for {num_vertices} vertices.")
     return rows

@@ -1,17 +1,25 @@
-"""Cameras in numpy: weak perspective, its least-squares fit, and the pixel maps between image and crop.
+"""The camera convention, and every projection and pixel map in numpy. Other files refer to this docstring.
 
-Camera coordinates are x right, y down, z away from the viewer; no camera rotates, bodies are turned
-by their root orientation. A weak-perspective camera (s, tx, ty) maps (X, Y) to
-(x, y) = s * (X + tx, Y + ty), in units where x = (2 px - W) / W and y = (2 py - H) / W.
+Camera space: x right, y down, z away from the viewer; metres. No camera rotates: bodies are turned by their root
+orientation.
+
+Weak perspective: a camera (s, tx, ty) maps a point (X, Y, Z) to (x, y) = s * (X + tx, Y + ty), in units where
+x = (2 px - W) / W and y = (2 py - H) / W. In a square crop these are the crop units, [-1, 1] across the crop.
+models.geometric_layers.orthographic_projection is the same for the network.
+
+Perspective: pictures of the data sets are drawn with a pinhole camera of focal length 1000 px, whose centre is the
+middle of the image and whose translation is added to the points (`perspective_from_weak`).
+
+Pixels: pixel index = coordinate, so a ray through a pixel passes through its integer coordinate, and the centre of an
+image is (W / 2, H / 2). utils/renderer.py casts the rays that the cameras of this file give it.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-FOCAL_LENGTH = 1000.0  # px; the focal length with which UP-3D and SURREAL meshes are drawn
+FOCAL_LENGTH = 1000.0  # px; UP-3D and SURREAL meshes are drawn with it
 BOX_UNIT = 200.0  # px; a crop's scale is the side of its square in units of 200 px
-
 SMALLEST_SCALE = 1e-6  # a camera of scale 0 shows a point, and cannot be inverted
 
 
@@ -28,7 +36,7 @@ class PerspectiveCamera:
     translation: np.ndarray
 
     def project(self, points: np.ndarray, height: int, width: int) -> np.ndarray:
-        """Pixel coordinates [N, 2] of points [N, 3]; the image size plays no part here."""
+        """Pixel coordinates [N, 2] of points [N, 3]; they do not depend on the image's size."""
         moved = np.asarray(points, np.float64) + self.translation
         return self.focal * moved[:, :2] / moved[:, 2:] + self.centre
 
@@ -58,7 +66,7 @@ class OrthographicCamera:
         return from_image_units(project_weak(points, np.array([self.scale, *self.shift])), height, width)
 
     def rays(self, columns: np.ndarray, rows: np.ndarray, height: int, width: int, near: float):
-        """Parallel rays [h * w, 3] through the pixels of a grid, from depth `near`; see PerspectiveCamera.rays."""
+        """Parallel rays through the pixels of a grid, from depth `near`; returns what PerspectiveCamera.rays does."""
         origins = np.full((len(rows), len(columns), 3), near, np.float32)
         origins[..., 0] = (2 * columns - width) / (width * self.scale) - self.shift[0]
         origins[..., 1] = ((2 * rows - height) / (width * self.scale) - self.shift[1])[:, None]
@@ -90,8 +98,8 @@ def project_weak(points: np.ndarray, camera: np.ndarray) -> np.ndarray:
 def fit_weak_perspective(points: np.ndarray, targets: np.ndarray, visible: np.ndarray) -> np.ndarray:
     """Least-squares camera (s, tx, ty) that maps points [N, >=2] (metres) to targets [N, 2] (image units).
 
-    Only points whose `visible` [N] is positive count. Raises CameraFitError where fewer than two of
-    them are given or where they coincide, or where the best scale is not positive.
+    Only points whose `visible` [N] is positive count. Raises CameraFitError where there are fewer than two of
+    them, where they coincide, or where the best scale is not positive.
     """
     chosen = np.asarray(visible) > 0
     if chosen.sum() < 2:
@@ -112,10 +120,10 @@ def fit_weak_perspective(points: np.ndarray, targets: np.ndarray, visible: np.nd
 def weak_in_window(camera: np.ndarray, width: float, window_centre: np.ndarray, window_width: float) -> np.ndarray:
     """The camera [3] = (s, tx, ty) of a square or image, as the camera of a window of the same plane.
 
-    The units of `camera` span `width` px around 0; those of the result span window_width px around
-    window_centre (x, y), which is given in px relative to the centre of the first. A projected point
-    stays where it is. For example from a crop to its image: width is the side of the crop, and the
-    window's centre is the image's centre relative to that of the crop.
+    The units of `camera` span `width` px around 0. Those of the result span window_width px around
+    window_centre (x, y), which is given in px relative to the centre of the first square. A projected point
+    stays where it is. To go from a crop to its image, for example, `width` is the side of the crop, and
+    the window's centre is the centre of the image relative to that of the crop.
     """
     scale = camera[0] if abs(camera[0]) > SMALLEST_SCALE else SMALLEST_SCALE
     shift = np.asarray(window_centre, np.float64) * 2 / (width * scale)
@@ -135,16 +143,6 @@ def fit_camera(joints: np.ndarray, keypoints: np.ndarray, height: int, width: in
     return perspective_from_weak(fit_weak_perspective(joints, targets, keypoints[:, 2]), height, width)
 
 
-def image_to_crop(points: np.ndarray, centre: np.ndarray, scale: float, size: int) -> np.ndarray:
-    """Image pixels [..., 2] -> pixels of the size x size crop around `centre` with side 200 * scale px."""
-    return (np.asarray(points, np.float64) - centre) * (size / (BOX_UNIT * scale)) + size / 2
-
-
-def crop_to_image(points: np.ndarray, centre: np.ndarray, scale: float, size: int) -> np.ndarray:
-    """Inverse of `image_to_crop`: pixels [..., 2] of the crop -> of the image."""
-    return (np.asarray(points, np.float64) - size / 2) * (BOX_UNIT * scale / size) + centre
-
-
 def normalise_pixels(points: np.ndarray, size: int) -> np.ndarray:
-    """Crop pixels [..., 2] -> crop units, the centre of the crop is 0 and its side spans [-1, 1]."""
+    """Crop pixels [..., 2] -> crop units: 0 is the centre of the crop, and its side spans [-1, 1]."""
     return 2.0 * np.asarray(points) / size - 1.0

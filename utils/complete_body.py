@@ -19,9 +19,10 @@ from utils import config
 from utils.body_model import load_body_model
 from utils.errors import UserError, run_command
 from utils.files import read_lines, write_bytes, write_npy
+from utils.joints import EXTRA_JOINTS
 from utils.objfile import ObjMesh, write_obj
 from utils.own_body.landmarks import Places, find_places
-from utils.own_body.regressors import EXTRA_JOINTS, extra_regressor, lsp_regressor
+from utils.own_body.regressors import extra_regressor, lsp_regressor
 from utils.own_body.rest_pose import check_rest_pose, check_weights
 from utils.own_body.skeleton import body_parts
 

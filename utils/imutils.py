@@ -12,13 +12,11 @@ import cv2
 import numpy as np
 
 from utils.camera import BOX_UNIT
+from utils.joints import NUM_JOINTS, SMPL_FLIP
+from utils.rotations import axis_angle, rotation_matrices
 
 IMAGE_MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet, RGB
 IMAGE_STD = np.array([0.229, 0.224, 0.225], np.float32)
-
-# index of the joint that takes each place in the mirror image
-JOINT_FLIP = np.array([5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, 12, 13, 14, 15, 16, 17, 18, 19, 21, 20, 23, 22])
-SMPL_JOINT_FLIP = np.array([0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22])
 
 FLIP_PROBABILITY = 0.5
 NO_ROTATION_PROBABILITY = 0.6
@@ -132,23 +130,17 @@ def transform_pose(pose: np.ndarray, augmentation: Augmentation) -> np.ndarray:
     return flip_pose(moved) if augmentation.flip else moved
 
 
-def transform_weak_camera(camera: np.ndarray, augmentation: Augmentation) -> np.ndarray:
-    """Weak-perspective camera [3] = (s, tx, ty) of the un-augmented crop -> of the augmented crop."""
-    return np.array([camera[0] / augmentation.scale, *(plane_transform(augmentation) @ camera[1:])])
-
-
 def rotate_root(root: np.ndarray, degrees: float) -> np.ndarray:
     """Turn a root orientation [3] (axis-angle) about the viewing axis."""
     if degrees == 0:
         return np.array(root, np.float64)
-    turn, _ = cv2.Rodrigues(np.array([0, 0, np.deg2rad(degrees)]))
-    orientation, _ = cv2.Rodrigues(np.asarray(root, np.float64))
-    return cv2.Rodrigues(turn @ orientation)[0].ravel()
+    turn, orientation = rotation_matrices(np.array([[0, 0, np.deg2rad(degrees)], root], np.float64))
+    return axis_angle(turn @ orientation)
 
 
 def flip_pose(pose: np.ndarray) -> np.ndarray:
     """Pose [72] of the mirror image: joints change sides, rotations about y and z change sign."""
-    return (pose.reshape(24, 3)[SMPL_JOINT_FLIP] * (1, -1, -1)).ravel()
+    return (pose.reshape(NUM_JOINTS, 3)[SMPL_FLIP] * (1, -1, -1)).ravel()
 
 
 def colour_noise(image: np.ndarray, noise) -> np.ndarray:

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 
 from utils.camera import project_weak
+from utils.joints import HIPS, LSP_JOINTS, indices
 
 MILLIMETRES = 1000.0
-RIGHT_HIP, LEFT_HIP = 2, 3  # in the LSP joint set
 REPROJECTION_SIZE = 224  # px; reprojection errors are those of the paper's crop, whatever size the network works at
 FOREGROUND = 0.5
 IUV_ERRORS = ("mask_iou", "mask_iou_coarse", "uv_error")
@@ -14,7 +14,7 @@ IUV_ERRORS = ("mask_iou", "mask_iou_coarse", "uv_error")
 
 def pelvis(lsp_joints: np.ndarray) -> np.ndarray:
     """[N, 14, 3] -> [N, 1, 3]: the middle of the hips."""
-    return lsp_joints[:, [RIGHT_HIP, LEFT_HIP]].mean(1, keepdims=True)
+    return lsp_joints[:, indices(HIPS, LSP_JOINTS)].mean(1, keepdims=True)
 
 
 def centred(points: np.ndarray, lsp_joints: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 from utils.camera import OrthographicCamera, from_image_units, project_weak, weak_in_window
 from utils.imutils import IMAGE_MEAN, IMAGE_STD
 from utils.renderer import Renderer, overlay, shade
+from utils.rotations import rotation_matrices
 
 FOREGROUND = 0.5
 SUPERSAMPLE = 3
@@ -78,8 +79,7 @@ def draw_turned(
     vertices: np.ndarray, faces: np.ndarray, scale: float, size: int, colour, degrees: float = 90
 ) -> np.ndarray:
     """The mesh turned about the vertical axis (90: its side, 180: its back), centred: RGB [size, size, 3] uint8."""
-    sine, cosine = np.sin(np.deg2rad(degrees)), np.cos(np.deg2rad(degrees))
-    turn = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
+    turn = rotation_matrices(np.array([0, np.deg2rad(degrees), 0]))
     turned = (vertices - (vertices.min(0) + vertices.max(0)) / 2) @ turn.T
     blank = np.full((size, size, 3), SIDE_BACKGROUND, np.uint8)
     return draw_mesh(blank, turned, faces, np.array([scale, 0.0, 0.0]), colour)

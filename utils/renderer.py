@@ -1,10 +1,11 @@
-"""Draw a mesh by casting rays: IUV images, shaded pictures, shadows.
+"""Draw a mesh by casting rays: IUV images, shaded pictures, and what light reaches.
 
-One cast answers every question about a picture: `Hits` says for each pixel which triangle it
-sees, where on it, and how far away. A pixel's ray passes through its integer coordinate, which is
-the convention of the OpenDR renderer that made the published IUV images. Coordinates are those of
-utils/camera.py: x right, y down, z away from the viewer. Rays are cast by Intel Embree, or by numpy
-where there is none (utils/ray_casting/rays.py).
+One cast answers every question about a picture: `Hits` says for each pixel which triangle it sees, where on it,
+and how far away.
+
+The projection is not here: the cameras of utils/camera.py say which ray belongs to a pixel, and the docstring of that
+file states the coordinates and the pixel convention. The convention is that of the OpenDR renderer, which made the
+published IUV images. Rays are cast by Intel Embree, or by numpy where Embree is not installed (utils/ray_casting).
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,8 +28,8 @@ else:
 
 NEAR_MARGIN = 1.0  # metres between the start of parallel rays and the mesh
 BAND = 2**18  # rays that are cast at a time
-SHADOW_OFFSET = 2e-3  # metres from the surface to the start of a shadow ray, so that it does not hit itself
 DEFAULT_COLOUR = (0.72, 0.76, 0.82)
+SHININESS = 24.0  # exponent of the highlight
 DEFAULT_LIGHT = (-0.35, -0.55, -0.76)  # towards the light: from above, a little from the viewer's left
 
 
@@ -115,14 +116,6 @@ class Renderer:
         directions = np.broadcast_to(np.asarray(direction, np.float32), points.shape)
         return ~self._caster.blocked(_as_rays(points), _as_rays(directions))
 
-    def shadow(self, hits: Hits, light: np.ndarray | Sequence[float] = DEFAULT_LIGHT) -> np.ndarray:
-        """[H, W] float32: 1 where a seen sample receives light from direction `light`, 0 in shadow or background."""
-        normals = hits.interpolate(vertex_normals(self.vertices, self.faces)[self.faces])
-        points = hits.interpolate(self.vertices[self.faces]) + SHADOW_OFFSET * normals
-        lit = np.zeros(hits.triangle.shape, np.float32)
-        lit[hits.mask] = self.visible_from(points, light)
-        return lit
-
 
 def _window(projected: np.ndarray, shape: tuple[int, int]) -> tuple[slice, slice]:
     """The samples that can see vertices that are `projected` [V, 2] onto a picture: rows and columns of their box."""
@@ -172,17 +165,14 @@ def shade(
     hits: Hits,
     vertices: np.ndarray,
     faces: np.ndarray,
-    colours=DEFAULT_COLOUR,
+    colour=DEFAULT_COLOUR,
     light=DEFAULT_LIGHT,
     ambient: float = 0.42,
     specular: float = 0.12,
-    shininess: float = 24.0,
-    lit: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Smooth-shaded picture of a cast mesh: ambient + Lambert + Blinn highlight.
 
-    colours in [0, 1]: one colour [3], one per vertex [V, 3], or one per sample [H*S, W*S, 3].
-    light points from the body towards the light; lit [H*S, W*S] is the result of Renderer.shadow.
+    colour [3] in [0, 1]; light [3] points from the body towards the light.
     Returns colour [H, W, 3] float32 in [0, 1] and coverage [H, W] float32 in [0, 1]; with
     supersampling the colour of a pixel is the mean of its covered samples.
     """
@@ -191,20 +181,12 @@ def shade(
     towards_light = unit(np.asarray(light, np.float32))
     half_way = unit(towards_light + np.array([0, 0, -1], np.float32))
     direct = np.clip(normals @ towards_light, 0, 1)
-    highlight = specular * np.clip(normals @ half_way, 0, 1) ** shininess
-    if lit is not None:
-        direct, highlight = direct * lit[mask], highlight * lit[mask]
+    highlight = specular * np.clip(normals @ half_way, 0, 1) ** SHININESS
 
     samples = np.zeros((*mask.shape, 3), np.float32)
-    base = _sample_colours(hits, faces, np.asarray(colours, np.float32))
+    base = np.asarray(colour, np.float32)
     samples[mask] = np.clip(base * (ambient + (1 - ambient) * direct)[:, None] + highlight[:, None], 0, 1)
     return _average_samples(samples, mask, hits.supersample)
-
-
-def _sample_colours(hits: Hits, faces: np.ndarray, colours: np.ndarray) -> np.ndarray:
-    if colours.ndim == 1:
-        return colours[None]
-    return hits.interpolate(colours[faces]) if colours.ndim == 2 else colours[hits.mask]
 
 
 def _average_samples(samples: np.ndarray, mask: np.ndarray, supersample: int) -> tuple[np.ndarray, np.ndarray]:
@@ -217,9 +199,9 @@ def _average_samples(samples: np.ndarray, mask: np.ndarray, supersample: int) ->
     return samples, coverage
 
 
-def overlay(image: np.ndarray, shaded: tuple[np.ndarray, np.ndarray], opacity: float = 1.0) -> np.ndarray:
+def overlay(image: np.ndarray, shaded: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     """Lay a shaded picture (the pair `shade` returns) over image [H, W, 3] uint8: uint8 [H, W, 3]."""
     colour, coverage = shaded
-    alpha = (opacity * coverage)[..., None]
+    alpha = coverage[..., None]
     blended = image.astype(np.float32) * (1 - alpha) + 255 * colour * alpha
     return np.clip(np.rint(blended), 0, 255).astype(np.uint8)

@@ -12,9 +12,9 @@ import numpy as np
 import scipy.io
 
 from utils.array_files.pickles import as_floats
-from utils.body_model import NUM_JOINTS
 from utils.errors import UserError
 from utils.files import require_file
+from utils.joints import NUM_JOINTS
 
 HEIGHT, WIDTH = 240, 320
 WORLD_TO_CAMERA = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])

@@ -19,9 +19,10 @@ from datasets.preprocess.samples import Incomplete, SkipSample, Summary, centre_
 from datasets.preprocess.tables import Layout, make_table
 from datasets.video import count_frames
 from utils import config
-from utils.body_model import GENDERS, NUM_JOINTS, BodyModel, load_model_of_gender, pose_vertices
+from utils.body_model import GENDERS, BodyModel, load_model_of_gender, pose_vertices
 from utils.errors import UserError
 from utils.files import inside, read_lines, require_file
+from utils.joints import NUM_JOINTS
 from utils.surreal_files import HEIGHT, RENEW_ADVICE, UPRIGHT, WIDTH, WORLD_TO_CAMERA, Info, info_file, read_info
 
 FRAME_STEP = 10  # training takes every 10th frame

@@ -32,10 +32,11 @@ from utils.body_model import (
 from utils.camera import CameraFitError, fit_camera
 from utils.errors import UserError
 from utils.files import inside, read_lines, require_file
+from utils.joints import LSP_JOINTS, TRAINING_JOINTS
 from utils.media.image_files import image_size, read_image
 
 IMAGE_ENDING = "_image.png"
-NUM_KEYPOINTS = 14
+NUM_KEYPOINTS = len(LSP_JOINTS)
 MIN_VISIBLE = 2  # joints that determine a weak-perspective camera
 RENEW_ADVICE = "Delete the sample from its list or download it again."
 LAYOUT = Layout("imgname", ("imgname", "center", "scale", "part", "pose", "shape"))
@@ -163,7 +164,7 @@ class RowMaker:
         else:
             box = mesh_box(pose_vertices(self.body, pose, betas), self.regressors, keypoints, height, width)
         centre, scale = centre_and_scale(*box)
-        part = np.zeros((24, 3))
+        part = np.zeros((len(TRAINING_JOINTS), 3))
         part[:NUM_KEYPOINTS] = keypoints
         values = (image_name, centre, scale, part, pose, betas)
         return {key: np.array([value]) for key, value in zip(LAYOUT.columns, values, strict=True)}

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csc_matrix
 
-from synthetic.body.regressors import H36M_JOINTS, regressor, skeleton_regressor
+from synthetic.body.regressors import regressor, skeleton_regressor
 from synthetic.body.remesh import MirroredMesh, build_mesh
 from synthetic.body.shape_space import gender_template, shape_directions
 from synthetic.body.skinning import pose_correctives, skinning_weights
@@ -24,9 +24,9 @@ from utils import config
 from utils.array_files.pickles import load_pickle
 from utils.errors import UserError, run_command
 from utils.files import atomic_path, write_npy
+from utils.joints import EXTRA_JOINTS, H36M_JOINTS, LSP_JOINTS, NUM_JOINTS, PARENTS, SMPL_JOINTS, row_names
 from utils.objfile import ObjMesh, write_obj
-from utils.own_body.regressors import EXTRA_JOINTS, LSP_JOINTS
-from utils.own_body.skeleton import JOINT_NAMES, PARENTS, body_parts
+from utils.own_body.skeleton import body_parts
 
 ORIGIN = "DecoMR-MindSpore mannequin"  # marks our files, so that real ones are never overwritten
 GENDER_FILES = {"neutral": "SMPL_FILE", "male": "MALE_SMPL_FILE", "female": "FEMALE_SMPL_FILE"}
@@ -49,7 +49,7 @@ def write_body(data_root) -> None:
         _write_pickle(path, _smpl_content(gender, mesh, weights))
     vertices = mesh.vertices
     write_npy(root / config.JOINT_REGRESSOR_TRAIN_EXTRA.name, regressor(EXTRA_JOINTS, vertices, mesh.mirror))
-    lsp = regressor(LSP_JOINTS, vertices, mesh.mirror).T
+    lsp = regressor(row_names(LSP_JOINTS), vertices, mesh.mirror).T
     write_npy(root / config.LSP_REGRESSOR_EVAL.name, np.ascontiguousarray(lsp, np.float32))
     write_npy(root / config.JOINT_REGRESSOR_H36M.name, regressor(H36M_JOINTS, vertices, mesh.mirror))
     write_obj(root / config.REFERENCE_MESH.name, ObjMesh(vertices, mesh.faces, None, None))
@@ -59,7 +59,7 @@ def write_body(data_root) -> None:
 
 def _smpl_content(gender: str, mesh: MirroredMesh, weights: np.ndarray) -> dict:
     vertices, places = gender_template(gender, mesh.vertices, weights)
-    tree = np.stack([np.where(PARENTS < 0, _ROOT, PARENTS), np.arange(24)]).astype(np.uint32)
+    tree = np.stack([np.where(PARENTS < 0, _ROOT, PARENTS), range(NUM_JOINTS)]).astype(np.uint32)
     return {
         "v_template": vertices,
         "shapedirs": shape_directions(vertices, weights, places),
@@ -77,7 +77,7 @@ def _smpl_content(gender: str, mesh: MirroredMesh, weights: np.ndarray) -> dict:
 def _face_texture(mesh: MirroredMesh, weights: np.ndarray) -> np.ndarray:
     """[1, F, 2, 2, 2, 3] float32: one colour per face in [0, 1], RGB: a dressed mannequin."""
     part = weights[mesh.faces].sum(axis=1).argmax(axis=1)
-    colours = np.array([_part_colour(name) for name in JOINT_NAMES], np.float32)[part]
+    colours = np.array([_part_colour(name) for name in SMPL_JOINTS], np.float32)[part]
     return np.broadcast_to(colours[None, :, None, None, None], (1, len(part), 2, 2, 2, 3)).copy()
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from utils.body_model import BodyModel, JointRegressors
+from utils.joints import SMPL_JOINTS, TRAINING_JOINTS
 
 
 @dataclass(frozen=True)
@@ -37,16 +38,17 @@ class Landmarks:
 def find_landmarks(model: BodyModel, regressors: JointRegressors) -> Landmarks:
     """The landmarks of a body model, from its joints and extremes."""
     vertices = model.v_template
-    joints, named = regressors.smpl(vertices), regressors.joints(vertices)
+    joint = dict(zip(SMPL_JOINTS, regressors.smpl(vertices), strict=True))
+    face = dict(zip(TRAINING_JOINTS, regressors.joints(vertices), strict=True))
     return Landmarks(
-        arm=(*(abs(joints[joint, 0]) for joint in (16, 18, 20)), np.abs(vertices[:, 0]).max()),
-        leg=(*(joints[joint, 1] for joint in (1, 4, 7)), vertices[:, 1].min()),
-        shoulder=joints[16],
-        neck=joints[12],
-        waist=0.5 * (joints[3, 1] + joints[0, 1]) + 0.02,
-        chest=joints[9, 1],
-        eye=named[20] * [np.sign(named[20, 0]), 1, 1],
-        nose=named[19],
-        ear=named[22] * [np.sign(named[22, 0]), 1, 1],
+        arm=(*(abs(joint[f"left_{name}"][0]) for name in ("shoulder", "elbow", "wrist")), np.abs(vertices[:, 0]).max()),
+        leg=(*(joint[f"left_{name}"][1] for name in ("hip", "knee", "ankle")), vertices[:, 1].min()),
+        shoulder=joint["left_shoulder"],
+        neck=joint["neck"],
+        waist=0.5 * (joint["spine1"][1] + joint["pelvis"][1]) + 0.02,
+        chest=joint["spine3"][1],
+        eye=face["left_eye"] * [np.sign(face["left_eye"][0]), 1, 1],
+        nose=face["nose"],
+        ear=face["left_ear"] * [np.sign(face["left_ear"][0]), 1, 1],
         crown=vertices[:, 1].max(),
     )

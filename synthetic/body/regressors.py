@@ -3,15 +3,8 @@
 import numpy as np
 
 from synthetic.body.skeleton import point
+from utils.joints import SMPL_JOINTS, opposite
 from utils.own_body.regressors import inner_row
-from utils.own_body.skeleton import JOINT_NAMES, opposite
-
-# The 17 joints of Human3.6M, in the order of the J_regressor_h36m.npy that SPIN and GraphCMR use: left leg first.
-H36M_JOINTS = (
-    "hips_centre", "lsp_left_hip", "left_knee", "left_ankle", "lsp_right_hip", "right_knee", "right_ankle", "belly",
-    "thorax", "jaw", "head_top", "left_shoulder", "left_elbow", "left_wrist", "right_shoulder", "right_elbow",
-    "right_wrist",
-)  # fmt: skip
 
 
 def regressor(names, vertices: np.ndarray, mirror: np.ndarray, places: dict | None = None) -> np.ndarray:
@@ -27,7 +20,7 @@ def regressor(names, vertices: np.ndarray, mirror: np.ndarray, places: dict | No
 
 def skeleton_regressor(vertices: np.ndarray, mirror: np.ndarray, places: np.ndarray) -> np.ndarray:
     """[24, V] float64: the rows of the SMPL joints; places [24, 3]."""
-    return regressor(JOINT_NAMES, vertices, mirror, dict(zip(JOINT_NAMES, places, strict=True)))
+    return regressor(SMPL_JOINTS, vertices, mirror, dict(zip(SMPL_JOINTS, places, strict=True)))
 
 
 def _row(name: str, vertices: np.ndarray, mirror: np.ndarray, places: dict) -> np.ndarray:

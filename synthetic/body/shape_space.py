@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from synthetic.body.skeleton import FLOOR, joints
-from utils.own_body.skeleton import JOINT_NAMES, PARENTS
+from utils.joints import NUM_JOINTS, PARENTS, SMPL_JOINTS
 
 _TORSO = ("pelvis", "spine1", "spine2", "spine3")
 _LEG = ("left_hip", "left_knee")
 _ARM = ("left_shoulder", "left_elbow")
-_ALL = tuple(name for name in JOINT_NAMES if "right" not in name)
+_ALL = tuple(name for name in SMPL_JOINTS if "right" not in name)
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,10 @@ def displacement(direction: Direction, vertices: np.ndarray, weights: np.ndarray
     Returns:
         (offsets [V, 3], joint offsets [24, 3]), metres.
     """
-    names = [name.replace("right", "left") for name in JOINT_NAMES]
+    names = [name.replace("right", "left") for name in SMPL_JOINTS]
     growth = np.array([direction.stretch.get(name, (0.0, 0.0, 0.0)) for name in names])
-    moved = np.zeros((24, 3))
-    for child in range(1, 24):
+    moved = np.zeros((NUM_JOINTS, 3))
+    for child in range(1, NUM_JOINTS):
         parent = PARENTS[child]
         moved[child] = moved[parent] + growth[parent] * (places[child] - places[parent])
     # sum over joints of weight * (growth * (vertex - joint) + joint's own offset)

@@ -8,7 +8,7 @@ T-pose: y up, the person faces +z, the person's LEFT is +x.
 
 import numpy as np
 
-from utils.own_body.skeleton import JOINT_NAMES, opposite
+from utils.joints import SMPL_JOINTS, opposite
 
 # The body frame of the files has its origin in the chest, as SMPL has; the floor of the rest pose is at y = -1.15.
 FLOOR = -1.15
@@ -48,11 +48,6 @@ _LANDMARKS = {
 }
 
 
-def joint_permutation() -> np.ndarray:
-    """[24] int: the joint that is the mirror image of each joint."""
-    return np.array([JOINT_NAMES.index(opposite(name)) for name in JOINT_NAMES])
-
-
 def point(name: str) -> np.ndarray:
     """[3] float64: place of a joint or landmark in the body frame at rest, metres."""
     places = _JOINTS | _LANDMARKS
@@ -64,4 +59,4 @@ def point(name: str) -> np.ndarray:
 
 def joints() -> np.ndarray:
     """[24, 3] float64: the joints at rest, SMPL order, body frame, metres."""
-    return np.stack([point(name) for name in JOINT_NAMES])
+    return np.stack([point(name) for name in SMPL_JOINTS])

@@ -17,8 +17,9 @@ from scipy.sparse.linalg import splu
 from scipy.spatial.transform import Rotation
 
 from synthetic.body.remesh import MirroredMesh
-from synthetic.body.skeleton import joint_permutation, point
-from utils.own_body.skeleton import JOINT_NAMES, subtree
+from synthetic.body.skeleton import point
+from utils.joints import NUM_JOINTS, SMPL_FLIP, SMPL_JOINTS
+from utils.own_body.skeleton import subtree
 
 INFLUENCES = 4  # joints per vertex, as in SMPL
 _HEAT_STEPS = 2
@@ -39,10 +40,10 @@ def bone_regions(vertices: np.ndarray) -> np.ndarray:
     """[V] int: the joint whose bone a rest-pose vertex belongs to, by planes through the joints."""
     place = vertices * (np.sign(vertices[:, :1]) * (1, 0, 0) + (0, 1, 1))  # fold to the left side
     x, y, z = place.T
-    region = np.full(len(vertices), JOINT_NAMES.index("pelvis"))
+    region = np.full(len(vertices), SMPL_JOINTS.index("pelvis"))
 
     def assign(name, inside):
-        region[inside] = JOINT_NAMES.index(name)
+        region[inside] = SMPL_JOINTS.index(name)
 
     for name in ("spine1", "spine2", "spine3"):
         assign(name, y > point(name)[1])
@@ -61,15 +62,15 @@ def bone_regions(vertices: np.ndarray) -> np.ndarray:
         assign(name, y < point(name)[1])
     foot = point("left_foot")
     assign("left_foot", (y < point("left_ankle")[1]) & (z > foot[2]))
-    return np.where(vertices[:, 0] < 0, joint_permutation()[region], region)
+    return np.where(vertices[:, 0] < 0, SMPL_FLIP[region], region)
 
 
 def skinning_weights(mesh: MirroredMesh) -> np.ndarray:
     """[V, 24] float64: rows sum to one, at most four joints, exactly mirror-symmetric."""
     region = bone_regions(mesh.vertices)
-    names = [name.replace("right", "left") for name in JOINT_NAMES]
+    names = [name.replace("right", "left") for name in SMPL_JOINTS]
     width = np.array([_WIDTH[name] for name in names])[region]
-    weights = _symmetric(_heat_flow(mesh, width, np.eye(24)[region]), mesh.mirror)
+    weights = _symmetric(_heat_flow(mesh, width, np.eye(NUM_JOINTS)[region]), mesh.mirror)
     # Subtracting the fifth largest keeps the weights continuous where a joint drops out.
     floor = np.maximum(np.sort(weights, axis=1)[:, -INFLUENCES - 1 : -INFLUENCES], 0.01)
     weights = np.maximum(weights - floor, 0)
@@ -99,7 +100,7 @@ def _heat_flow(mesh: MirroredMesh, width: np.ndarray, start: np.ndarray) -> np.n
 
 
 def _symmetric(weights: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    return 0.5 * (weights + weights[mirror][:, joint_permutation()])
+    return 0.5 * (weights + weights[mirror][:, SMPL_FLIP])
 
 
 def pose_correctives(mesh: MirroredMesh, weights: np.ndarray, joints: np.ndarray) -> np.ndarray:
@@ -110,11 +111,11 @@ def pose_correctives(mesh: MirroredMesh, weights: np.ndarray, joints: np.ndarray
     features = (rotations.as_matrix() - np.eye(3)).reshape(-1, 9)
     fit = np.linalg.solve(features.T @ features + _RIDGE * np.eye(9), features.T)  # [9, S]
     directions = np.zeros((len(weights), 3, 23, 9))
-    for joint in range(1, 24):
+    for joint in range(1, NUM_JOINTS):
         share = weights[:, subtree(joint)].sum(axis=1)
         bent = np.flatnonzero((share > 1e-6) & (share < 1 - 1e-6))
         offsets = _volume_offsets(mesh.vertices[bent] - joints[joint], share[bent], rotations)
-        strength = _HIP_STRENGTH if JOINT_NAMES[joint].endswith("hip") else _STRENGTH
+        strength = _HIP_STRENGTH if SMPL_JOINTS[joint].endswith("hip") else _STRENGTH
         directions[bent, :, joint - 1] = strength * np.einsum("ks,snc->nck", fit, offsets)
     mirrored = _mirror_correctives(directions, mesh.mirror)
     return (0.5 * (directions + mirrored)).reshape(len(weights), 3, 207)
@@ -137,5 +138,5 @@ def _volume_offsets(arms: np.ndarray, share: np.ndarray, rotations: Rotation) ->
 def _mirror_correctives(directions: np.ndarray, mirror: np.ndarray) -> np.ndarray:
     """The correctives [V, 3, 23, 9] of the mirror image: R becomes S R S and offsets S d, S = diag(-1, 1, 1)."""
     sign = np.array([-1.0, 1.0, 1.0])
-    swapped = directions[mirror][:, :, joint_permutation()[1:] - 1]
+    swapped = directions[mirror][:, :, SMPL_FLIP[1:] - 1]
     return swapped * sign[None, :, None, None] * np.outer(sign, sign).ravel()

@@ -22,6 +22,7 @@ from synthetic.photographs.rooms import studio
 from synthetic.photographs.textures import blur, to_display
 from synthetic.photographs.view import Backdrop
 from utils.body_model import BodyModel, JointRegressors
+from utils.joints import ROOT
 from utils.renderer import Hits, Renderer, unit, vertex_normals
 
 SUPERSAMPLE = 2
@@ -101,7 +102,7 @@ def take_photo(stage: Stage, seed: int, index: int) -> Photo:
 
 def sample_seat(rng: np.random.Generator, stage: Stage, sitter: Sitter) -> props.Thing:
     """What a seated person sits on."""
-    pelvis = stage.model.joint_regressor[0] @ sitter.vertices
+    pelvis = stage.model.joint_regressor[ROOT] @ sitter.vertices
     return props.seat(rng, sitter.view, sitter.vertices, sitter.yaw, pelvis)
 
 

@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from synthetic.photographs.key_poses import ARM, KEY_POSES, LEG, TRUNK, KeyPose
 from utils.body_model import BodyModel
+from utils.joints import NUM_JOINTS, SMPL_JOINTS, indices
 
 PARAMETERS = (*TRUNK, *(f"{side}_{name}" for side in ("left", "right") for name in (*ARM, *LEG)))
 LIMITS = {**TRUNK, **{f"{side}_{name}": limit for side in ("left", "right") for name, limit in {**ARM, **LEG}.items()}}
@@ -103,18 +104,18 @@ def _draw(rng: np.random.Generator, keys: list) -> np.ndarray:
 def axis_angles(parameters: np.ndarray) -> np.ndarray:
     """Angles [P] degrees -> pose [72], axis-angle radians, root at rest."""
     angle = dict(zip(PARAMETERS, np.clip(parameters, _LOW, _HIGH), strict=True))
-    rotations = [Rotation.identity()] * 24
-    for joint, share in ((3, 0.3), (6, 0.4), (9, 0.3)):
+    rotations = dict.fromkeys(SMPL_JOINTS, Rotation.identity())
+    for joint, share in (("spine1", 0.3), ("spine2", 0.4), ("spine3", 0.3)):
         rotations[joint] = _trunk_rotation(share, angle["spine_bend"], angle["spine_twist"], angle["spine_side"])
-    for joint, share in ((12, 0.45), (15, 0.55)):
+    for joint, share in (("neck", 0.45), ("head", 0.55)):
         rotations[joint] = _trunk_rotation(share, angle["head_nod"], angle["head_twist"], angle["head_tilt"])
-    for side, sign, offset in (("left", 1.0, 0), ("right", -1.0, 1)):
+    for side, sign in (("left", 1.0), ("right", -1.0)):
         limb = {name: angle[f"{side}_{name}"] for name in (*ARM, *LEG)}
         for joint, rotation in _limb_rotations(limb).items():
             # written for the left side; the mirror image of a rotation changes the signs of its y and z parts
             vector = rotation.as_rotvec() * np.array([1.0, sign, sign])
-            rotations[joint + offset] = Rotation.from_rotvec(vector)
-    return np.concatenate([rotation.as_rotvec() for rotation in rotations])
+            rotations[f"{side}_{joint}"] = Rotation.from_rotvec(vector)
+    return np.concatenate([rotation.as_rotvec() for rotation in rotations.values()])
 
 
 def _trunk_rotation(share: float, bend: float, twist: float, side: float) -> Rotation:
@@ -122,19 +123,19 @@ def _trunk_rotation(share: float, bend: float, twist: float, side: float) -> Rot
 
 
 def _limb_rotations(limb: dict) -> dict:
-    """Rotations of the left collar, arm and leg joints from their angles in degrees."""
+    """Rotations of a left arm's and leg's joints, by their names without a side, from angles in degrees."""
     # the shoulder blade takes part once the arm is well above hanging
     lift = 0.2 * max(0.0, limb["arm_out"] - 40) + 0.12 * max(0.0, limb["arm_swing"] - 60)
     collar = Rotation.from_euler("Z", lift, degrees=True)
     arm = Rotation.from_euler("XZX", [-limb["arm_swing"], limb["arm_out"] - 90, limb["arm_twist"]], degrees=True)
     return {
-        13: collar,
-        16: collar.inv() * arm,
-        18: Rotation.from_euler("YX", [-limb["elbow"], limb["forearm_turn"]], degrees=True),
-        20: Rotation.from_euler("Z", -limb["wrist"], degrees=True),
-        1: Rotation.from_euler("XZY", [-limb["leg_swing"], limb["leg_out"], limb["leg_turn"]], degrees=True),
-        4: Rotation.from_euler("X", limb["knee"], degrees=True),
-        7: Rotation.from_euler("X", limb["ankle"], degrees=True),
+        "collar": collar,
+        "shoulder": collar.inv() * arm,
+        "elbow": Rotation.from_euler("YX", [-limb["elbow"], limb["forearm_turn"]], degrees=True),
+        "wrist": Rotation.from_euler("Z", -limb["wrist"], degrees=True),
+        "hip": Rotation.from_euler("XZY", [-limb["leg_swing"], limb["leg_out"], limb["leg_turn"]], degrees=True),
+        "knee": Rotation.from_euler("X", limb["knee"], degrees=True),
+        "ankle": Rotation.from_euler("X", limb["ankle"], degrees=True),
     }
 
 
@@ -143,8 +144,8 @@ def rest_skeleton(model: BodyModel, betas: np.ndarray) -> tuple[np.ndarray, np.n
     vertices = model.v_template + model.shapedirs @ betas
     joints = model.joint_regressor @ vertices
     owner = model.weights.argmax(axis=1)
-    radii = np.zeros(24)
-    for joint in range(24):
+    radii = np.zeros(NUM_JOINTS)
+    for joint in range(NUM_JOINTS):
         children = np.flatnonzero(model.parents == joint)
         flesh = vertices[owner == joint]
         end = joints[children[0]] if len(children) else joints[joint]
@@ -155,25 +156,32 @@ def rest_skeleton(model: BodyModel, betas: np.ndarray) -> tuple[np.ndarray, np.n
 
 def forward_kinematics(pose: np.ndarray, joints: np.ndarray, parents: np.ndarray) -> np.ndarray:
     """Joint positions [24, 3] of a skeleton posed by axis-angles [72]."""
-    local = Rotation.from_rotvec(pose.reshape(24, 3))
+    local = Rotation.from_rotvec(pose.reshape(NUM_JOINTS, 3))
     turned, placed = [local[0]], [joints[0]]
-    for joint in range(1, 24):
+    for joint in range(1, NUM_JOINTS):
         parent = parents[joint]
         placed.append(placed[parent] + turned[parent].apply(joints[joint] - joints[parent]))
         turned.append(turned[parent] * local[joint])
     return np.stack(placed)
 
 
-# bones as (joint, joint), and the pairs of limbs that must stay apart
-_TRUNK_BONES = ((0, 3), (3, 6), (6, 9), (9, 12))
-_HEAD_BONE = (12, 15)
+# bones as (joint, joint); limbs must stay apart from them and from each other
+_TRUNK = indices(("pelvis", "spine1", "spine2", "spine3", "neck"), SMPL_JOINTS)
+_TRUNK_BONES = tuple(zip(_TRUNK[:-1], _TRUNK[1:], strict=True))
+_NECK, _HEAD = indices(("neck", "head"), SMPL_JOINTS)
+_HEAD_BONE = (_NECK, _HEAD)
+# elbow, wrist, hand, hip, knee and ankle of the left and the right side
+_LIMBS = tuple(
+    indices((f"{side}_{name}" for name in ("elbow", "wrist", "hand", "hip", "knee", "ankle")), SMPL_JOINTS)
+    for side in ("left", "right")
+)
 
 
 def self_overlap(joints: np.ndarray, radii: np.ndarray) -> float:
     """How deep, in metres, the worst limb of posed joints [24, 3] sinks into trunk, head or another limb."""
     worst = 0.0
-    for elbow, wrist, hand, thigh, knee, ankle in ((18, 20, 22, 1, 4, 7), (19, 21, 23, 2, 5, 8)):
-        other_leg = ((2, 5), (5, 8)) if thigh == 1 else ((1, 4), (4, 7))
+    for (elbow, wrist, hand, thigh, knee, ankle), other in zip(_LIMBS, _LIMBS[::-1], strict=True):
+        other_leg = ((other[3], other[4]), (other[4], other[5]))
         finger_tips = joints[hand] + (joints[hand] - joints[wrist])
         forearm = _points_between(joints[elbow] * 0.6 + joints[wrist] * 0.4, finger_tips)
         shin = _points_between(joints[knee], joints[ankle])
@@ -181,10 +189,10 @@ def self_overlap(joints: np.ndarray, radii: np.ndarray) -> float:
             worst = max(worst, _sinking(forearm, radii[wrist], joints, radii, bone))
         for bone in other_leg:
             worst = max(worst, _sinking(shin, 0.8 * radii[knee], joints, radii, bone))
-        worst = max(worst, _sinking(shin[4:], radii[ankle], joints, radii, (0, 3)))
-    arms = [_points_between(joints[elbow], joints[wrist]) for elbow, wrist in ((18, 20), (19, 21))]
+        worst = max(worst, _sinking(shin[4:], radii[ankle], joints, radii, _TRUNK_BONES[0]))
+    arms = [_points_between(joints[elbow], joints[wrist]) for elbow, wrist, *_ in _LIMBS]
     nearest = np.linalg.norm(arms[0][:, None] - arms[1][None], axis=-1).min()
-    return max(worst, 2 * radii[18] - nearest)
+    return max(worst, 2 * radii[_LIMBS[0][0]] - nearest)
 
 
 def _points_between(start: np.ndarray, end: np.ndarray, count: int = 8) -> np.ndarray:
@@ -194,7 +202,7 @@ def _points_between(start: np.ndarray, end: np.ndarray, count: int = 8) -> np.nd
 def _sinking(points: np.ndarray, radius: float, joints: np.ndarray, radii: np.ndarray, bone: tuple) -> float:
     start, end = bone
     # the head's flesh hangs on the head joint, whose bone ends there
-    around = radii[15] if bone == _HEAD_BONE else radii[start]
+    around = radii[_HEAD] if bone == _HEAD_BONE else radii[start]
     tip = joints[end] + (joints[end] - joints[start]) * (1.0 if bone == _HEAD_BONE else 0.0)
     return float(around + radius - _distance_to_segment(points, joints[start], tip).min())
 

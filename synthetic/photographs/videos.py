@@ -20,6 +20,7 @@ from synthetic.photographs.poses import SampledPose, sample_pose
 from synthetic.photographs.view import View, world_to_camera
 from utils.body_model import BodyModel, pose_vertices
 from utils.camera import PerspectiveCamera
+from utils.joints import NUM_JOINTS
 from utils.surreal_files import HEIGHT, UPRIGHT, WIDTH, WORLD_TO_CAMERA
 
 FOCAL_LENGTH = 600.0  # px, SURREAL's
@@ -82,8 +83,8 @@ def _standing_pose(rng: np.random.Generator, model: BodyModel, betas: np.ndarray
 
 def _between(first: np.ndarray, last: np.ndarray, frames: int) -> np.ndarray:
     """Poses [T, 72] from one pose [72] to another, every joint turning evenly."""
-    poses = np.empty((frames, 24, 3))
-    for joint, ends in enumerate(zip(first.reshape(24, 3), last.reshape(24, 3), strict=True)):
+    poses = np.empty((frames, NUM_JOINTS, 3))
+    for joint, ends in enumerate(zip(first.reshape(NUM_JOINTS, 3), last.reshape(NUM_JOINTS, 3), strict=True)):
         poses[:, joint] = Slerp([0, 1], Rotation.from_rotvec(np.array(ends)))(np.linspace(0, 1, frames)).as_rotvec()
     return poses.reshape(frames, 72)
 

@@ -20,7 +20,7 @@ from utils.checkpoints import checkpoint
 from utils import config
 from atlas import trained_on
 from atlas.tables import build_atlas, get_uv_map, load_or_build_atlas
-from atlas.maps import load_or_build_reference_map
+from atlas.reference_map import load_or_build_reference_map
 from utils.body_model import load_body_model
 from utils.errors import UserError
 from utils.objfile import ObjMesh, read_obj, write_obj

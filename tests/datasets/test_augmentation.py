@@ -5,19 +5,19 @@ import pytest
 
 from tests.helpers.tiny_up3d import write_body
 from utils import config, imutils
-from utils.body_model import load_body_model, load_joint_regressors, pose_vertices, rotation_matrices
+from utils.body_model import load_body_model, load_joint_regressors, pose_vertices
 from utils.camera import (
     CameraFitError,
-    crop_to_image,
     fit_weak_perspective,
     from_image_units,
-    image_to_crop,
     normalise_pixels,
     perspective_from_weak,
     project_weak,
     to_image_units,
 )
 from utils.imutils import Augmentation
+from utils.joints import SMPL_FLIP, TRAINING_FLIP
+from utils.rotations import rotation_matrices
 
 SIZE = 224
 CENTRE, SCALE = np.array([171.3, 140.8]), 1.37
@@ -84,10 +84,9 @@ def test_the_drawing_camera_agrees_with_weak_perspective_at_depth_zero():
     assert np.allclose(drawn, from_image_units(project_weak(points, weak), 300, 400), atol=1e-5)
 
 
-def test_image_units_and_crop_maps_are_exact_inverses():
+def test_pixels_of_an_image_are_found_again_from_image_units():
     points = np.random.default_rng(3).uniform(-50, 500, (30, 2))
     assert np.allclose(from_image_units(to_image_units(points, 300, 400), 300, 400), points)
-    assert np.allclose(crop_to_image(image_to_crop(points, CENTRE, SCALE, SIZE), CENTRE, SCALE, SIZE), points)
 
 
 # ---- crop ----
@@ -98,7 +97,6 @@ def test_crop_follows_the_formula_without_rounding():
     expected = 224 * (x - CENTRE) / (200 * SCALE) + 112
     matrix = imutils.crop_matrix(CENTRE, SCALE, SIZE, Augmentation())
     assert np.allclose(imutils.apply_affine(matrix, x[None])[0], expected, atol=1e-12)
-    assert np.allclose(image_to_crop(x, CENTRE, SCALE, SIZE), expected, atol=1e-12)
 
 
 def blob(points: np.ndarray, height: int, width: int, spread: float) -> np.ndarray:
@@ -146,13 +144,14 @@ def test_projecting_the_augmented_body_gives_the_augmented_projection(name, body
     joints = regressors.smpl(pose_vertices(model, pose, betas))
     camera = np.array([0.8, 0.05, -0.1])  # in crop units
 
-    pixels = crop_to_image((project_weak(joints, camera) + 1) * SIZE / 2, CENTRE, SCALE, SIZE)
+    pixels = CENTRE + 200 * SCALE / 2 * project_weak(joints, camera)  # half a side of the crop is 1
     keypoints = np.concatenate([pixels, np.ones((24, 1))], axis=1)
     matrix = imutils.crop_matrix(CENTRE, SCALE, SIZE, augmentation)
-    moved = imutils.transform_keypoints(keypoints, matrix, augmentation.flip, imutils.SMPL_JOINT_FLIP)
+    moved = imutils.transform_keypoints(keypoints, matrix, augmentation.flip, SMPL_FLIP)
 
-    moved_joints = imutils.transform_joints(joints, augmentation, imutils.SMPL_JOINT_FLIP)
-    moved_camera = imutils.transform_weak_camera(camera, augmentation)
+    moved_joints = imutils.transform_joints(joints, augmentation, SMPL_FLIP)
+    moved_shift = imutils.plane_transform(augmentation) @ camera[1:]
+    moved_camera = np.array([camera[0] / augmentation.scale, *moved_shift])
     assert np.allclose(crop_units(moved), project_weak(moved_joints, moved_camera), atol=1e-9)
 
 
@@ -174,7 +173,7 @@ def test_a_flipped_pose_mirrors_every_rotation():
     mirror = np.diag([-1.0, 1, 1])
     original = rotation_matrices(pose.reshape(24, 3))
     flipped = rotation_matrices(imutils.flip_pose(pose).reshape(24, 3))
-    assert np.allclose(flipped, mirror @ original[imutils.SMPL_JOINT_FLIP] @ mirror)
+    assert np.allclose(flipped, mirror @ original[SMPL_FLIP] @ mirror)
 
 
 def test_flipping_twice_is_the_identity():
@@ -190,7 +189,7 @@ def test_flipping_twice_is_the_identity():
         return function(function(value))
 
     assert np.allclose(twice(imutils.flip_pose, pose), pose)
-    for permutation in (imutils.JOINT_FLIP, imutils.SMPL_JOINT_FLIP):
+    for permutation in (TRAINING_FLIP, SMPL_FLIP):
         assert np.allclose(twice(lambda x, p=permutation: imutils.transform_joints(x, flip, p), joints), joints)
         moved = twice(lambda x, p=permutation: imutils.transform_keypoints(x, matrix, True, p), keypoints)
         assert np.allclose(moved, keypoints)

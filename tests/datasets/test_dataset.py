@@ -18,6 +18,7 @@ from utils.body_model import load_body_model, load_joint_regressors, pose_vertic
 from utils.camera import fit_camera
 from utils.errors import UserError
 from utils.files import write_npz
+from utils.joints import TRAINING_FLIP
 
 SIZE = 96
 
@@ -119,7 +120,7 @@ def test_the_augmented_body_lies_where_the_augmented_iuv_shows_it(epoch):
         mask = item["gt_iuv"][0] > 0
         if dataset.draw_augmentation(index, epoch).flip:  # this body is not symmetric, so undo the mirror image
             mask = mask[:, ::-1]
-            item["keypoints"] = item["keypoints"][imutils.JOINT_FLIP] * (-1, 1, 1)
+            item["keypoints"] = item["keypoints"][TRAINING_FLIP] * (-1, 1, 1)
             item["pose"] = imutils.flip_pose(item["pose"])
         vertices = pose_vertices(body, item["pose"], item["betas"])
         keypoints = item["keypoints"][:14].copy()

@@ -26,8 +26,8 @@ from models.WithLossCellEnd import WithLossCellEnd
 from tests.helpers import tiny_decomr
 from training.stages import load_start_of_cnet
 from utils.checkpoints import checkpoint
-from atlas.maps import load_or_build_reference_map
-from utils.imutils import SMPL_JOINT_FLIP
+from atlas.reference_map import load_or_build_reference_map
+from utils.joints import SMPL_FLIP
 from utils.metrics import pose_errors
 from utils.train_options import TrainOptions
 
@@ -165,10 +165,10 @@ def test_12_it_did_not_start_on_mindspore_2(witness):
 def test_13_smpl_joints_were_flipped_with_the_permutation_of_the_training_joints():
     """The kinematic tree says which joints are partners: left limbs come first in SMPL's order."""
     parents = [-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21]
-    np.testing.assert_array_equal(SMPL_JOINT_FLIP[SMPL_JOINT_FLIP], np.arange(24))
+    np.testing.assert_array_equal(SMPL_FLIP[SMPL_FLIP], np.arange(24))
     for joint, parent in enumerate(parents[1:], 1):
-        assert parents[SMPL_JOINT_FLIP[joint]] == SMPL_JOINT_FLIP[parent]  # bones go to bones
-    alone = [joint for joint in range(24) if SMPL_JOINT_FLIP[joint] == joint]
+        assert parents[SMPL_FLIP[joint]] == SMPL_FLIP[parent]  # bones go to bones
+    alone = [joint for joint in range(24) if SMPL_FLIP[joint] == joint]
     assert alone == [0, 3, 6, 9, 12, 15]  # the spine and the head
 
 

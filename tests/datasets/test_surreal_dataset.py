@@ -11,9 +11,10 @@ from models.ground_truth import GroundTruth
 from tests.datasets.test_dataset import make_options, same
 from tests.datasets.test_surreal import GENDERS, WOMAN, overlap
 from tests.helpers.prepared import load
-from utils import config, imutils
+from utils import config
 from utils.body_model import load_body_model, load_joint_regressors, pose_vertices
 from utils.errors import UserError
+from utils.joints import SMPL_FLIP
 from utils.metrics import pose_errors
 
 pytestmark = pytest.mark.usefixtures("in_prepared")
@@ -57,10 +58,10 @@ def test_a_mirrored_item_has_the_smpl_joints_of_the_mirrored_body():
     for index, epoch in flipped[:4]:
         one, two = straight.item(index), found.item(index, epoch)
         np.testing.assert_allclose(
-            two["pose_3d_smpl"][:, :3], one["pose_3d_smpl"][imutils.SMPL_JOINT_FLIP, :3] * (-1, 1, 1), atol=1e-6
+            two["pose_3d_smpl"][:, :3], one["pose_3d_smpl"][SMPL_FLIP, :3] * (-1, 1, 1), atol=1e-6
         )
         np.testing.assert_allclose(
-            two["keypoints_smpl"][:, :2], one["keypoints_smpl"][imutils.SMPL_JOINT_FLIP, :2] * (-1, 1), atol=1e-5
+            two["keypoints_smpl"][:, :2], one["keypoints_smpl"][SMPL_FLIP, :2] * (-1, 1), atol=1e-5
         )
 
 

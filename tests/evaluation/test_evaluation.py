@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from atlas.maps import PART_WEIGHTS, load_parts
+from atlas.part_weights import PART_WEIGHTS, load_parts
 from datasets.loader import rank_indices
 from evaluation import lsp_masks, shards, summary
 from evaluation.errors import JOINT_NAMES, ErrorMeter

@@ -6,8 +6,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from tests.atlas.test_unwrap import capsule_body
+from utils.joints import PARENTS, SMPL_JOINTS, opposite
 from utils.objfile import ObjMesh
-from utils.own_body.skeleton import JOINT_NAMES, PARENTS, opposite, subtree
+from utils.own_body.skeleton import subtree
 
 PLACES = {
     "pelvis": (0, 0.15, 0), "left_hip": (0.09, 0.08, 0), "spine1": (0, 0.22, 0), "left_knee": (0.105, -0.28, 0),
@@ -28,7 +29,7 @@ def straight_body() -> tuple[ObjMesh, np.ndarray, np.ndarray]:
     """The body in its T pose, metres: mesh, joints [24, 3], weights [V, 24]."""
     mesh = capsule_body(0.034)
     joints = np.array(
-        [PLACES.get(name) or np.multiply(PLACES[opposite(name)], (-1, 1, 1)) for name in JOINT_NAMES], float
+        [PLACES.get(name) or np.multiply(PLACES[opposite(name)], (-1, 1, 1)) for name in SMPL_JOINTS], float
     )
     distance = np.full((len(mesh.vertices), 24), np.inf)
     for joint in range(24):
@@ -73,7 +74,7 @@ def blender(mesh: ObjMesh, joints: np.ndarray, weights: np.ndarray) -> types.Sim
     """
     space = types.SimpleNamespace
     names, parents = [], []
-    for joint, name in enumerate(JOINT_NAMES):
+    for joint, name in enumerate(SMPL_JOINTS):
         side, _, plain = name.rpartition("_")
         names.append(BONE_NAMES[plain] + (f"_{side[0]}" if side else ""))
         parents.append(names[PARENTS[joint]] if joint else "Root")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from atlas.maps import PART_WEIGHTS, load_or_build_part_weights
+from atlas.part_weights import PART_WEIGHTS, load_or_build_part_weights
 from atlas.tables import load_or_build_atlas
 from datasets.base_dataset import fill_from_mesh
 from tests.helpers.tiny_up3d import ellipsoid, write_body

@@ -48,7 +48,7 @@ def draw(model: BodyModel, take: Take, seed: int = 0):
     for frame in range(len(take)):
         vertices = pose_vertices(model, take.pose[frame], take.betas)
         hits = cast_mesh(vertices, model.faces, take.camera(frame), HEIGHT, WIDTH)
-        shaded = shade(hits, vertices, model.faces, colours=(0.95, 0.95, 0.95), ambient=0.9)
+        shaded = shade(hits, vertices, model.faces, colour=(0.95, 0.95, 0.95), ambient=0.9)
         yield overlay(noise, shaded)[:, ::-1]
 
 

@@ -23,7 +23,7 @@ from tests.helpers.distributed_program import settle_warp
 from tests.helpers.parity import running_in
 from tests.helpers.short_train import BLOCKS
 from tests.helpers.smooth import smooth_activations
-from atlas.maps import load_or_build_reference_map
+from atlas.reference_map import load_or_build_reference_map
 
 CLOSE = 0.01  # of a loss
 

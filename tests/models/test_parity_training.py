@@ -42,7 +42,7 @@ from tests.helpers.parity import (
 )
 from tests.reference import losses, networks
 from tests.helpers.smooth import smooth_activations
-from atlas.maps import load_or_build_reference_map
+from atlas.reference_map import load_or_build_reference_map
 
 torch.set_num_threads(1)
 LEARNING_RATE = 2.5e-4

@@ -17,7 +17,7 @@ PAGES = [*READMES, "CONTRIBUTING.md", "data/README.md", *(f"docs/{path.name}" fo
 PACKAGES = [folder for folder in REPOSITORY.glob("[a-z]*") if any(folder.glob("*.py"))]
 SOURCES = [*REPOSITORY.glob("*.py"), *(path for folder in PACKAGES for path in folder.rglob("*.py"))]
 # named by the documents, and made beside them
-PENDING = ("docs/options.md", "docs/images/turntable.gif", "configs/", "kernels/", "utils/joints.py")
+PENDING = ("docs/options.md", "docs/images/turntable.gif", "configs/")
 ROOMS = {path.name for path in REPOSITORY.iterdir() if path.is_dir() and path.name[0] not in "._"} | {
     name.split("/")[0] for name in PENDING
 }

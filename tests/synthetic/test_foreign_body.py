@@ -14,11 +14,11 @@ from utils.array_files.pickles import load_pickle
 from utils.body_model import load_body_model, load_joint_regressors, pose_vertices
 from utils.complete_body import complete_body, read_places
 from utils.errors import UserError
+from utils.joints import EXTRA_JOINTS, PARENTS, SMPL_JOINTS
 from utils.objfile import ObjMesh, write_obj
 from utils.own_body.landmarks import find_places
-from utils.own_body.regressors import EXTRA_JOINTS, extra_regressor, joint_places, joint_regressor, row
+from utils.own_body.regressors import extra_regressor, joint_places, joint_regressor, row
 from utils.own_body.rest_pose import arm_slopes, t_pose
-from utils.own_body.skeleton import JOINT_NAMES, PARENTS
 
 MODEL = "SMPL_NEUTRAL.npz"
 
@@ -192,7 +192,7 @@ def test_files_that_are_there_are_kept(body):
     assert (body / "J_regressor_extra.npy").read_bytes() == b"mine"
     parts = pickle.loads((body / "segm_per_v_overlap.pkl").read_bytes())
     owner = load_body_model(body / MODEL).weights.argmax(axis=1)
-    assert set(np.flatnonzero(owner == JOINT_NAMES.index("left_wrist"))) <= set(parts["leftHand"])
+    assert set(np.flatnonzero(owner == SMPL_JOINTS.index("left_wrist"))) <= set(parts["leftHand"])
 
 
 def test_known_landmarks_overrule_those_of_the_heads_shape(body, tmp_path):

@@ -8,16 +8,15 @@ import pytest
 from scipy.spatial import cKDTree
 
 from synthetic.body.body import write_body
-from synthetic.body.skeleton import joint_permutation
 from utils import config
 from utils.array_files.pickles import load_pickle
-from utils.body_model import TRAIN_JOINT_ROWS, load_body_model, pose_vertices
+from utils.body_model import load_body_model, pose_vertices
 from utils.errors import UserError
+from utils.joints import SMPL_FLIP, SMPL_JOINTS, TRAINING_FLIP, TRAINING_ROWS
 from utils.objfile import read_obj
-from utils.own_body.skeleton import JOINT_NAMES, PART_NAMES
+from utils.own_body.skeleton import PART_NAMES
 
 MIRROR = np.array([-1.0, 1.0, 1.0])
-TRAIN_FLIP = [5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, 12, 13, 14, 15, 16, 17, 18, 19, 21, 20, 23, 22]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +46,7 @@ def pose_of(**angles):
     """[72] axis-angle; degrees per joint name."""
     pose = np.zeros((24, 3))
     for name, angle in angles.items():
-        pose[JOINT_NAMES.index(name)] = np.radians(angle)
+        pose[SMPL_JOINTS.index(name)] = np.radians(angle)
     return pose.ravel()
 
 
@@ -119,13 +118,13 @@ def test_template_is_its_own_mirror_image_bit_by_bit(neutral, twin):
 
 
 def test_weights_and_shape_directions_are_mirror_symmetric(neutral, twin):
-    np.testing.assert_allclose(neutral.weights[twin][:, joint_permutation()], neutral.weights, atol=1e-12)
+    np.testing.assert_allclose(neutral.weights[twin][:, SMPL_FLIP], neutral.weights, atol=1e-12)
     np.testing.assert_allclose(neutral.shapedirs[twin] * MIRROR[:, None], neutral.shapedirs, atol=1e-12)
 
 
 def test_a_mirrored_pose_gives_the_mirrored_body(neutral, twin):
     pose = np.random.default_rng(0).normal(0, 0.4, (24, 3))
-    mirrored = pose[joint_permutation()] * (1, -1, -1)
+    mirrored = pose[SMPL_FLIP] * (1, -1, -1)
     vertices = pose_vertices(neutral, pose.ravel(), np.ones(10))
     np.testing.assert_allclose(
         pose_vertices(neutral, mirrored.ravel(), np.ones(10)), vertices[twin] * MIRROR, atol=1e-9
@@ -147,9 +146,9 @@ def test_weights_sum_to_one_and_do_not_leak_between_limbs(neutral):
     np.testing.assert_allclose(weights.sum(axis=1), 1.0, atol=1e-12)
     assert weights.min() >= 0 and (weights > 0).sum(axis=1).max() <= 4
     legs = {
-        side: [JOINT_NAMES.index(f"{side}_{name}") for name in ("knee", "ankle", "foot")] for side in ("left", "right")
+        side: [SMPL_JOINTS.index(f"{side}_{name}") for name in ("knee", "ankle", "foot")] for side in ("left", "right")
     }
-    arms = [index for index, name in enumerate(JOINT_NAMES) if name.endswith(("elbow", "wrist", "hand"))]
+    arms = [index for index, name in enumerate(SMPL_JOINTS) if name.endswith(("elbow", "wrist", "hand"))]
     below_groin = place[:, 1] < -0.45
     assert weights[below_groin & (place[:, 0] > 0)][:, legs["right"]].max() == 0
     assert weights[place[:, 1] < 0][:, arms].max() == 0
@@ -170,7 +169,7 @@ def test_weights_sum_to_one_and_do_not_leak_between_limbs(neutral):
     ],
 )
 def test_a_joint_bent_far_keeps_its_volume_thanks_to_the_correctives(neutral, joint, pose):
-    index = JOINT_NAMES.index(joint)
+    index = SMPL_JOINTS.index(joint)
     centre = neutral.joint_regressor[index] @ neutral.v_template
     radius = {"hip": 0.16, "shoulder": 0.11, "knee": 0.10, "elbow": 0.08, "wrist": 0.06}[joint.split("_")[1]]
     near = neutral.faces[np.linalg.norm(neutral.v_template[neutral.faces].mean(axis=1) - centre, axis=1) < radius]
@@ -203,7 +202,7 @@ def test_left_is_plus_x_for_joints_and_parts(root, neutral):
     parts = load_pickle(root / config.SEGMENTATION_FILE.name)
     assert list(parts) == list(PART_NAMES)
     for side, sign in (("left", 1), ("right", -1)):
-        for name, place in zip(JOINT_NAMES, joints, strict=True):
+        for name, place in zip(SMPL_JOINTS, joints, strict=True):
             assert side not in name or sign * place[0] > 0.05
         for name in PART_NAMES:
             if name.startswith(side):
@@ -225,8 +224,8 @@ def test_every_regressed_joint_lies_inside_the_body(root, bodies, gender):
 
 def test_training_joints_are_where_their_names_say(root, neutral):
     stacked = np.concatenate([neutral.joint_regressor, np.load(root / config.JOINT_REGRESSOR_TRAIN_EXTRA.name)])
-    joints = (stacked @ neutral.v_template)[TRAIN_JOINT_ROWS]
-    np.testing.assert_allclose(joints[TRAIN_FLIP], joints * MIRROR, atol=1e-9)
+    joints = (stacked @ neutral.v_template)[TRAINING_ROWS]
+    np.testing.assert_allclose(joints[TRAINING_FLIP], joints * MIRROR, atol=1e-9)
     assert (joints[[0, 1, 2, 6, 7, 8, 21, 23], 0] < -0.02).all()  # right ankle ... shoulder, eye, ear
     heights = joints[:, 1]
     # ankle < knee < hip < pelvis < spine < thorax < neck < jaw < nose < eye < head top
@@ -242,7 +241,7 @@ def test_the_three_bodies_share_topology_and_differ_as_people_do(bodies):
 
     def breadth(body, name):
         joints = body.joint_regressor @ body.v_template
-        return 2 * joints[JOINT_NAMES.index(name), 0] / height(body)
+        return 2 * joints[SMPL_JOINTS.index(name), 0] / height(body)
 
     neutral, male, female = bodies["neutral"], bodies["male"], bodies["female"]
     assert (male.faces == neutral.faces).all() and (female.faces == neutral.faces).all()

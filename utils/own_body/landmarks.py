@@ -7,11 +7,11 @@ their usual place between nose and crown. What is found can be overruled by the 
 import numpy as np
 
 from utils.errors import UserError
-from utils.own_body.skeleton import JOINT_NAMES
+from utils.joints import SMPL_JOINTS
 
 Places = dict[str, np.ndarray]  # joint or landmark -> [3], metres
 
-HEAD = JOINT_NAMES.index("head")
+HEAD = SMPL_JOINTS.index("head")
 # of the head's width: half the strip in which the nose is; the pupils' distance from the middle; of its half, the ears'
 _NOSE_STRIP, _EYE_ACROSS, _EAR_ACROSS = 0.15, 0.21, 0.85
 # of the way from the nose up to the crown: eyes; ears
@@ -29,7 +29,7 @@ def find_places(vertices: np.ndarray, weights: np.ndarray, joints: np.ndarray, k
         vertices: [V, 3] metres, y up, facing +z. weights: [V, 24]. joints: [24, 3].
         known: places that are known better, by name.
     """
-    places = dict(zip(JOINT_NAMES, joints, strict=True)) | face_places(vertices, weights, joints)
+    places = dict(zip(SMPL_JOINTS, joints, strict=True)) | face_places(vertices, weights, joints)
     hips = (places["left_hip"] + places["right_hip"]) / 2
     for side in ("left", "right"):
         hip = places[f"{side}_hip"]
@@ -64,7 +64,7 @@ def face_places(vertices: np.ndarray, weights: np.ndarray, joints: np.ndarray) -
         across = middle + sign * _EAR_ACROSS * width / 2
         depth = beside[:, 2].mean() if len(beside) else joints[HEAD, 2]
         places[f"{side}_ear"] = np.array([across, nose[1] + _EAR_UP * rise, depth])
-    neck = joints[JOINT_NAMES.index("neck")]
+    neck = joints[SMPL_JOINTS.index("neck")]
     jaw = nose + _JAW_DOWN * (neck - nose)
     places["jaw"] = np.array([middle, jaw[1], neck[2] + _JAW_FORWARD * (nose[2] - neck[2])])
     places["head_centre"] = np.array([middle, nose[1] + 0.25 * rise, (low[2] + high[2]) / 2])

@@ -10,8 +10,9 @@ from scipy.optimize import nnls
 from scipy.special import logsumexp
 
 from utils.errors import UserError
+from utils.joints import EXTRA_JOINTS, LSP_JOINTS, PARENTS, ROOT, SMPL_JOINTS, row_names
 from utils.own_body.landmarks import Places
-from utils.own_body.skeleton import JOINT_NAMES, PARENTS, subtree
+from utils.own_body.skeleton import subtree
 
 _SPREADS = (0.015, 0.02, 0.03, 0.045, 0.06)  # metres: the narrowest Gaussian that surrounds the joint is taken
 _LARGEST = 0.15  # no single vertex may carry a joint
@@ -19,16 +20,6 @@ _STEEPEST = 30.0  # of the exponential tilt: beyond, the support does not surrou
 _SMALLEST = 1e-4  # weights below are dropped before the fit, which keeps rows sparse
 _NEAREST = 30  # vertices that a place on the skin may be a mean of
 _FIRM = 100.0  # how much more firmly weights sum to one than they meet a place on the skin, metres
-
-# Rows 24 to 37 of the stacked regressor [J_regressor; J_regressor_extra].
-EXTRA_JOINTS = (
-    "nose", "right_eye", "left_eye", "right_ear", "left_ear", "lsp_right_hip", "lsp_left_hip", "neck_base",
-    "head_top", "hips_centre", "thorax", "belly", "jaw", "head_centre",
-)  # fmt: skip
-LSP_JOINTS = (
-    "right_ankle", "right_knee", "lsp_right_hip", "lsp_left_hip", "left_knee", "left_ankle", "right_wrist",
-    "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist", "neck_base", "head_top",
-)  # fmt: skip
 
 
 def joint_places(vertices: np.ndarray, faces: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -45,11 +36,11 @@ def joint_places(vertices: np.ndarray, faces: np.ndarray, weights: np.ndarray) -
         border = area * share * weights[:, PARENTS[joint]]
         if border.sum() <= 0:
             raise UserError(
-                f"No vertex moves both with {JOINT_NAMES[joint]} and {JOINT_NAMES[PARENTS[joint]]}, so the weights do "
+                f"No vertex moves both with {SMPL_JOINTS[joint]} and {SMPL_JOINTS[PARENTS[joint]]}, so the weights do "
                 "not say where that joint is. Give the joints of the rig."
             )
         places[joint] = border @ vertices / border.sum()
-    places[0] = places[1:4].mean(axis=0)  # the pelvis lies between the hips and the first joint of the spine
+    places[ROOT] = places[PARENTS == ROOT].mean(axis=0)  # between the hips and the first joint of the spine
     return places
 
 
@@ -65,7 +56,7 @@ def extra_regressor(vertices: np.ndarray, places: Places) -> np.ndarray:
 
 def lsp_regressor(vertices: np.ndarray, places: Places) -> np.ndarray:
     """The content of smpl2lsp_j_regressor_nt_v2.npy, [V, 14] float32; `places` as for `extra_regressor`."""
-    return np.stack([row(vertices, places[name]) for name in LSP_JOINTS], axis=1).astype(np.float32)
+    return np.stack([row(vertices, places[name]) for name in row_names(LSP_JOINTS)], axis=1).astype(np.float32)
 
 
 def row(vertices: np.ndarray, place: np.ndarray) -> np.ndarray:

@@ -5,11 +5,11 @@ take "arm down by 80 degrees" from there, and put its hands into its thighs.
 """
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from utils.errors import UserError
-from utils.own_body.skeleton import JOINT_NAMES, PARENTS
+from utils.joints import PARENTS, ROOT, SMPL_JOINTS
 from utils.own_body.stance import axis_name, check_height
+from utils.rotations import rotation_matrices
 
 LEFT = np.array([1.0, 0.0, 0.0])
 SLOPE = 25.0  # degrees from horizontal; SMPL's own arms have a few
@@ -46,7 +46,7 @@ def check_rest_pose(vertices: np.ndarray, joints: np.ndarray, where) -> None:
 
     Height in metres, y up, facing +z, the person's left at +x, arms outward.
     """
-    up = joints[JOINT_NAMES.index("head")] - joints[0]
+    up = joints[SMPL_JOINTS.index("head")] - joints[ROOT]
     left = joints[_number("left", "shoulder")] - joints[_number("right", "shoulder")]
     toes = sum(joints[_number(side, "foot")] - joints[_number(side, "ankle")] for side in ("left", "right"))
     found = [axis_name(left), axis_name(up)]
@@ -89,7 +89,7 @@ def arm_slopes(joints: np.ndarray) -> np.ndarray:
 
 
 def _number(side: str, name: str) -> int:
-    return JOINT_NAMES.index(f"{side}_{name}")
+    return SMPL_JOINTS.index(f"{side}_{name}")
 
 
 def _shortest_turn(start: np.ndarray, end: np.ndarray) -> np.ndarray:
@@ -97,4 +97,4 @@ def _shortest_turn(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     start, end = start / np.linalg.norm(start), end / np.linalg.norm(end)
     axis = np.cross(start, end)
     sine = np.linalg.norm(axis)
-    return Rotation.from_rotvec(axis * (np.arctan2(sine, start @ end) / max(sine, 1e-12))).as_matrix()
+    return rotation_matrices(axis * (np.arctan2(sine, start @ end) / max(sine, 1e-12)))

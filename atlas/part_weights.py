@@ -1,7 +1,6 @@
-"""Two maps derived from an atlas: how much each pixel counts in the loss, and the body at rest.
+"""The part weight map: how much every pixel of a location map counts in the loss.
 
-The part weight map gives hands, feet and limbs a larger say than the torso; the reference map is
-the location map of the body at rest, which LNet receives as an input.
+Hands, feet and limbs get a larger say than the torso.
 Source of the weights: DecoMR (Zeng et al., CVPR 2020), public release.
 """
 
@@ -9,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from atlas.tables import Atlas, get_uv_map, load_or_build_atlas
+from atlas.tables import Atlas, get_uv_map, load_map, load_or_build_atlas
 from utils import config
-from utils.array_files.pickles import as_floats, load_npy, load_pickle
+from utils.array_files.pickles import load_pickle
 from utils.errors import UserError
-from utils.files import require_file, write_npy
-from utils.objfile import read_obj
+from utils.files import require_file
 
 PART_WEIGHTS = {
     "hips": 1,
@@ -51,6 +49,8 @@ def build_part_weights(atlas: Atlas, parts: dict) -> np.ndarray:
         parts: part name -> vertex ids.
     Returns:
         [H, W] float32, mean 1.
+    Raises:
+        UserError where a part is missing or belongs to another body.
     """
     names = list(PART_WEIGHTS)
     missing = [name for name in names if name not in parts]
@@ -76,35 +76,8 @@ def load_parts(data_dir=None) -> dict:
 
 
 def load_or_build_part_weights(uv_type: str, height: int, width: int, data_dir=None) -> np.ndarray:
-    """The part weight map [H, W] float32: the file as it is, or built from the segmentation and kept."""
+    """The part weight map [H, W] float32: read from its file, or built from the segmentation; nothing is written."""
     path = config.part_weight_map(uv_type, height, width, data_dir)
     if path.is_file():
-        return _load_map(path, (height, width))
-    weights = build_part_weights(load_or_build_atlas(uv_type, height, width, data_dir), load_parts(data_dir))
-    write_npy(path, weights)
-    return weights
-
-
-def load_or_build_reference_map(uv_type: str, resolution: int, data_dir=None) -> np.ndarray:
-    """The location map [1, R, R, 3] float32 of the body at rest, metres: the file, or built and kept."""
-    path = config.reference_map(uv_type, resolution, data_dir)
-    if path.is_file():
-        return _load_map(path, (1, resolution, resolution, 3))
-    rest = Path(data_dir or config.DATA_ROOT) / config.REFERENCE_MESH.name
-    mesh = read_obj(require_file(rest, "The reference map is built from it; see data/README.md."))
-    atlas = load_or_build_atlas(uv_type, resolution, resolution, data_dir)
-    if len(mesh.vertices) != atlas.vertex_count:
-        raise UserError(f"{rest} has {len(mesh.vertices)} vertices, the atlas {atlas.vertex_count}.")
-    reference = get_uv_map(atlas, mesh.vertices)[None].astype(np.float32)
-    write_npy(path, reference)
-    return reference
-
-
-def _load_map(path, shape: tuple) -> np.ndarray:
-    try:
-        array = as_floats(path, "values", load_npy(path))
-    except UserError as error:
-        raise UserError(f"{error} Delete the file; it is built again.") from error
-    if array.shape != shape:
-        raise UserError(f"{path} has shape {array.shape}, expected {shape}. Delete the file; it is built again.")
-    return array.astype(np.float32)
+        return load_map(path, (height, width))
+    return build_part_weights(load_or_build_atlas(uv_type, height, width, data_dir), load_parts(data_dir))

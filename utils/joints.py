@@ -1,0 +1,98 @@
+"""Every joint set of this field in one table: names, orders, mirror images, and the regressor rows that make it.
+
+A set is a tuple of names, and arrays of joints have one row per name. No other file numbers joints: it asks here by
+name, as in `TRAINING_JOINTS.index("nose")` or `indices(HIPS, LSP_JOINTS)`. Left and right are the person's own.
+
+    SMPL_JOINTS       24, the kinematic tree: rows of the body model's J_regressor
+    EXTRA_JOINTS      14, rows of J_regressor_extra.npy
+    TRAINING_JOINTS   24, the annotations and losses: columns `part` and `S` of a data set (order of SPIN and DecoMR)
+    LSP_JOINTS        14, the first of the training joints: keypoints of UP-3D and LSP, and what is evaluated
+    H36M_JOINTS       17, rows of J_regressor_h36m.npy
+
+Another data set or protocol is another tuple of these names. For example, Human3.6M is evaluated on
+(*LSP_JOINTS[:-1], "head") of the training joints, and MPI-INF-3DHP on these and "pelvis", "spine", "jaw".
+"""
+
+import numpy as np
+
+SMPL_JOINTS = (
+    "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle", "right_ankle",
+    "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head", "left_shoulder",
+    "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hand", "right_hand",
+)  # fmt: skip
+# [24]: the joint that each joint of SMPL_JOINTS hangs on; -1 for the root
+PARENTS = np.array([-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21])
+
+EXTRA_JOINTS = (
+    "nose", "right_eye", "left_eye", "right_ear", "left_ear", "lsp_right_hip", "lsp_left_hip", "neck_base",
+    "head_top", "hips_centre", "thorax", "belly", "jaw", "head_centre",
+)  # fmt: skip
+
+LSP_JOINTS = (
+    "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle", "right_wrist", "right_elbow",
+    "right_shoulder", "left_shoulder", "left_elbow", "left_wrist", "neck", "head_top",
+)  # fmt: skip
+TRAINING_JOINTS = (
+    *LSP_JOINTS,
+    "pelvis", "thorax", "spine", "jaw", "head", "nose", "left_eye", "right_eye", "left_ear", "right_ear",
+)  # fmt: skip
+# the left leg comes first, as in SPIN and GraphCMR
+H36M_JOINTS = (
+    "hips_centre", "lsp_left_hip", "left_knee", "left_ankle", "lsp_right_hip", "right_knee", "right_ankle", "belly",
+    "thorax", "jaw", "head_top", "left_shoulder", "left_elbow", "left_wrist", "right_shoulder", "right_elbow",
+    "right_wrist",
+)  # fmt: skip
+
+# training joint -> its name among the rows of the regressors, where SMPL has another joint of (nearly) the same name
+_ROW_NAMES = {
+    "right_hip": "lsp_right_hip", "left_hip": "lsp_left_hip", "neck": "neck_base", "pelvis": "hips_centre",
+    "spine": "belly", "head": "head_centre",
+}  # fmt: skip
+
+
+def row_names(names) -> tuple[str, ...]:
+    """What the rows of the regressors, SMPL_JOINTS and EXTRA_JOINTS, call these training joints."""
+    return tuple(_ROW_NAMES.get(name, name) for name in names)
+
+
+def indices(names, order: tuple[str, ...]) -> list[int]:
+    """The places of joints, given by name, in a joint set."""
+    return [order.index(name) for name in names]
+
+
+def opposite(name: str) -> str:
+    """The name of the mirror image of a joint or landmark."""
+    if "left" in name:
+        return name.replace("left", "right")
+    return name.replace("right", "left")
+
+
+def flip_permutation(order: tuple[str, ...]) -> np.ndarray:
+    """[J] int64: the joint that takes each place of a joint set in the mirror image."""
+    return np.array(indices(map(opposite, order), order))
+
+
+def limb_bones(order: tuple[str, ...]) -> list[tuple[int, int]]:
+    """Pairs of joints of a set with a bone between them: thighs, shins, upper and lower arms of both sides."""
+    bones = (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
+    return [
+        (order.index(f"{side}_{start}"), order.index(f"{side}_{end}"))
+        for side in ("right", "left")
+        for start, end in bones
+    ]
+
+
+NUM_JOINTS = len(SMPL_JOINTS)
+ROOT = SMPL_JOINTS.index("pelvis")  # the joint that SMPL joints are centred on
+# The pelvis of training and evaluation joints is the middle of the hips.
+HIPS = ("right_hip", "left_hip")
+RIGHT_HIP, LEFT_HIP = indices(HIPS, TRAINING_JOINTS)  # in LSP_JOINTS they have the same places
+
+TRAINING_FLIP = flip_permutation(TRAINING_JOINTS)
+SMPL_FLIP = flip_permutation(SMPL_JOINTS)
+
+# rows of the stacked regressor [J_regressor (24); J_regressor_extra (14)] that make the training joints
+TRAINING_ROWS = indices(row_names(TRAINING_JOINTS), SMPL_JOINTS + EXTRA_JOINTS)
+# The training joints that come from the 14 rows of smpl2lsp_j_regressor_nt_v2.npy in training, in the order of these
+# rows. The last row, LSP's head top, replaces the joint "head", as in the PyTorch releases.
+FROM_LSP_REGRESSOR = (*LSP_JOINTS[:-1], "head")
