@@ -45,7 +45,7 @@ def main() -> int:
     checksums.remove_leftovers(folder)
     if options.resume:
         # the networks are those of the saved state; config.json beside it, which describes them, is written anew later
-        checkpoint.adopt_architecture(options, folder_of_rank_0(folder) / "state_*.ckpt", parser.given())
+        checkpoint.adopt_architecture(options, folder_of_rank_0(folder) / "state_*.ckpt", parser.stated())
     else:
         protect_earlier_run(folder, options, ranks)
     if device.rank == 0:

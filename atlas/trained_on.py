@@ -25,7 +25,7 @@ from utils import config
 from utils.body_model import NEUTRAL, load_model_of_gender
 from utils.checkpoints.checkpoint import CONFIG_NAME
 from utils.errors import UserError
-from utils.train_options import TRAINED_ON
+from utils.option_files import TRAINED_ON
 
 PARTS = {"atlas": "atlas", "reference_map": "reference map", "body": "body"}  # what they are called in a line
 SEEN_BY_NETWORK = ("atlas", "reference_map")

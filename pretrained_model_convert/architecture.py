@@ -12,6 +12,7 @@ from models.dense_cnn import ATLAS_LEVEL_SIZE, COARSEST_LEVEL
 from utils.checkpoints import checkpoint
 from utils.errors import UserError
 from utils.files import write_text
+from utils.option_checks import check
 from utils.train_options import TrainOptions
 
 FULL_WIDTH = 256  # channels of the LNet of width 1
@@ -86,7 +87,7 @@ def settle(options: argparse.Namespace, given: set, shapes: dict, where, config:
         if source and name in seen and value != seen[name]:
             raise UserError(f"{source}, but the weights in {where} have {seen[name]}: give --{name} {seen[name]}.")
         setattr(options, name, seen.get(name, value))
-    TrainOptions.check(options)
+    check(options)
     origin = f"the weights and {config}" if stated else "the weights"
     print(f"architecture, from {origin}: {', '.join(f'{name} {value}' for name, value in seen.items())}")
     unseen = [name for name in ("uv_type", "img_res") if name not in given | stated.keys()]

@@ -38,6 +38,7 @@ def folder(generated_root, tmp_path_factory) -> Path:
         archive.writestr("release/data.pkl", b"CNet LNet")
     (folder / "junk.ckpt").write_text("not a checkpoint")
     (folder / "bad.json").write_text(json.dumps({"batch_size": "many"}))
+    (folder / "other.json").write_text(json.dumps({"norm_type": "BN"}))
     return folder
 
 
@@ -137,6 +138,10 @@ CASES = {
     "state of another width": (
         "train", "--resume --ckpt_dir {0}/configured --lnet_width 0.25", None,
         r"--lnet_width 0.25, but \S+state_\*.ckpt was trained with 0.125",
+    ),
+    "state of another network than the file's": (
+        "train", "--resume --ckpt_dir {0}/configured --from_json {0}/other.json", None,
+        r"--norm_type BN, but \S+state_\*.ckpt was trained with GN",
     ),
     "half precision on the CPU": ("train", "--amp_level O2", None, r"--amp_level O2 needs a GPU or NPU; the CPU comp"),
     "batches of one": ("train", "--batch_size 1", None, r"--batch_size 1: the LNet has BatchNorm.*at least 2"),

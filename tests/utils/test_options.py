@@ -68,7 +68,12 @@ def test_a_word_that_is_neither_true_nor_false_is_refused():
 
 @pytest.mark.parametrize(
     ("words", "value"),
-    [(["--no_shuffle_train"], False), (["--shuffle_train", "False"], False), (["--shuffle_train"], True)],
+    [
+        (["--no_shuffle_train"], False),
+        (["--no_shuffle_train", "False"], True),
+        (["--shuffle_train", "False"], False),
+        (["--shuffle_train"], True),
+    ],
 )
 def test_shuffling_can_be_switched_off_either_way(words, value):
     assert parse(*words).shuffle_train is value
@@ -133,8 +138,15 @@ def test_the_options_of_a_run_come_back_from_its_json_file(json_file):
         ({"uv_res": 64}, "argument --uv_res: invalid choice: 64"),
         ({"no_flip": "maybe"}, "argument --no_flip: expected True or False"),
         ({"lr": None}, "argument --lr: invalid float value: 'None'"),
-        ({"lr": [1, 2]}, "argument --lr: invalid float value"),
-        ({"learning_rate": 1}, "holds unknown options: learning_rate"),
+        ({"lr": [1, 2]}, "lr is [1, 2], expected one number, text, true, false or null."),
+        ({"name": {"stage": "dp"}}, 'name is {"stage": "dp"}, expected one number'),
+        ({"zzz": 1, "lr": 1}, "holds unknown options: zzz."),
+        ({"bath_size": 1}, "holds unknown options: bath_size (did you mean batch_size?)."),
+        ({f"option_{i}_nowhere": i for i in range(5)}, "option_2_nowhere, ..."),
+        ({"help": True}, "holds unknown options: help"),
+        ('{"lr": 1, "seed": 2, "lr": 1}', "cannot be read: lr stands in it twice."),
+        ({"lam_key2d": 1, "lam_key2D": 1}, "holds lam_key2d and lam_key2D, which set the same option; give one of"),
+        ({"no_shuffle_train": True, "shuffle_train": True}, "holds no_shuffle_train and shuffle_train, which set"),
         ([1, 2], "holds a list, expected an object"),
         ("{broken", "cannot be read"),
     ],
@@ -163,6 +175,12 @@ def test_given_are_the_options_of_the_command_line_even_at_their_defaults():
     words = ["--lnet_width", "1.0", "--no_flip", "--no_shuffle_train"]
     assert TrainOptions().given(words) == {"lnet_width", "no_flip", "shuffle_train"}
     assert TrainOptions().given([]) == set()
+
+
+def test_stated_are_those_of_the_command_line_and_of_the_file(json_file):
+    words = ["--from_json", str(json_file({"lnet_width": 1.0, "lam_key2d": 1})), "--no_flip"]
+    assert TrainOptions().stated(words) == {"from_json", "lnet_width", "lam_key2D", "no_flip"}
+    assert TrainOptions().given(words) == {"from_json", "no_flip"}
 
 
 def test_data_dir_moves_the_data_root(tmp_path):

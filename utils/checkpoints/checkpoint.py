@@ -19,7 +19,8 @@ from utils.checkpoints import checksums, foreign_files
 from utils.errors import UserError
 from utils.files import write_text
 from utils.memory import available_memory
-from utils.train_options import TRAINED_ON, TrainOptions
+from utils.option_files import TRAINED_ON, words_of
+from utils.train_options import TrainOptions
 
 ARCHITECTURE = ("model", "img_res", "uv_res", "uv_type", "uv_channels", "warp_level", "norm_type", "lnet_width",
                 "no_warp")  # fmt: skip
@@ -214,7 +215,7 @@ def adopt_architecture(options, checkpoint, given: set) -> None:
         trained = json.loads(path.read_text(encoding="utf-8"))
         trained = {name: trained[name] for name in ARCHITECTURE if name in trained}
         parser = TrainOptions()
-        known = parser.parse_args(parser.words_of(trained))
+        known = parser.parse_args(words_of(parser.parser, trained))
         trained = {name: getattr(known, name) for name in trained}
     except (OSError, ValueError, TypeError, RecursionError, UserError) as error:
         raise UserError(f"{path} cannot be read: {str(error).rstrip('.')}.") from error
