@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The main job from nothing: install, make data, train both stages, evaluate, draw pictures.
+# Run the whole chain from nothing: install, generate data, train both stages, evaluate, draw pictures.
 set -euo pipefail
 
 usage() {
@@ -14,7 +14,7 @@ to PyPI; no GPU, no root, no registration. Run it again to continue where it sto
   --num_train N   training photographs (default 400)
   --num_test N    test photographs (default 40)
   --fresh         train anew; generated data is kept, earlier weights and logs move to OUT/before_DATE
-  -- OPTIONS      further options for train.py, for example: -- --num_epochs_end 20
+  -- OPTIONS      options of train.py that win over configs/quickstart_*.json, for example: -- --num_epochs_end 20
 EOF
 }
 
@@ -50,15 +50,6 @@ say "1/4 generate a body model, its atlas and photographs"
 say "2/4 prepare them: npz files and IUV images"
 "$PYTHON" preprocess_datasets.py --train_files --eval_files --gt_iuv --workers "$workers"
 
-# Smaller than the paper's settings, so that two CPU cores finish in minutes: crops of 128 instead of
-# 224 pixels, a surface of 32 x 32 instead of 64 x 64 cells, an LNet of 1/8 of the channels, small batches,
-# larger steps, plain crops, losses that count every vertex alike, networks that start as their skips, a CNet
-# that stays as it is while the LNet learns.
-common=(--img_res 128 --warp_level 3 --lnet_width 0.125 --batch_size 4 --num_workers 1 --lr 1e-3 --lr_schedule linear
-        --no_augmentation --zero_init_residual --log_freq 20 --summary_steps 1000 --log_dir "$out/logs")
-dp=(--stage dp --name quickstart_dp --ckpt_dir "$out/ckpt_dp" --num_epochs_dp 3 --lam_dp_mask 1)
-end=(--stage end --name quickstart_end --ckpt_dir "$out/ckpt" --num_epochs_end 7
-     --freeze_cnet --lam_mesh 10 --lam_uv 0.2 --gtkey3d_from_mesh)
 if [ "$fresh" = yes ]; then
     aside="$out/before_$(date +%Y%m%d_%H%M%S)"
     for folder in ckpt_dp ckpt logs; do
@@ -69,19 +60,21 @@ if [ "$fresh" = yes ]; then
     done
 fi
 
-# train CKPT_DIR OPTIONS...: starts, or continues where the saved state in CKPT_DIR ends
+# train STAGE CKPT_DIR OPTIONS...: train a stage with the settings of its file in configs/. If CKPT_DIR holds a saved state,
+# training continues there.
 train() {
     local resume=()
-    if compgen -G "$1/rank0/state_*.ckpt" >/dev/null; then
+    if compgen -G "$2/rank0/state_*.ckpt" >/dev/null; then
         resume=(--resume)
     fi
-    "$PYTHON" train.py "${common[@]}" "${@:2}" "${resume[@]}"
+    "$PYTHON" train.py --from_json "configs/quickstart_$1.json" --stage "$1" --name "quickstart_$1" --ckpt_dir "$2" \
+        --log_dir "$out/logs" "${@:3}" "${resume[@]}"
 }
 
 say "3/4 train: CNet, then LNet"
-train "$out/ckpt_dp" "${dp[@]}" "$@"
+train dp "$out/ckpt_dp" "$@"
 cnet="$(ls -v "$out"/ckpt_dp/rank0/CNet_*.ckpt | tail -n 1)"
-train "$out/ckpt" "${end[@]}" --pretrained_checkpoint "$cnet" "$@"
+train end "$out/ckpt" --pretrained_checkpoint "$cnet" "$@"
 
 say "4/4 evaluate"
 "$PYTHON" eval.py --dataset up-3d --batch_size 8 --num_workers 1 --eval_dir "$out/ckpt/rank0" \
