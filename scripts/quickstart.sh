@@ -50,15 +50,8 @@ say "1/4 generate a body model, its atlas and photographs"
 say "2/4 prepare them: npz files and IUV images"
 "$PYTHON" preprocess_datasets.py --train_files --eval_files --gt_iuv --workers "$workers"
 
-# Smaller than the paper's settings, so that two CPU cores finish in minutes: crops of 128 instead of
-# 224 pixels, a surface of 32 x 32 instead of 64 x 64 cells, an LNet of 1/8 of the channels, small batches,
-# larger steps, plain crops, losses that count every vertex alike, networks that start as their skips, a CNet
-# that stays as it is while the LNet learns.
-common=(--img_res 128 --warp_level 3 --lnet_width 0.125 --batch_size 4 --num_workers 1 --lr 1e-3 --lr_schedule linear
-        --no_augmentation --zero_init_residual --log_freq 20 --summary_steps 1000 --log_dir "$out/logs")
-dp=(--stage dp --name quickstart_dp --ckpt_dir "$out/ckpt_dp" --num_epochs_dp 3 --lam_dp_mask 1)
-end=(--stage end --name quickstart_end --ckpt_dir "$out/ckpt" --num_epochs_end 7
-     --freeze_cnet --lam_mesh 10 --lam_uv 0.2 --gtkey3d_from_mesh)
+dp=(--from_json configs/quickstart_dp.json --name quickstart_dp --ckpt_dir "$out/ckpt_dp" --log_dir "$out/logs")
+end=(--from_json configs/quickstart_end.json --name quickstart_end --ckpt_dir "$out/ckpt" --log_dir "$out/logs")
 if [ "$fresh" = yes ]; then
     aside="$out/before_$(date +%Y%m%d_%H%M%S)"
     for folder in ckpt_dp ckpt logs; do
@@ -75,7 +68,7 @@ train() {
     if compgen -G "$1/rank0/state_*.ckpt" >/dev/null; then
         resume=(--resume)
     fi
-    "$PYTHON" train.py "${common[@]}" "${@:2}" "${resume[@]}"
+    "$PYTHON" train.py "${@:2}" "${resume[@]}"
 }
 
 say "3/4 train: CNet, then LNet"
