@@ -14,8 +14,9 @@ from utils import config
 from utils.body_model import load_body_model, pose_vertices
 from utils.camera import OrthographicCamera, perspective_from_weak
 from utils.errors import run_command
+from utils.pictures import overlay
 from utils.ray_casting.numpy_caster import NumpyCaster
-from utils.renderer import DEFAULT_CASTER, Renderer, iuv_image, overlay, shade
+from utils.renderer import DEFAULT_CASTER, Renderer, iuv_image, shade
 
 CASTERS = {"embree": DEFAULT_CASTER, "numpy": NumpyCaster}
 CAMERA = (0.8, 0.0, 0.0)

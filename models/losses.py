@@ -11,9 +11,9 @@ from models.geometric_layers import orthographic_projection
 from models.grid_sample import grid_sample
 from models.upsample import resize_bilinear, resize_nearest
 from models.warp import pixel_positions
+from utils.joints import LEFT_HIP, RIGHT_HIP
 
 EPSILON = 1e-8
-LEFT_HIP, RIGHT_HIP = 3, 2  # in the training joint set
 LOG_FLOOR = -100.0  # as in PyTorch's binary cross-entropy: log(0) counts as -100
 
 

@@ -13,7 +13,7 @@ a list of boxes, COCO results or annotations, or YOLO's .txt; or a folder with S
 
 def parse_options(arguments=None):
     """The options of the command line, on top of the defaults of training for what describes the network."""
-    given = vars(_parser().parse_args(arguments))
+    given = vars(make_parser().parse_args(arguments))
     if given["bbox"] and given["openpose"]:
         raise UserError("--bbox and --openpose both say where people are; give one of them.")
     for name in ("every", "batch_size"):
@@ -30,7 +30,8 @@ def parse_options(arguments=None):
     return options
 
 
-def _parser() -> CommandParser:
+def make_parser() -> CommandParser:
+    """The parser of demo.py."""
     parser = CommandParser(description="From photographs to meshes.")
     # words such as -10,20,100,200 are boxes, not options
     parser._negative_number_matcher = re.compile(r"-[.\d]")

@@ -5,7 +5,6 @@ import numpy as np
 
 from utils.camera import OrthographicCamera, from_image_units, project_weak, weak_in_window
 from utils.imutils import IMAGE_MEAN, IMAGE_STD
-from utils.renderer import Renderer, overlay, shade
 from utils.rotations import rotation_matrices
 
 FOREGROUND = 0.5
@@ -40,6 +39,14 @@ def location_colours(location_map: np.ndarray, mask: np.ndarray, size: int) -> n
     return cv2.resize(colours, (size, size), interpolation=cv2.INTER_NEAREST)
 
 
+def overlay(image: np.ndarray, shaded: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Lay a shaded picture (the pair `shade` returns) over image [H, W, 3] uint8: uint8 [H, W, 3]."""
+    colour, coverage = shaded
+    alpha = coverage[..., None]
+    blended = image.astype(np.float32) * (1 - alpha) + 255 * colour * alpha
+    return np.clip(np.rint(blended), 0, 255).astype(np.uint8)
+
+
 def draw_mesh(image: np.ndarray, vertices: np.ndarray, faces: np.ndarray, camera: np.ndarray, colour) -> np.ndarray:
     """Lay the mesh (vertices [V, 3] metres) over an image [H, W, 3] uint8 with camera (s, tx, ty) of that image.
 
@@ -59,6 +66,8 @@ def draw_mesh(image: np.ndarray, vertices: np.ndarray, faces: np.ndarray, camera
 
 def _shade_window(vertices, faces, camera, colour, image_size: tuple, window: tuple):
     """Colour and coverage, as `shade` gives them, of the rows and columns (top, bottom, left, right) of an image."""
+    from utils.renderer import Renderer, shade  # here: most runs show IUV images and draw no mesh
+
     (image_height, image_width), (top, bottom, left, right) = image_size, window
     height, width = bottom - top, right - left
     supersample = max(1, min(SUPERSAMPLE, int(np.sqrt(MAX_SAMPLES / (height * width)))))

@@ -15,16 +15,19 @@ import cv2
 import numpy as np
 
 from utils.camera import OrthographicCamera, PerspectiveCamera
-from utils.ray_casting.numpy_caster import NumpyCaster
 from utils.ray_casting.rays import Caster, PixelRays
 
+DEFAULT_CASTER: type[Caster]
+CASTER_NOTE = ""  # for commands that draw many pictures
 try:
     from utils.ray_casting.embree_caster import EmbreeCaster
 except ImportError as error:  # embreex has no wheel for Linux on ARM64
-    DEFAULT_CASTER: type[Caster] = NumpyCaster
+    from utils.ray_casting.numpy_caster import NumpyCaster
+
+    DEFAULT_CASTER = NumpyCaster
     CASTER_NOTE = f"Pictures are drawn by numpy, not by Intel Embree ({error}): the same, but it takes longer."
 else:
-    DEFAULT_CASTER, CASTER_NOTE = EmbreeCaster, ""  # the note is for commands that draw many pictures
+    DEFAULT_CASTER = EmbreeCaster
 
 NEAR_MARGIN = 1.0  # metres between the start of parallel rays and the mesh
 BAND = 2**18  # rays that are cast at a time
@@ -197,11 +200,3 @@ def _average_samples(samples: np.ndarray, mask: np.ndarray, supersample: int) ->
         coverage = np.asarray(cv2.resize(coverage, size, interpolation=cv2.INTER_AREA), np.float32)
         samples = samples / np.maximum(coverage, 1e-6)[..., None]
     return samples, coverage
-
-
-def overlay(image: np.ndarray, shaded: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Lay a shaded picture (the pair `shade` returns) over image [H, W, 3] uint8: uint8 [H, W, 3]."""
-    colour, coverage = shaded
-    alpha = coverage[..., None]
-    blended = image.astype(np.float32) * (1 - alpha) + 255 * colour * alpha
-    return np.clip(np.rint(blended), 0, 255).astype(np.uint8)

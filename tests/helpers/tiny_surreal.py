@@ -11,7 +11,8 @@ from synthetic.surreal import video_name, write_video
 from tests.helpers.tiny_up3d import write_body
 from utils import config
 from utils.body_model import BodyModel, load_body_model, pose_vertices
-from utils.renderer import cast_mesh, overlay, shade
+from utils.pictures import overlay
+from utils.renderer import cast_mesh, shade
 from utils.surreal_files import HEIGHT, WIDTH
 
 # index -> frames, and how far the person walks to the side in metres

@@ -16,7 +16,8 @@ from utils import config
 from utils.body_model import load_body_model, load_joint_regressors, pose_vertices
 from utils.camera import from_image_units, perspective_from_weak, project_weak
 from utils.objfile import ObjMesh, write_obj
-from utils.renderer import Renderer, overlay, shade
+from utils.pictures import overlay
+from utils.renderer import Renderer, shade
 
 PARENTS = [-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21]
 NUM_SAMPLES = 6

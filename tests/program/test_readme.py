@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY
+from utils import joints
 from utils.environment import SETTINGS
 from utils.train_options import TrainOptions
 
@@ -17,10 +18,7 @@ PAGES = [*READMES, "CONTRIBUTING.md", "data/README.md", *(f"docs/{path.name}" fo
 PACKAGES = [folder for folder in REPOSITORY.glob("[a-z]*") if any(folder.glob("*.py"))]
 SOURCES = [*REPOSITORY.glob("*.py"), *(path for folder in PACKAGES for path in folder.rglob("*.py"))]
 # named by the documents, and made beside them
-PENDING = ("docs/options.md", "docs/images/turntable.gif", "configs/")
-ROOMS = {path.name for path in REPOSITORY.iterdir() if path.is_dir() and path.name[0] not in "._"} | {
-    name.split("/")[0] for name in PENDING
-}
+ROOMS = {path.name for path in REPOSITORY.iterdir() if path.is_dir() and path.name[0] not in "._"}
 
 
 OF_OTHERS = {"CHANGELOG.md", "RESULTS.md", "set_env.sh"}  # not among PAGES; the last is CANN's
@@ -28,17 +26,6 @@ OF_OTHERS = {"CHANGELOG.md", "RESULTS.md", "set_env.sh"}  # not among PAGES; the
 
 def read(page: str) -> str:
     return (REPOSITORY / page).read_text(encoding="utf-8")
-
-
-def exists(path: Path) -> bool:
-    name = path.relative_to(REPOSITORY).as_posix()
-    return path.exists() or f"{name}/".startswith(PENDING) or name in PENDING
-
-
-def exists_now(name: str) -> bool:
-    """Whether the file is here; else it must be one of PENDING."""
-    assert (REPOSITORY / name).exists() or name.startswith(PENDING), name
-    return (REPOSITORY / name).exists()
 
 
 # ---- reading a page ----
@@ -110,7 +97,7 @@ def test_every_link_leads_to_a_file_and_a_heading(page):
     for target, anchor in links(read(page)):
         path = (REPOSITORY / page).parent / target if target else REPOSITORY / page
         path = path.resolve()
-        assert exists(path), f"{page}: {target}"
+        assert path.exists(), f"{page}: {target}"
         if anchor and path.exists():
             titles = [anchor_of(title) for _, title in headings(path.read_text(encoding="utf-8"))]
             assert anchor in titles, f"{page}: {target}#{anchor}"
@@ -127,13 +114,13 @@ def paths_in(text: str) -> set[str]:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_path_of_the_repository_exists(page):
     for path in paths_in(read(page)):
-        assert exists(REPOSITORY / path) or any(REPOSITORY.glob(path.rstrip("/"))), f"{page}: {path}"
+        assert (REPOSITORY / path).exists() or any(REPOSITORY.glob(path.rstrip("/"))), f"{page}: {path}"
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_source_that_is_named_without_its_folder_exists(page):
     names = {name for code in inline(read(page)) for name in re.findall(r"(?:^|\s)(\w+\.(?:py|sh|md))\b", code)}
-    known = {path.name for path in (*SOURCES, *REPOSITORY.glob("scripts/*.sh"), *map(Path, PAGES), *map(Path, PENDING))}
+    known = {path.name for path in (*SOURCES, *REPOSITORY.glob("scripts/*.sh"), *map(Path, PAGES))}
     assert {name for name in names if "NAME" not in name} <= known | OF_OTHERS
 
 
@@ -342,11 +329,8 @@ def test_the_joints_are_those_of_the_code():
     rows = table(read("docs/conventions.md"), "Joints")
     cells = [cell.split() for row in rows for cell in row if cell]
     training, smpl = cells[: len(cells) // 2], cells[len(cells) // 2 :]
-    if exists_now("utils/joints.py"):
-        from utils import joints
-
-        for listed, names in ((training, joints.TRAINING_JOINTS), (smpl, joints.SMPL_JOINTS)):
-            assert sorted((int(number), name) for number, name in listed) == list(enumerate(names))
+    for listed, names in ((training, joints.TRAINING_JOINTS), (smpl, joints.SMPL_JOINTS)):
+        assert sorted((int(number), name) for number, name in listed) == list(enumerate(names))
 
 
 def value_of(cell: str):
@@ -358,9 +342,7 @@ def value_of(cell: str):
 def test_the_settings_of_the_quickstart_are_those_of_its_files():
     rows = [row for row in table(read("docs/quickstart.md"), "Its settings") if row[0].startswith("`--")]
     defaults = vars(TrainOptions().parser.parse_args([]))
-    settings = []
-    if exists_now("configs/quickstart_dp.json"):
-        settings = [json.loads(read(f"configs/quickstart_{stage}.json")) for stage in ("dp", "end")]
+    settings = [json.loads(read(f"configs/quickstart_{stage}.json")) for stage in ("dp", "end")]
     count = 0
     for names, of_paper, of_quickstart, _ in rows:
         if "--clothing" in names:  # the generator's
@@ -368,6 +350,6 @@ def test_the_settings_of_the_quickstart_are_those_of_its_files():
         pairs = zip(re.findall(r"`--(\w+)`", names), of_paper.split(", "), of_quickstart.split(", "), strict=False)
         for name, paper, quickstart in pairs:
             assert defaults[name] == value_of(paper), name
-            assert not settings or value_of(quickstart) in [stage.get(name) for stage in settings], name
+            assert value_of(quickstart) in [stage.get(name) for stage in settings], name
             count += 1
     assert count > 14

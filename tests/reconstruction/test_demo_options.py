@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconstruction.options import _parser, parse_options
+from reconstruction.options import make_parser, parse_options
 from utils.errors import UserError
 
 IMAGE = ["--img", "photo.jpg"]
@@ -60,7 +60,7 @@ def test_options_that_make_no_sense_are_refused(words, text):
 
 def test_the_page_on_reconstruction_lists_where_people_are_said_to_be():
     text = (Path(__file__).parents[2] / "docs/reconstruction.md").read_text(encoding="utf-8")
-    options = {word for action in _parser()._actions for word in action.option_strings if word.startswith("--")}
+    options = {word for action in make_parser()._actions for word in action.option_strings if word.startswith("--")}
     assert {"--bbox", "--openpose", "--min_score"} <= options
     # these are those of train.py
     for option in options - {"--help", "--kernels", "--no_tf32", "--data_dir", "--device_target", "--device_id"}:

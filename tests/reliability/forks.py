@@ -1,7 +1,7 @@
-"""Command lines of the entry scripts in forks of this process, to be killed at will.
+"""Runs command lines of the entry scripts in forks of this process, which a test can kill.
 
-A fork has a process of its own but not the seconds of importing MindSpore, so a test can afford dozens of
-kills. This process must not compute with MindSpore before it forks.
+A fork need not import MindSpore again, which takes seconds, so a test can afford dozens of kills. This process must
+not compute with MindSpore before it forks.
 """
 
 import importlib
@@ -19,10 +19,10 @@ import psutil
 from utils import config
 from utils.errors import run_command
 
-HEAVY = ("train", "eval")  # scripts that import MindSpore; others start anew
+HEAVY = ("train", "eval")  # scripts that import MindSpore; the others run as new programs
 FILE_EVENTS = ("open", "os.rename", "os.remove", "os.chmod", "os.mkdir", "os.utime")  # of sys.addaudithook
 POLL = 0.005  # seconds
-ORPHAN_PATIENCE = 10.0  # seconds that processes may take to notice that their parent was killed
+ORPHAN_PATIENCE = 10.0  # seconds in which children must notice that their parent was killed, and end
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Command:
     words: tuple
     data_root: Path
     log: Path
-    file_limit: int = resource.RLIM_INFINITY  # bytes that a file of it may have
+    file_limit: int = resource.RLIM_INFINITY  # bytes that a file it writes may have
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class AtFileEvent:
 
 
 def run(command: Command, after: float | None = None, at: AtFileEvent | None = None) -> int:
-    """Run a command to its end; its exit code, -9 where it was killed: `after` seconds, or `at` an event."""
+    """Run a command, or kill it `after` seconds or `at` a file operation; the exit code, -9 if it was killed."""
     child = os.fork()
     if not child:
         _become(command, at)
@@ -65,7 +65,7 @@ def run(command: Command, after: float | None = None, at: AtFileEvent | None = N
 
 
 def _become(command: Command, at: AtFileEvent | None) -> None:
-    """What `python script.py words` does, to the exit code."""
+    """Do in this process what `python script.py words` does, and exit with its code."""
     stream = os.open(command.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(stream, 1), os.dup2(stream, 2)
     resource.setrlimit(resource.RLIMIT_FSIZE, (command.file_limit, resource.RLIM_INFINITY))

@@ -2,8 +2,8 @@
 
     python -m tests.reliability.kills --kills 20 [--thin]
 
-prints a table: fault, number of tries, what was lost. The moments are drawn from --seed: times since the
-start, and file operations. --thin puts networks of a few hundred parameters in place of CNet and LNet.
+prints a table: fault, number of tries, what was lost. The moments are random times since the start and random file
+operations, drawn from --seed. --thin puts networks of a few hundred parameters in place of CNet and LNet.
 """
 
 import argparse
@@ -32,12 +32,12 @@ ALL_STEPS = ("--train_files", "--eval_files", "--gt_iuv", "--workers", 2)
 NETWORK = ("--img_res", 64, "--lnet_width", 0.125, "--mode", "pynative", "--num_workers", 2, "--batch_size", BATCH_SIZE)
 SCHEDULE = ("--num_epochs_dp", 1, "--num_epochs_end", 1, "--checkpoint_steps", 1, "--log_freq", 1)
 LESS_THAN_A_STATE = 9000  # bytes; the files of the log are smaller
-FILE_EVENTS_OF_A_STEP = 12  # about; a step saves a state and its checksum, and removes those of an older one
+FILE_EVENTS_OF_A_STEP = 12  # about; a step saves a state and its checksum, and removes an older state with its own
 
 
 @dataclass
 class Outcome:
-    """Of a fault that was brought about `tries` times: what was lost, a line each."""
+    """What was lost in `tries` tries of a fault, one line for each loss."""
 
     fault: str
     tries: int = 0
@@ -48,7 +48,7 @@ class Outcome:
 
 
 class Site:
-    """A folder with a data root for `steps` steps an epoch, where commands are run."""
+    """A folder where commands run, with a data root of as many samples as an epoch of `steps` steps needs."""
 
     def __init__(self, folder: Path, steps: int):
         self.folder, self.root = folder, folder / "data"
@@ -68,7 +68,7 @@ class Site:
         return Command(script, words, root or self.root, self.folder / "log")
 
     def check(self, command: Command, **kill) -> float:
-        """Run a command that must succeed; the seconds that it takes."""
+        """Run a command that must succeed; returns the seconds that it took."""
         started = time.monotonic()
         code = run(command, **kill)
         assert code == 0, f"{command.script}.py ended with {code}:\n{command.log.read_text()[-3000:]}"
@@ -90,7 +90,7 @@ def losses(folder: Path) -> list[tuple]:
 
 
 def difference(found: Path, expected: Path) -> list[str]:
-    """In what the training run in `found` ended otherwise than the one in `expected`."""
+    """How the results of the training run in `found` differ from those in `expected`."""
     names = {path.name for path in (expected / "ckpt/rank0").iterdir()}
     others = {path.name for path in (found / "ckpt/rank0").iterdir()}
     problems = [f"{name} is missing" for name in sorted(names - others)]
@@ -98,11 +98,12 @@ def difference(found: Path, expected: Path) -> list[str]:
     for name in sorted(name for name in names & others if name.endswith(".ckpt")):
         values, truth = (read_checkpoint(folder / "ckpt/rank0" / name) for folder in (found, expected))
         for entries in (values, truth):
-            entries.pop(RECORD, None)  # names of folders, and the state of a generator nobody draws from
+            entries.pop(RECORD, None)  # it has names of folders, and the state of a generator that nothing draws from
         wrong = [key for key in truth if values[key].asnumpy().tobytes() != truth[key].asnumpy().tobytes()]
         problems += [f"{name}: {len(wrong)} of {len(truth)} parameters differ"] if wrong else []
     story = losses(expected)
-    if losses(found)[-len(story) :] != story:  # a run killed before its first state began anew below its first lines
+    # a run that was killed before its first state starts anew, and leaves the lines of its first start above
+    if losses(found)[-len(story) :] != story:
         problems.append("metrics.jsonl tells another story")
     return problems
 
@@ -112,10 +113,10 @@ def has_state(folder: Path) -> bool:
 
 
 def kill_training(site: Site, kills: int, rng: np.random.Generator) -> list[Outcome]:
-    """One run killed `kills` times, half of them in the middle of its file operations."""
+    """Kill one run `kills` times, every second time before one of its file operations."""
     whole = site.check(site.train("undisturbed"))
     steps = len(losses(site.folder / "undisturbed"))
-    start = site.check(site.train("undisturbed", "--resume"))  # which has nothing left to do
+    start = site.check(site.train("undisturbed", "--resume"))  # the run is complete, so this is the time of a start
     outcomes = [Outcome("training, kill -9 at random times"), Outcome("training, kill -9 in file operations")]
     folder = site.folder / "killed"
     resume = ()
@@ -137,7 +138,7 @@ def kill_training(site: Site, kills: int, rng: np.random.Generator) -> list[Outc
 
 
 def kill_loader_workers(site: Site, kills: int) -> Outcome:
-    """Of one run, a loader worker in `kills` epochs."""
+    """Kill a loader worker in each of `kills` epochs of one run."""
     outcome = Outcome("training, loader worker killed")
     ended = threading.Event()
 
@@ -146,7 +147,7 @@ def kill_loader_workers(site: Site, kills: int) -> Outcome:
         while not ended.wait(0.05) and outcome.tries < kills:
             for process in psutil.Process().children(recursive=True):
                 parent = process.ppid()
-                # the workers of one epoch are killed once: their parent starts others
+                # one worker of an epoch is killed: their parent then replaces all of them
                 if parent != os.getpid() and process.pid not in seen:
                     siblings = psutil.Process(parent).children()
                     if seen.isdisjoint(child.pid for child in siblings):
@@ -173,9 +174,9 @@ def kill_loader_workers(site: Site, kills: int) -> Outcome:
 
 
 def fill_disk(site: Site) -> Outcome:
-    """A run whose first saved state finds no room, and which is given again when there is some."""
+    """Run out of disk space at the first saved state, then give the same command again with space."""
     outcome = Outcome("training, disk full, then room again", 1)
-    # threads load: the limit would also be one for the memory that processes share
+    # one worker is a thread; processes share memory as files, to which the limit would apply too
     command = site.train("full", "--num_workers", 1)
     command = replace(command, file_limit=LESS_THAN_A_STATE, log=site.folder / "log_of_full")
     code = run(command)
@@ -187,7 +188,7 @@ def fill_disk(site: Site) -> Outcome:
 
 
 def start_twice(site: Site) -> Outcome:
-    """A run, and another in its folder while it runs."""
+    """Start a second run in the folder of a run that is not finished."""
     outcome = Outcome("training, a second run on its folder", 1)
     first = threading.Thread(target=lambda: outcome.lost.extend([] if run(site.train("shared")) == 0 else ["the run"]))
     first.start()
@@ -203,7 +204,7 @@ def start_twice(site: Site) -> Outcome:
 
 
 def results(folder: Path) -> dict[str, bytes]:
-    """The files of a folder by name, but for those that killed writers left, whose names begin with a dot."""
+    """name -> content of the files of a folder, without those that killed writers left (their names start with .)."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
@@ -212,23 +213,23 @@ def results(folder: Path) -> dict[str, bytes]:
 
 
 def kill_until_done(site: Site, outcome: Outcome, command: Command, kills: int, rng, most: float, made, check):
-    """Kill a command `kills` times, let it end once, and compare by `check`, which gives what was lost.
+    """Kill a command `kills` times, let it end once, and call `check`, which returns what was lost.
 
-    made: patterns of what it writes, which is removed when it ended before it could be killed.
+    made: folders that it writes; they are removed when it ended before it could be killed.
     """
     while outcome.tries < kills:
         if run(command, after=rng.uniform(0, most)) == -signal.SIGKILL:
             outcome.tries += 1
             continue
-        for pattern in made:
-            shutil.rmtree(command.data_root / pattern)
+        for folder in made:
+            shutil.rmtree(command.data_root / folder)
     site.check(command)
     outcome.lost += check()
     return outcome
 
 
 def kill_preprocessing(site: Site, kills: int, rng) -> Outcome:
-    """A data set prepared from the start, killed `kills` times."""
+    """Kill the preparation of a data set `kills` times."""
 
     def raw_copy(name: str) -> Path:
         folder = site.folder / name
@@ -245,13 +246,13 @@ def kill_preprocessing(site: Site, kills: int, rng) -> Outcome:
 
 
 def kill_evaluation(site: Site, kills: int, rng) -> Outcome:
-    """An evaluation of the undisturbed run, killed `kills` times."""
+    """Kill an evaluation of the undisturbed run `kills` times."""
     most = site.check(site.evaluate("undisturbed", "results"))
     folder = site.folder / "results_under_fire"
 
     def compare() -> list[str]:
         expected, found = results(site.folder / "results"), results(folder)
-        for content in (expected, found):  # the time of day may differ
+        for content in (expected, found):  # their dates differ
             content["up-3d.json"] = json.loads(content["up-3d.json"]) | {"date": None}
         return [name for name, content in expected.items() if found.get(name) != content]
 

@@ -1,4 +1,4 @@
-"""A sample that cannot be read, in the middle of an epoch: named, counted, replaced; too many end the run."""
+"""A sample that cannot be read is named, counted and replaced by another; too many of them end the run."""
 
 import os
 import signal
@@ -50,7 +50,7 @@ def batches(bad=(), workers: int = 0, start: int = 0, each=lambda number: None) 
 BAD = (7, 123, 222)
 
 
-def test_a_bad_sample_s_place_is_taken_by_another_and_all_others_are_as_before():
+def test_another_sample_takes_the_place_of_a_bad_one_and_all_others_stay():
     whole, found = batches(), batches(BAD)
     changed = [
         (old, new, text)
@@ -64,12 +64,12 @@ def test_a_bad_sample_s_place_is_taken_by_another_and_all_others_are_as_before()
         assert text == f"{old:.0f}.png cannot be decoded as an image."
 
 
-def test_who_takes_its_place_depends_on_no_worker_and_no_restart():
+def test_the_replacement_is_the_same_for_any_number_of_workers_and_after_a_restart():
     assert batches(BAD, workers=2) == batches(BAD)
     assert batches(BAD, start=30) == batches(BAD)[30:]
 
 
-def test_a_replacement_may_be_bad_too_but_not_for_ever():
+def test_a_bad_replacement_is_replaced_too_but_not_for_ever():
     few = Replacing(Numbers(set(range(SIZE)) - {5}), seed=0)
     with pytest.raises(UserError, match=rf"^{MAX_TRIES} samples drawn one after another are bad, the first: 3.png"):
         few.item(3, 0, ("value",))
@@ -78,10 +78,10 @@ def test_a_replacement_may_be_bad_too_but_not_for_ever():
     assert max(len(text.splitlines()) for text in texts) > 1
 
 
-def test_each_is_named_once_and_more_than_one_in_a_hundred_end_the_run():
+def test_each_bad_sample_is_named_once_and_more_than_one_in_a_hundred_end_the_run():
     said = []
     count = BadSamples(SIZE, Ranks(), said.append)
-    for _ in range(2):  # they come again in the next epoch
+    for _ in range(2):  # epochs
         for text in ("a.png", "", "b.png\nc.png"):
             count.check(np.array(["", text]))
     assert said == [
@@ -92,8 +92,8 @@ def test_each_is_named_once_and_more_than_one_in_a_hundred_end_the_run():
         count.check(np.array(["d.png"]))
 
 
-def test_the_limit_holds_for_all_ranks_together_and_a_sample_that_two_have_met_counts_once():
-    """Of 300 samples three may be bad. Each rank has met two, one of them the same; then rank 1 meets another one."""
+def test_the_limit_holds_for_all_ranks_together_and_a_sample_that_two_ranks_read_counts_once():
+    """Three of 300 samples may be bad. Each rank reads two, one of which is the same; then rank 1 reads a fourth."""
     told = {0: ("a.png\nb.png", ""), 1: ("b.png\nc.png", "d.png")}
 
     def work(ranks):
@@ -127,11 +127,11 @@ def test_a_killed_worker_is_replaced_and_no_batch_is_lost(capfd):
     assert capfd.readouterr().err.count("died (exit code -9), perhaps for lack of memory; new ones go on after") == 1
 
 
-def test_nothing_waits_for_a_dead_worker_whoever_sees_it_first():
+def test_nothing_waits_for_a_dead_worker_even_before_the_watching_thread_sees_it():
     worker = SimpleNamespace(pid=1, exitcode=-9)
     sample_fn = SimpleNamespace(workers=[worker], eof=threading.Event())
     with pytest.raises(_WorkerDied), _Watch(sample_fn) as watch:
-        watch.next(iter([{}]))  # before the watching thread looks for the first time
+        watch.next(iter([{}]))
     assert sample_fn.eof.is_set()
 
 

@@ -1,6 +1,6 @@
 """Networks of a few hundred parameters in place of CNet and LNet, for tests of everything around them.
 
-A run of train.py with them takes seconds, and goes through its own data, engine, saved states and checkpoints.
+A run of train.py with them takes seconds. Data, engine, saved states and checkpoints are the real ones.
 """
 
 import utils.environment  # noqa: F401, I001  before MindSpore
@@ -46,9 +46,9 @@ class ThinLNet(nn.Cell):
         return ops.repeat_interleave(rows, self.repeats, 2), self.camera(codes)
 
 
-def install() -> None:
-    """Let train.py and eval.py of this process build them."""
-    engine.build_cnet = lambda options: ThinCNet()
-    engine.build_dmr = lambda cnet, options: DMR(cnet, ThinLNet(options.uv_res))
-    inference.DPNet = lambda *_: ThinCNet()
-    inference.get_LNet = lambda options: ThinLNet(options.uv_res)
+def install(replace=setattr) -> None:
+    """Let train.py and eval.py of this process build them; `replace`: a test's monkeypatch.setattr, to undo it."""
+    replace(engine, "build_cnet", lambda options: ThinCNet())
+    replace(engine, "build_dmr", lambda cnet, options: DMR(cnet, ThinLNet(options.uv_res)))
+    replace(inference, "DPNet", lambda *_: ThinCNet())
+    replace(inference, "get_LNet", lambda options: ThinLNet(options.uv_res))

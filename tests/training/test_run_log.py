@@ -1,4 +1,4 @@
-"""The log of a run: one JSON line per log_freq steps, appended, on rank 0 only."""
+"""The log of a run: JSON lines, TensorBoard files, pictures and progress, on rank 0 only."""
 
 import json
 from types import SimpleNamespace

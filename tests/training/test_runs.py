@@ -1,4 +1,4 @@
-"""Whole runs of the entry scripts: full size, stage by stage, stopped and resumed, through the shell scripts."""
+"""Whole runs of the entry scripts: at full size, stage by stage, stopped and resumed, from the shell scripts."""
 
 import json
 import os
@@ -29,7 +29,7 @@ EPOCHS = ["--num_epochs_dp", 1, "--num_epochs_end", 1, "--batch_size", BATCH_SIZ
 
 
 def train(root: Path, folder: Path, *words, check=True) -> subprocess.CompletedProcess:
-    """train.py with small settings; everything it writes goes below `folder`."""
+    """Run train.py with small networks; everything that it writes is below `folder`."""
     places = ["--ckpt_dir", folder / "ckpt", "--log_dir", folder / "logs", "--name", "run"]
     return run_script("train.py", *SMALL, *EPOCHS, *places, *words, data_dir=root, check=check)
 
@@ -62,7 +62,7 @@ def uninterrupted(generated_root, tmp_path_factory) -> Path:
 
 
 def shell_script(name: str, folder: Path, root: Path, *words) -> subprocess.CompletedProcess:
-    """Run a copy of scripts/NAME below `folder`, from its own folder, as users of the original do."""
+    """Run a copy of scripts/NAME below `folder`, with its own folder as the working directory, as in the original."""
     repository = folder / "a copy"
     if not repository.exists():
         repository.mkdir(parents=True)
@@ -97,7 +97,7 @@ def test_the_launch_script_trains_both_stages_and_keeps_the_output(uninterrupted
 
 
 def test_one_stage_after_the_other_is_the_same_run_bit_by_bit(uninterrupted, generated_root, tmp_path):
-    """Also the claim that a seed determines a run: everything is computed a second time."""
+    """This also shows that the seed determines a run, because everything is computed a second time."""
     train(generated_root, tmp_path, "--stage", "dp")
     assert not (tmp_path / "ckpt/rank0/dmr_1.ckpt").exists()
     assert_same_weights(tmp_path, uninterrupted, "CNet_1.ckpt")
@@ -109,7 +109,7 @@ def test_one_stage_after_the_other_is_the_same_run_bit_by_bit(uninterrupted, gen
 
 
 def signal_when(ready, number: signal.Signals, root: Path, folder: Path, *words) -> tuple[int, str]:
-    """Start train.py and signal it once `ready()` is true: exit code and output."""
+    """Start train.py and send it the signal `number` once `ready()` is true; returns exit code and output."""
     places = ["--ckpt_dir", folder / "ckpt", "--log_dir", folder / "logs", "--name", "run"]
     command = [sys.executable, "train.py", *SMALL, *EPOCHS, *places, *words]
     process = subprocess.Popen(
@@ -127,7 +127,7 @@ def signal_when(ready, number: signal.Signals, root: Path, folder: Path, *words)
 def test_a_run_killed_stopped_and_damaged_ends_where_the_uninterrupted_one_does(
     uninterrupted, generated_root, tmp_path
 ):
-    """Killed in stage dp, stopped between the stages and by a signal in stage end, its newest state torn."""
+    """It is killed in stage dp, stopped between the stages and by a signal in stage end; its newest state is cut."""
     folder = tmp_path / "ckpt/rank0"
     first = folder / "state_0_000000001.ckpt.sha256"
     code, _ = signal_when(first.exists, signal.SIGKILL, generated_root, tmp_path, "--checkpoint_steps", 1)
@@ -154,7 +154,7 @@ def test_a_run_killed_stopped_and_damaged_ends_where_the_uninterrupted_one_does(
 
 
 def test_another_batch_size_goes_on_after_an_epoch_and_an_earlier_run_is_moved_aside(generated_root, tmp_path):
-    """Two steps an epoch become three; then the same folder is trained in anew."""
+    """An epoch of two steps becomes one of three; then another run starts in the same folder."""
     dp = ["--stage", "dp", "--log_freq", 1]
     train(generated_root, tmp_path, *dp)
     refused = train(generated_root, tmp_path, *dp, check=False)
@@ -230,7 +230,7 @@ def test_evaluation_draws_a_row_for_every_picture_asked_for(evaluated, uninterru
 
 
 def test_the_batch_size_of_an_evaluation_changes_nothing(evaluated, uninterrupted, generated_root, tmp_path):
-    """The last batch of 3 was filled up, 16 is more than there are images."""
+    """Batches of 3, the last of which was filled up, against one batch of 16, which is more than there are images."""
     run_script(
         "eval.py", "--batch_size", 16, "--checkpoint", uninterrupted / "ckpt/rank0/dmr_1.ckpt", "--num_workers", 1,
         "--mode", "pynative", "--save_root", tmp_path, data_dir=generated_root,
@@ -242,8 +242,8 @@ def test_the_batch_size_of_an_evaluation_changes_nothing(evaluated, uninterrupte
         assert image["imgname"] == other["imgname"]
         assert image["mask_iou"] == pytest.approx(other["mask_iou"], abs=1e-6)
         assert image["uv_error"] == pytest.approx(other["uv_error"], abs=1e-6)
-        # after two steps the thin LNet normalises channels that hardly vary: rounding of 3e-7 in what the CNet
-        # gives, which oneDNN adds up in another order for another batch, moves its map by 0.06 mm
+        # after two steps the thin LNet normalises channels that hardly vary. oneDNN adds in another order for another
+        # batch, so the CNet's outputs differ by 3e-7, and that moves the location map by 0.06 mm
         assert image["shape_error"] == pytest.approx(other["shape_error"], rel=1e-4)
 
 

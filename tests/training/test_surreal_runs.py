@@ -1,4 +1,4 @@
-"""SURREAL from the generator to the evaluation, by the commands that a user gives."""
+"""SURREAL from the generator to the evaluation, with the commands that a user gives."""
 
 import json
 import re

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from mindspore import nn
 
-from models.inference import run_in_batches
 from models.training_step import TrainingStep
 from utils.checkpoints import checkpoint, checksums
 from utils import config
@@ -283,22 +282,3 @@ def test_config_json_holds_every_option(tmp_path):
     options = SimpleNamespace(lnet_width=0.125, stage=None, no_flip=False)
     checkpoint.save_config(options, tmp_path)
     assert json.loads((tmp_path / "config.json").read_text()) == vars(options)
-
-
-# ---- evaluation in batches of one size ----
-
-
-@pytest.mark.parametrize("count", [1, 3, 4, 8, 9])
-def test_a_filled_up_batch_gives_what_each_sample_gives_alone(count):
-    sizes = []
-
-    def cell(first, second):
-        sizes.append(len(first))
-        return first * 2, first.sum(1) + second
-
-    rng = np.random.default_rng(0)
-    first, second = rng.normal(size=(count, 5)).astype(np.float32), rng.normal(size=count).astype(np.float32)
-    doubled, summed = run_in_batches(cell, 4, first, second)
-    np.testing.assert_array_equal(doubled, 2 * first)
-    np.testing.assert_allclose(summed, first.sum(1) + second, rtol=1e-5, atol=1e-6)
-    assert set(sizes) == {4}

@@ -1,5 +1,9 @@
 """Pictures of what networks take and give: colours that can be read back, sheets with a place for every picture."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 
 from utils.imutils import normalise_image
@@ -58,3 +62,13 @@ def test_small_pictures_are_enlarged_until_every_title_has_room():
     inked = np.flatnonzero((sheet[: top - 2] < 255).any((0, 2)))  # columns with a part of a title
     assert ((inked >= left) & (inked < left + size) | (inked >= sheet.shape[1] - left - size)).all()
     assert max(np.diff(inked)) > 4  # the space between two titles
+
+
+def test_a_command_that_draws_no_mesh_loads_no_ray_caster():
+    program = (
+        "import sys, utils.pictures; print([name for name in sys.modules if name.startswith(('utils.re', 'utils.ra'))])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=Path(__file__).resolve().parents[2], capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "[]", done.stderr

@@ -9,8 +9,9 @@ from tests.reference.rasteriser import z_buffer
 from utils import config
 from utils.body_model import load_body_model, pose_vertices
 from utils.camera import OrthographicCamera, PerspectiveCamera, perspective_from_weak
+from utils.pictures import overlay
 from utils.ray_casting.numpy_caster import NumpyCaster
-from utils.renderer import DEFAULT_CASTER, Renderer, cast_mesh, iuv_image, overlay, shade, vertex_normals
+from utils.renderer import DEFAULT_CASTER, Renderer, cast_mesh, iuv_image, shade, vertex_normals
 
 HEIGHT, WIDTH = 150, 120
 CAMERAS = {

@@ -15,7 +15,7 @@ import numpy as np
 from mindspore import Tensor, nn
 
 from utils import config
-from utils.checkpoints import checksums, foreign_files
+from utils.checkpoints import checksums
 from utils.errors import UserError
 from utils.files import write_text
 from utils.memory import available_memory
@@ -64,15 +64,22 @@ def read_checkpoint(path) -> dict:
     if not Path(path).is_file():
         raise UserError(f"checkpoint {path} does not exist.")
     checksums.verify(path)
-    refusal = foreign_files.refusal(path)
-    if refusal:
-        raise UserError(refusal)
+    _refuse_foreign(path)
     _make_room(Path(path).stat().st_size)
     try:
         return ms.load_checkpoint(str(path))
     except Exception as error:  # a damaged file can raise any exception type
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise checksums.Damaged(f"{path} is not a readable MindSpore checkpoint: {first_line}") from error
+
+
+def _refuse_foreign(path) -> None:
+    """UserError, with what to do, for a file of a known other kind; MindSpore would read all of it before it fails."""
+    from utils.checkpoints import foreign_files  # here: a run that starts from random weights needs none of it
+
+    refusal = foreign_files.refusal(path)
+    if refusal:
+        raise UserError(refusal)
 
 
 def _make_room(size: int) -> None:
