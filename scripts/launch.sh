@@ -1,22 +1,23 @@
-# Sourced by the run scripts: chooses the Python, checks arguments, and runs a command with its output in a log too.
+# The run scripts source this file. It chooses the Python, checks arguments, and runs a command with its output also in a
+# log.
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
-# choose_python: $PYTHON stays where it is set, else it is the environment's or the machine's. Ends with exit code 2
-# where it cannot run the program.
+# choose_python: keep $PYTHON if it is set, or set it to the environment's Python, or to the machine's. Exits with 2 if
+# that Python cannot run the program.
 choose_python() {
     if [ -z "${PYTHON:-}" ]; then
         check_environment || exit 2
         PYTHON="$([ -x "$VENV/bin/python" ] && echo "$VENV/bin/python" || echo python3)"
     fi
     if ! command -v "$PYTHON" >/dev/null; then
-        echo "$(basename "$0"): error: PYTHON is '$PYTHON', which is no program." >&2
+        echo "$(basename "$0"): error: PYTHON is '$PYTHON', which is not a program." >&2
         exit 2
     fi
-    PYTHON="$(command -v "$PYTHON")" # with its folder, where msrun is
+    PYTHON="$(command -v "$PYTHON")" # with its folder, in which msrun is too
     "$PYTHON" "$REPOSITORY/utils/interpreter.py" "$(basename "$0")" mindspore || exit 2
 }
 
-# require_number NAME VALUE LEAST: ends with exit code 2 unless VALUE is a whole number of at least LEAST.
+# require_number NAME VALUE LEAST: exit with 2 unless VALUE is a whole number of at least LEAST.
 require_number() {
     if ! [[ "$2" =~ ^[0-9]+$ ]] || [ "$((10#$2))" -lt "$3" ]; then
         echo "$(basename "$0"): error: $1 is '$2', expected a whole number of at least $3." >&2
@@ -24,8 +25,8 @@ require_number() {
     fi
 }
 
-# run_logged LOG COMMAND...: in the foreground, or in the background with NOHUP=1; the command's exit code.
-# SIGTERM and SIGINT go to the training processes alone, which save and end; launchers would kill them.
+# run_logged LOG COMMAND...: run a command in the foreground, or with NOHUP=1 in the background, and return its exit code.
+# SIGTERM and SIGINT are passed to the training processes alone, which save and end; a launcher would kill them.
 run_logged() {
     local log="$1" job code=0
     shift
@@ -35,22 +36,24 @@ run_logged() {
         return 0
     fi
     STOPPED_WITH=0
-    # sessions of their own, which the terminal's Ctrl-C does not reach
+    # each in a session of its own, so that the terminal's Ctrl-C does not reach it
     setsid "$@" > >(exec setsid tee "$log") 2>&1 &
     job=$!
     trap 'STOPPED_WITH=143; signal_ranks TERM "$job"' TERM
     trap 'STOPPED_WITH=130; signal_ranks INT "$job"' INT
-    while kill -0 "$job" 2>/dev/null; do
+    # a trap ends `wait` early; the first `wait` also has the exit code of a program that has ended by now
+    while :; do
         wait "$job" && code=0 || code=$?
+        kill -0 "$job" 2>/dev/null || break
     done
     trap - TERM INT
-    sleep 0.2 # tee's last lines
-    # a launcher has its own exit code for ranks that ended as asked
+    sleep 0.2 # for tee's last lines
+    # if the ranks ended as asked, a launcher returns an exit code of its own
     [ "$STOPPED_WITH" = 0 ] || [ "$code" = 0 ] || code="$STOPPED_WITH"
     return "$code"
 }
 
-# signal_ranks SIGNAL PROCESS: to PROCESS itself, or where it is a launcher, to the ranks it started.
+# signal_ranks SIGNAL PROCESS: send the signal to PROCESS, or if that is a launcher, to the ranks that it started.
 signal_ranks() {
     local child ranks=()
     for child in $(cat "/proc/$2/task/$2/children" 2>/dev/null); do
@@ -64,14 +67,14 @@ signal_ranks() {
     kill -s "$1" "${ranks[@]:-$2}" 2>/dev/null || true
 }
 
-# is_rank PROCESS: a Python that runs one of the entry scripts, and not msrun's scheduler.
+# is_rank PROCESS: whether it is a Python that runs train.py or eval.py. msrun's scheduler is no rank.
 is_rank() {
     tr '\0' '\n' <"/proc/$1/cmdline" 2>/dev/null | sed -n 2,4p | grep -qE '^(.*/)?(train|eval)\.py$' &&
         ! tr '\0' '\n' <"/proc/$1/environ" 2>/dev/null | grep -qx MS_ROLE=MS_SCHED
 }
 
-# require_training_words EXAMPLE PLACE WORDS...: ends with exit code 2 unless WORDS are those of a training script, the
-# second of which is named PLACE.
+# require_training_words EXAMPLE PLACE WORDS...: exit with 2 unless WORDS are right for a training script. PLACE is the
+# name of its second word.
 require_training_words() {
     local name example="$1" place="$2"
     name="$(basename "$0")"
@@ -86,7 +89,8 @@ require_training_words() {
     require_number BATCH_SIZE "$5" 1
 }
 
-# train_standalone TARGET WORDS...: on one device, output also in train_standalone.log. TARGET: auto, GPU or Ascend.
+# train_standalone TARGET WORDS...: train on one device, with the output also in train_standalone.log. TARGET is auto, GPU
+# or Ascend.
 train_standalone() {
     local target="$1"
     shift
@@ -96,7 +100,7 @@ train_standalone() {
         --device_id "$2" --num_epochs_dp "$3" --num_epochs_end "$4" --batch_size "$5" --ckpt_dir "$6" "${@:7}"
 }
 
-# train_distribute TARGET LAUNCHER WORDS...: data-parallel, output also in train_distribute.log.
+# train_distribute TARGET LAUNCHER WORDS...: train data-parallel, with the output also in train_distribute.log.
 train_distribute() {
     local target="$1" launcher="$2" name hosts=() train
     shift 2
@@ -104,19 +108,19 @@ train_distribute() {
     require_number NUM_DEVICES "$2" 1
     train=("$REPOSITORY/train.py" --device_target "$target" --run_distribute True --ngpu "$2" --dataset "$1"
            --num_epochs_dp "$3" --num_epochs_end "$4" --batch_size "$5" --ckpt_dir "$6" "${@:7}")
-    # msrun starts the first `python` that it finds
+    # msrun starts the first `python` on the path
     export PATH="$(dirname "$PYTHON"):$PATH"
     case "$launcher" in
         mpirun)
             if [ -n "${HOSTFILE:-}" ]; then
                 [ -f "$HOSTFILE" ] || { echo "$(basename "$0"): error: HOSTFILE '$HOSTFILE' does not exist." >&2; exit 2; }
-                # what the ranks on other machines must find as on this one
+                # the ranks on other machines need these variables too
                 hosts=(--hostfile "$HOSTFILE" -x PATH -x LD_LIBRARY_PATH)
                 for name in CUDA_HOME DECOMR_DATA; do
                     [ -z "${!name:-}" ] || hosts+=(-x "$name")
                 done
             fi
-            # without --bind-to none Open MPI gives each rank, and so all workers of its loader, one core
+            # without --bind-to none Open MPI gives one core to each rank with all workers of its loader
             run_logged train_distribute.log mpirun --allow-run-as-root --bind-to none -n "$2" "${hosts[@]}" \
                 "$PYTHON" -u "${train[@]}" ;;
         msrun)

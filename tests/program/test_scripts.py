@@ -56,6 +56,13 @@ def test_the_exit_code_is_the_program_s(run, script):
     assert run(script, *words, does="exit 7", LAUNCHER="msrun")[0] == 7
 
 
+def test_the_exit_code_of_a_program_that_has_ended_already_is_known_too(run, tmp_path):
+    """As on a busy machine, where the script comes to wait for it later."""
+    late = tmp_path / "late.sh"
+    late.write_text("set -T; trap '[[ $BASH_COMMAND != job=* ]] || sleep 0.3' DEBUG\n")
+    assert run("run_eval.sh", "up-3d", 16, does="exit 7", BASH_ENV=late)[0] == 7
+
+
 @pytest.mark.parametrize(
     ("script", "words", "message"),
     [
