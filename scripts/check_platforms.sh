@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Check that requirements.txt can be installed from wheels on every machine and Python that is supported. Needs PyPI.
+# Ask PyPI whether all of requirements.txt has wheels for every supported machine and Python.
+#   bash scripts/check_platforms.sh
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PYTHON="${PYTHON:-.venv/bin/python}"
@@ -7,8 +8,8 @@ PYTHON="${PYTHON:-.venv/bin/python}"
 failed=no
 for machine in x86_64 aarch64; do
     for version in 3.11 3.12; do
-        # uv decides markers for the machine that is asked about; `pip download --platform` does so for this one.
-        # PyPI alone, whatever this machine is set to. glibc 2.28 is what MindSpore's wheel asks for.
+        # uv evaluates markers for that machine; `pip download --platform` evaluates them for this one. The settings of
+        # this machine are left out, so that PyPI alone is asked. MindSpore's wheel needs glibc 2.28.
         if packages="$(env -u UV_DEFAULT_INDEX -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS \
             "$PYTHON" -m uv pip compile --no-config --quiet --no-annotate --no-header --only-binary :all: \
             --python-version "$version" --python-platform "$machine-manylinux_2_28" requirements.txt 2>&1)"; then

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Convert PyTorch weights for MindSpore: resnet or vgg (torchvision), decomr (CNet and LNet).
-#   bash convert_model.sh MODEL_NAME PTH_FILE MSP_FILE [OPTIONS]
+# Convert PyTorch weights to a MindSpore checkpoint.
+#   bash scripts/convert_model.sh MODEL_NAME PTH_FILE MSP_FILE [OPTIONS]
+# MODEL_NAME is resnet or vgg (torchvision's ResNet-50, VGG-16) or decomr (CNet and LNet of the PyTorch release).
 set -euo pipefail
 if [ $# -lt 3 ]; then
     echo "usage: bash convert_model.sh MODEL_NAME PTH_FILE MSP_FILE [OPTIONS]" >&2

@@ -1,13 +1,14 @@
-# Sourced by the other scripts: makes the virtual environment .venv and installs what a file of
-# requirements and its lock pin. Does nothing when that is done already.
+# The other scripts source this file. It makes the virtual environment .venv and installs the packages that a
+# requirements file and its lock pin. It does nothing if that is done already.
 REPOSITORY="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 VENV="${DECOMR_VENV:-$REPOSITORY/.venv}"
 
-# python_release PYTHON: such as 3.11; nothing where it does not run.
+# python_release PYTHON: print its release, such as 3.11; nothing if it does not run.
 python_release() {
     "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true
 }
 
+# is_supported RELEASE: whether the program runs on that release of Python.
 is_supported() {
     case "$1" in
         3.11 | 3.12) return 0 ;;
@@ -15,7 +16,7 @@ is_supported() {
     return 1
 }
 
-# choose_base: afterwards $base is the Python that a new environment is made with; 2 where there is none.
+# choose_base: set $base to the Python with which a new environment is made. Returns 2, after a line, if there is none.
 choose_base() {
     local candidate release wrong found=""
     if [ -n "${DECOMR_PYTHON:-}" ]; then
@@ -34,7 +35,8 @@ choose_base() {
     return 2
 }
 
-# check_environment: 2, with a line, where $VENV is there and cannot be used, or is not of the Python that was asked for.
+# check_environment: returns 2, after a line, if $VENV exists and cannot be used, or has another Python than
+# DECOMR_PYTHON.
 check_environment() {
     local python="$VENV/bin/python" release base wrong="" advice="name another folder in DECOMR_VENV"
     [ -e "$python" ] || [ -L "$python" ] || return 0
@@ -50,13 +52,13 @@ check_environment() {
         [ "$(python_release "$base")" = "$release" ] || wrong="holds Python $release, and DECOMR_PYTHON is another"
     fi
     [ -n "$wrong" ] || return 0
-    # only what is nothing but a virtual environment
+    # advise to delete a folder only if venv made it
     [ ! -f "$VENV/pyvenv.cfg" ] || advice="delete that folder and run this again, or $advice"
     echo "$VENV $wrong: $advice." >&2
     return 2
 }
 
-# ensure_environment REQUIREMENTS_FILE: afterwards $PYTHON is the environment's Python.
+# ensure_environment REQUIREMENTS_FILE: make the environment if need be, and set $PYTHON to its Python.
 ensure_environment() {
     local requirements="$REPOSITORY/$1" stamp base
     PYTHON="$VENV/bin/python"
@@ -70,12 +72,12 @@ ensure_environment() {
         echo "$VENV has no pip: delete that folder, install pip and venv for $base, then run this again." >&2
         return 2
     fi
-    # the locks are resolved for this platform; their hashes are checked
+    # the locks are resolved for this platform; pip checks their hashes
     if [ "$(uname -sm)" = "Linux x86_64" ]; then
         "$PYTHON" -m pip install --quiet --disable-pip-version-check --require-hashes -r "${requirements%.txt}.lock" ||
             return 2
     fi
-    # what a lock leaves out (torch)
+    # packages that the lock leaves out (torch)
     "$PYTHON" -m pip install --quiet --disable-pip-version-check -r "$requirements" || return 2
     touch "$stamp"
 }

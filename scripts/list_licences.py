@@ -2,7 +2,7 @@
 
     .venv/bin/python scripts/list_licences.py
 
-Licences are what the packages' own metadata says. The part above MARKER is written by hand and stays.
+The licences are those in the packages' own metadata. The part of the page above MARKER is written by hand and stays.
 """
 
 import re
@@ -16,9 +16,9 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 PAGE = REPOSITORY / "docs/licences.md"
 MARKER = "<!-- below: made by scripts/list_licences.py -->\n"
 CLASSIFIER = "License :: OSI Approved :: "
-INSTALLER = "pip"  # the environment's own; pip-audit names it as a requirement
-LONGEST_NAME = 60  # characters; a longer entry is the licence's text
-# phrases of licence texts, the more special first
+INSTALLER = "pip"  # left out: it belongs to the environment, and only pip-audit requires it
+LONGEST_NAME = 60  # characters; a longer entry holds the text of the licence
+# a phrase by which each licence's text is recognised; they are tried in this order
 TEXTS = {
     "BSD-3-Clause": "Neither the name",
     "BSD-2-Clause": "Redistribution and use in source and binary forms",
@@ -27,13 +27,13 @@ TEXTS = {
 
 
 def requirements(path: Path) -> list[Requirement]:
-    """The lines of a requirements file; files that it includes are left out."""
+    """The packages that a requirements file names; those of a file that it includes are left out."""
     lines = (line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
     return [Requirement(line) for line in lines if line and not line.startswith("-")]
 
 
 def closure(wanted: list[Requirement]) -> dict[str, metadata.Distribution]:
-    """Canonical name -> package, of `wanted` and of all that they bring along on this platform."""
+    """Canonical name -> package, for `wanted` and for all packages that these require on this platform."""
     found: dict[str, metadata.Distribution] = {}
     queue, seen = list(wanted), set()
     while queue:
@@ -48,7 +48,7 @@ def closure(wanted: list[Requirement]) -> dict[str, metadata.Distribution]:
 
 
 def applies(requirement: Requirement, extras: frozenset[str]) -> bool:
-    """Whether a package that was asked for with `extras` has this requirement on this platform."""
+    """Whether a package that is wanted with `extras` has this requirement on this platform."""
     marker = requirement.marker
     return marker is None or any(marker.evaluate({"extra": extra}) for extra in (extras or {""}))
 
@@ -73,6 +73,7 @@ def licence(package: metadata.Distribution) -> str:
 
 
 def table(packages: dict[str, metadata.Distribution]) -> str:
+    """Name, version and licence of each package, in Markdown."""
     rows = [f"| {name} | {package.version.split('+')[0]} | {licence(package)} |" for name, package in packages.items()]
     return "\n".join(["| package | version | licence |", "|---|---|---|", *rows])
 

@@ -6,14 +6,14 @@ usage() {
     cat <<'EOF'
 bash scripts/quickstart.sh [--out DIR] [--num_train N] [--num_test N] [--fresh] [-- TRAIN_OPTIONS]
 
-Installs into .venv, generates an open body model and photographs, prepares them as UP-3D, trains
-CNet, then LNet, evaluates, and draws test images. Needs Python 3.11 or 3.12 and a network
-to PyPI; no GPU, no root, no registration. Run it again to continue where it stopped.
+Installs into .venv, generates an open body model and photographs, prepares them as UP-3D is prepared,
+trains the CNet, then the LNet, evaluates, and draws test images. It needs Python 3.11 or 3.12 and a
+network to PyPI; no GPU, no root, no registration. Run it again to continue where it stopped.
 
-  --out DIR       where everything goes (default: quickstart/)
+  --out DIR       folder for everything that it makes (default: quickstart/)
   --num_train N   training photographs (default 400)
   --num_test N    test photographs (default 40)
-  --fresh         train anew; generated data is kept, earlier weights and logs move to OUT/before_DATE
+  --fresh         train anew: generated data stays, earlier weights and logs move to DIR/before_DATE
   -- OPTIONS      options of train.py that win over configs/quickstart_*.json, for example: -- --num_epochs_end 20
 EOF
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Evaluate the newest checkpoint: output to the terminal and to eval.log.
-#   bash run_eval.sh DATASET BATCH_SIZE [OPTIONS]
+# Evaluate the newest checkpoint, or those of --checkpoint. The output goes to the terminal and to eval.log.
+#   bash scripts/run_eval.sh DATASET BATCH_SIZE [OPTIONS]
 set -euo pipefail
 if [ $# -lt 2 ]; then
     echo "usage: bash run_eval.sh DATASET BATCH_SIZE [OPTIONS]    e.g. bash run_eval.sh up-3d 16" >&2

@@ -26,17 +26,17 @@ done
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 ensure_environment requirements-dev.txt
 cd "$REPOSITORY"
-cores="$(nproc)" processes="$((cores < 2 ? cores : 2))" # of up to 7 GB each
-export OPENBLAS_NUM_THREADS=1 # else numpy's small products have the processes take cores from each other, waiting
+cores="$(nproc)" processes="$((cores < 2 ? cores : 2))" # a process takes up to 7 GB
+export OPENBLAS_NUM_THREADS=1 # with more threads the processes wait for each other's cores in numpy's small products
 if [ "$fast" = yes ]; then
     "$PYTHON" -m ruff check .
     "$PYTHON" -m ruff format --check .
     "$PYTHON" -m mypy
-    # listed, not held against the change at hand: what is published overnight is not its doing
+    # vulnerabilities are listed and fail nothing: one that was published overnight is not the fault of a change
     PYTHON="$PYTHON" bash scripts/audit_dependencies.sh || true
     "$PYTHON" -m pytest -m "not slow" -n "$processes" --durations 8 "$@"
 fi
 if [ "$slow" = yes ]; then
-    # by file: the tests of a file share what they run
+    # loadfile: the tests of a file share what they run
     "$PYTHON" -m pytest -m slow -n "$processes" --dist loadfile --durations 0 "$@"
 fi

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Train data-parallel on Ascend NPUs by msrun. Output also in train_distribute.log, that of each rank in msrun_log/.
-#   bash run_train_distribute_npu.sh DATASET NUM_DEVICES EPOCHS_DP EPOCHS_END BATCH_SIZE CKPT_DIR [OPTIONS]
-# NUM_DEVICES counts those of all machines. On several machines, on each of them: MASTER_ADDR (the address of the first
-# one), NODE_RANK (0 on that one) and LOCAL_DEVICES (devices of this machine).
+# Train data-parallel on Ascend NPUs, by msrun. The output goes to the terminal and to train_distribute.log, that of each
+# rank also to msrun_log/.
+#   bash scripts/run_train_distribute_npu.sh DATASET NUM_DEVICES EPOCHS_DP EPOCHS_END BATCH_SIZE CKPT_DIR [OPTIONS]
+# NUM_DEVICES counts the devices of all machines. On several machines start it on each of them, with MASTER_ADDR (address of
+# the first one), NODE_RANK (0 on the first one), LOCAL_DEVICES (devices of this machine) and, if need be, MASTER_PORT
+# (8118).
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/launch.sh"
 train_distribute Ascend msrun "$@"

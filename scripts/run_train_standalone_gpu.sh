@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Train on one GPU, or on the CPU where there is none: both stages, output to the terminal and to train_standalone.log.
-#   bash run_train_standalone_gpu.sh DATASET DEVICE_ID EPOCHS_DP EPOCHS_END BATCH_SIZE CKPT_DIR [OPTIONS]
+# Train both stages on one GPU, or on the CPU if there is no GPU. The output goes to the terminal and to
+# train_standalone.log.
+#   bash scripts/run_train_standalone_gpu.sh DATASET DEVICE_ID EPOCHS_DP EPOCHS_END BATCH_SIZE CKPT_DIR [OPTIONS]
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/launch.sh"
 train_standalone auto "$@"

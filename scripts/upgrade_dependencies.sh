@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Resolve the dependencies anew and write requirements.lock, requirements-dev.lock and docs/licences.md.
-#   bash upgrade_dependencies.sh [--keep]
-# The versions in requirements*.txt stay: they are chosen by hand. What they bring along becomes the newest that fits;
-# with --keep it stays too, and only what the files demand changes. Then lists which of the chosen have newer releases.
+# Resolve the dependencies anew and write docs/licences.md, requirements.lock and requirements-dev.lock.
+#   bash scripts/upgrade_dependencies.sh [--keep]
+# The versions in requirements*.txt are chosen by hand and stay. The packages that they bring along become the newest that
+# fit; with --keep these stay too, unless the files ask for others. At the end it lists newer releases of the chosen ones.
 set -euo pipefail
 upgrade=(--upgrade)
 case "${1:-}" in
@@ -15,8 +15,8 @@ esac
 ensure_environment requirements-dev.txt
 cd "$REPOSITORY"
 
-# the oldest Python that is supported: what runs there also runs on the newer one. PyPI alone, whatever this machine
-# is set to, so that neither another index nor a path gets into the files.
+# Resolve for the oldest supported Python: what runs there also runs on the newer one. The settings of this machine are
+# left out, so that PyPI alone is asked, and neither another index nor a path gets into the files.
 resolve() {
     env -u UV_DEFAULT_INDEX -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS \
         "$PYTHON" -m uv pip compile --no-config --quiet --no-emit-index-url --no-emit-find-links \
@@ -30,8 +30,8 @@ write_lock() {
         --custom-compile-command "bash scripts/upgrade_dependencies.sh" "${@:2}"
 }
 
-# torch on PyPI is the CUDA build with gigabytes of libraries; other builds of the version serve as well and have other
-# hashes. pip, which pip-audit asks for, is the environment's own.
+# The lock leaves out torch: on PyPI it is the CUDA build with gigabytes of libraries, and other builds of the version,
+# which serve as well, have other hashes. It also leaves out pip, which pip-audit requires: the environment has its own.
 left_out=(--no-emit-package pip)
 for name in $(resolve requirements-dev.txt --no-annotate --no-header | grep -oE '^(torch|triton|nvidia-[^=]*|cuda-[^=]*)='); do
     left_out+=(--no-emit-package "${name%=}")
@@ -39,11 +39,11 @@ done
 write_lock requirements.txt
 write_lock requirements-dev.txt "${left_out[@]}"
 
-ensure_environment requirements-dev.txt # by the new locks
+ensure_environment requirements-dev.txt # from the new locks
 "$PYTHON" scripts/list_licences.py
 git --no-pager diff --stat -- '*.lock' docs/licences.md
 
-echo "== newer releases of what requirements*.txt choose (try them one by one, with the tests):"
+echo "== newer releases of the packages in requirements*.txt (try them one by one, with the tests):"
 chosen() { sed -nE 's/^([A-Za-z0-9._-]+)==([^ ;]+).*/\1==\2/p' requirements.txt requirements-dev.txt | sort -f; }
 chosen | sed 's/==.*//' | sort -f | resolve - --constraint <(echo 'numpy<2') --no-annotate --no-header |
     grep -iE "^($(chosen | sed 's/==.*//' | paste -sd'|'))==" | grep -vixFf <(chosen) || echo "none"

@@ -177,7 +177,7 @@ def test_an_environment_without_pip_is_named(tmp_path):
 def test_a_run_script_refuses_a_python_that_is_none_or_a_wrong_one(tmp_path):
     old = make_python(tmp_path / "python", "3.10", 'echo "$2: error: this is Python 3.10" >&2; exit 2')
     for python, line in (
-        (tmp_path / "no", f"PYTHON is '{tmp_path}/no', which is no program."),
+        (tmp_path / "no", f"PYTHON is '{tmp_path}/no', which is not a program."),
         (old, "this is Python 3.10"),
     ):
         for script in ("run_eval.sh", "run_train_standalone_npu.sh", "run_train_distribute_gpu.sh"):
