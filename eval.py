@@ -97,16 +97,18 @@ def evaluate_checkpoint(options, device, path: Path, stem: str, meter: ErrorMete
     return results
 
 
-def parse_options() -> tuple:
-    """Options, and the names of those on the command line."""
-    parser = TrainOptions("Evaluate DecoMR.", several_checkpoints=True)
-    parser.parser.add_argument("--num_vis", type=int, default=0, help="images on the contact sheet")
-    parser.parser.add_argument("--report", help="write a page about the errors, as one .html file")
-    return parser.parse_args(), parser.given()
+def make_options() -> TrainOptions:
+    """The options of train.py, and two of the evaluation alone."""
+    options = TrainOptions("Evaluate DecoMR.", several_checkpoints=True)
+    own = options.parser.add_argument_group("eval.py alone")
+    own.add_argument("--num_vis", type=int, default=0, help="number of images on the contact sheet; 0: no sheet")
+    own.add_argument("--report", metavar="FILE", help="write a page about the errors, as one .html file")
+    return options
 
 
 def main():
-    options, given = parse_options()
+    parser = make_options()
+    options, given = parser.parse_args(), parser.given()
     device = setup_device(options)
     print(f"{device}, {find_kernels().choose(options.kernels)}")
     make_folder(options.save_root)  # now, not after the evaluation

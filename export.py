@@ -23,24 +23,37 @@ from models.uv_generator import Index_UV_Generator
 from utils.checkpoints import checkpoint
 from utils.errors import UserError, run_command
 from utils.files import atomic_path, plain_path
-from utils.train_options import OTHER_BODY_HELP, CommandParser, TrainOptions
+from utils.train_options import (
+    CHECKPOINT_HELP,
+    DATA_DIR_HELP,
+    EVAL_DIR_HELP,
+    OTHER_BODY_HELP,
+    TARGET_HELP,
+    TARGETS,
+    CommandParser,
+    TrainOptions,
+)
 
 CROPS = 4  # compared, at least
 
 
-def parse_options():
+def make_parser() -> CommandParser:
     parser = CommandParser(description="Export a trained network.")
-    parser.add_argument("--checkpoint", help="dmr weights; config.json beside them says which network they are of")
-    parser.add_argument("--eval_dir", default="./ckpt/rank0", help="without --checkpoint: the newest dmr_*.ckpt here")
+    parser.add_argument("--checkpoint", metavar="FILE", help=CHECKPOINT_HELP)
+    parser.add_argument("--eval_dir", default="./ckpt/rank0", help=EVAL_DIR_HELP)
     parser.add_argument("--other_body", action="store_true", help=OTHER_BODY_HELP)
-    parser.add_argument("--file_format", default="MINDIR", choices=list(FORMATS))
+    parser.add_argument("--file_format", default="MINDIR", choices=list(FORMATS), help="format of the file")
     parser.add_argument("--batch_size", type=int, default=1, help="images that the file takes at a time")
     parser.add_argument("--out", help="the file; default: beside the checkpoint, with the batch size in its name")
-    parser.add_argument("--dataset", default="up-3d", help="whose test images the file is compared on")
-    parser.add_argument("--data_dir", help="data root instead of data/ or $DECOMR_DATA")
-    parser.add_argument("--device_target", default="auto", choices=["auto", "CPU", "GPU", "Ascend"])
-    parser.add_argument("--device_id", type=int, default=0)
-    given = vars(parser.parse_args())
+    parser.add_argument("--dataset", default="up-3d", help="data set with whose test images the file is compared")
+    parser.add_argument("--data_dir", help=DATA_DIR_HELP)
+    parser.add_argument("--device_target", default="auto", choices=TARGETS, help=TARGET_HELP)
+    parser.add_argument("--device_id", type=int, default=0, help="number of the GPU or NPU")
+    return parser
+
+
+def parse_options():
+    given = vars(make_parser().parse_args())
     if given["batch_size"] < 1:
         raise UserError(f"--batch_size is {given['batch_size']}, expected at least 1.")
     options = TrainOptions().parse_args(["--data_dir", given["data_dir"]] if given["data_dir"] else [])

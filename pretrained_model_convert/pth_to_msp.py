@@ -23,19 +23,29 @@ from utils.errors import UserError, run_command  # noqa: E402
 from utils.train_options import TrainOptions  # noqa: E402
 
 
-def parse_arguments() -> tuple[argparse.Namespace, argparse.Namespace, set]:
-    """(what to convert, architecture of the model `decomr`, names of its options on the command line)."""
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of what to convert."""
     parser = argparse.ArgumentParser(description="Convert weights between PyTorch and MindSpore.")
-    parser.add_argument("--model", required=True, choices=["resnet", "vgg", "decomr"])
+    parser.add_argument(
+        "--model",
+        required=True,
+        choices=["resnet", "vgg", "decomr"],
+        help="resnet: torchvision's ResNet-50; vgg: its VGG-16; decomr: CNet and LNet of the PyTorch release",
+    )
     parser.add_argument("--pth_file", required=True, help="PyTorch checkpoint")
     parser.add_argument("--msp_file", required=True, help="MindSpore checkpoint, *.ckpt")
-    parser.add_argument("--reverse", action="store_true", help="MindSpore to PyTorch")
+    parser.add_argument("--reverse", action="store_true", help="write --pth_file from --msp_file")
     architecture = " ".join(f"--{name}" for name in checkpoint.ARCHITECTURE)
     parser.epilog = (
         f"For the model decomr also the options of train.py that shape the networks: {architecture}. "
         "What is not given is taken from config.json beside the weights or one folder up, and from the weights."
     )
-    arguments, others = parser.parse_known_args()
+    return parser
+
+
+def parse_arguments() -> tuple[argparse.Namespace, argparse.Namespace, set]:
+    """(what to convert, architecture of the model `decomr`, names of its options on the command line)."""
+    arguments, others = make_parser().parse_known_args()
     options, given = TrainOptions().parse_args(others), TrainOptions().given(others)
     unknown = given - set(checkpoint.ARCHITECTURE)
     if unknown:

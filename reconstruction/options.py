@@ -5,10 +5,24 @@ import os.path
 import re
 
 from utils.errors import UserError
-from utils.train_options import KERNELS, KERNELS_HELP, OTHER_BODY_HELP, CommandParser, TrainOptions, boolean
+from utils.train_options import (
+    CHECKPOINT_HELP,
+    DATA_DIR_HELP,
+    EVAL_DIR_HELP,
+    KERNELS,
+    KERNELS_HELP,
+    OTHER_BODY_HELP,
+    TARGET_HELP,
+    TARGETS,
+    TF32_HELP,
+    CommandParser,
+    TrainOptions,
+    boolean,
+)
 
 BBOX_HELP = """where people are: x,y,w,h in pixels, several for several people; or a file: {"bbox": [x, y, w, h]},
-a list of boxes, COCO results or annotations, or YOLO's .txt; or a folder with STEM.json or STEM.txt of each image"""
+a list of boxes, COCO results or annotations, or YOLO's .txt; or a folder with STEM.json or STEM.txt of each image.
+Without --bbox and --openpose: one person, for whom the whole picture is taken"""
 
 
 def parse_options(arguments=None):
@@ -36,28 +50,29 @@ def make_parser() -> CommandParser:
     # words such as -10,20,100,200 are boxes, not options
     parser._negative_number_matcher = re.compile(r"-[.\d]")
     parser.add_argument("--img", nargs="+", required=True, metavar="PATH", help="images, videos or folders of them")
-    parser.add_argument("--checkpoint", help="dmr weights; config.json beside them says which network they are of")
-    parser.add_argument("--eval_dir", default="./ckpt/rank0", help="without --checkpoint: the newest dmr_*.ckpt here")
+    parser.add_argument("--checkpoint", metavar="FILE", help=CHECKPOINT_HELP)
+    parser.add_argument("--eval_dir", default="./ckpt/rank0", help=EVAL_DIR_HELP)
     parser.add_argument("--other_body", action="store_true", help=OTHER_BODY_HELP)
     parser.add_argument("--bbox", nargs="+", action="extend", metavar="BOX|FILE|FOLDER", help=BBOX_HELP)
     parser.add_argument("--openpose", metavar="FILE|FOLDER",
                         help="output of OpenPose; or its folder, with STEM_keypoints.json or, for frames of a video, "
                              "STEM_000000000000_keypoints.json")  # fmt: skip
     parser.add_argument("--min_score", type=float, default=0.0, metavar="SCORE",
-                        help="pass over boxes whose score is lower, or with --openpose people whose keypoints have a "
-                             "lower mean confidence")  # fmt: skip
+                        help="leave out boxes whose score is lower; with --openpose people whose keypoints above 0.2 "
+                             "have a lower mean confidence")  # fmt: skip
     parser.add_argument("--out", default="./results/demo", help="folder of the results")
     parser.add_argument("--texture", nargs="?", const=True, default=False, type=boolean, metavar="BOOL",
-                        help="also a texture from the visible pixels, and a textured .glb")  # fmt: skip
-    parser.add_argument("--every", type=int, default=1, help="of a video, take every N-th frame")
-    parser.add_argument("--batch_size", type=int, default=8, help="people at a time")
-    parser.add_argument("--data_dir", help="data root instead of data/ or $DECOMR_DATA")
-    parser.add_argument("--device_target", default="auto", choices=["auto", "CPU", "GPU", "Ascend"])
-    parser.add_argument("--device_id", type=int, default=0)
+                        help="also write a texture from the visible pixels, and a textured .glb")  # fmt: skip
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="take every N-th frame of a video")
+    parser.add_argument("--batch_size", type=int, default=8, help="number of people that are computed at a time")
+    parser.add_argument("--data_dir", help=DATA_DIR_HELP)
+    parser.add_argument("--device_target", default="auto", choices=TARGETS, help=TARGET_HELP)
+    parser.add_argument("--device_id", type=int, default=0, help="number of the GPU or NPU")
     parser.add_argument("--no_tf32", nargs="?", const=True, default=False, type=boolean, metavar="BOOL",
-                        help="float32 without TF32 (NVIDIA) or HF32 (Ascend)")  # fmt: skip
+                        help=TF32_HELP)  # fmt: skip
     parser.add_argument("--mode", default="pynative", choices=["pynative", "graph"],
-                        help="graph compiles for some seconds first; for long videos")  # fmt: skip
+                        help="MindSpore's mode: graph compiles for some seconds first and pays for long videos"
+                        )  # fmt: skip
     parser.add_argument("--kernels", default="auto", choices=KERNELS, help=KERNELS_HELP)
     return parser
 

@@ -1,45 +1,113 @@
-"""Write docs/options.md from the parsers of the program: python -m scripts.write_options_page"""
+"""Write docs/options.md, the options of every command, from their parsers and the shell scripts' own words.
 
-import argparse
-from pathlib import Path
-
-from reconstruction.options import make_parser
-from utils.train_options import TrainOptions
-
-PAGE = Path(__file__).resolve().parent.parent / "docs/options.md"
-HEAD = """# Options
-
-`python -m scripts.write_options_page` makes this page from the parsers; a test compares both. A switch may carry a
-value, as in `--resume True`. train.py and eval.py read options from a file with `--from_json` too (configs/); the
-command line wins. Of all other commands `--help` lists the options, and [commands.md](commands.md) says what they do.
+python -m scripts.write_options_page
 """
 
+import argparse
+import re
+from pathlib import Path
 
-def table(group) -> list[str]:
-    """The options of an argument group as the lines of a table."""
-    lines = ["| option | default | meaning |", "|---|---|---|"]
-    for action in group._group_actions:
-        if action.help == argparse.SUPPRESS or action.dest == "help":
-            continue
-        names = ", ".join(f"`{name}`" for name in action.option_strings)
-        choices = f" ({', '.join(map(str, action.choices))})" if action.choices else ""
-        default = "" if action.default is None or action.default is False else f"`{action.default}`"
-        meaning = " ".join((action.help or "").split()).replace("|", chr(92) + "|").replace("%%", "%")
-        lines.append(f"| {names}{choices} | {default} | {meaning} |")
+import eval as evaluation  # before the others: it sets the environment that MindSpore starts in
+import export
+from atlas.unwrap import __main__ as unwrap
+from datasets.preprocess.command import make_parser as make_preprocess_parser
+from datasets.preprocess.surreal import Surreal
+from datasets.preprocess.up_3d import Up3D
+from pretrained_model_convert import pth_to_msp
+from reconstruction.options import make_parser as make_demo_parser
+from synthetic import generate
+from utils.train_options import boolean
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PAGE = REPOSITORY / "docs/options.md"
+HEAD = """# Options
+
+`python -m scripts.write_options_page` makes this page from the commands; a test compares both.
+[commands.md](commands.md) says what each command does. Every program lists its options with `--help`.
+
+A switch that takes True or False may be written `--resume`, `--resume True` or `--resume False`. Dots mark a value that
+may be given several times.
+"""
+TRAIN = """Both take the same options; the last table belongs to eval.py alone. `--from_json` reads options from a file,
+such as those of [configs/](../configs/README.md). [training.md](training.md) explains training,
+[evaluation.md](evaluation.md) evaluation.
+
+Names and defaults are those of the PyTorch release and the 2022 port. These options are new here: `--data_dir`,
+`--device_target`, `--mode`, `--kernels`, `--no_tf32`, `--seed`, `--fresh`, `--other_body`, `--lnet_width`, `--no_warp`,
+`--cache_ram`, `--freeze_cnet`, `--lr_schedule`, `--lr_gamma`, `--lr_step_epochs`, `--warmup`, `--accumulate`,
+`--clip_grad`, `--max_bad_steps`, `--amp_level`, `--val_share`, `--sync_bn` and `--zero_init_residual`.
+"""
+DEMO = "[reconstruction.md](reconstruction.md) explains inputs, boxes and outputs.\n"
+CONVERT = "For the model decomr it also takes the options of train.py that shape the networks.\n"
+SHELL = """OPTIONS are those of the program that the script starts.
+[environment.md](environment.md#environment-variables) lists the environment variables.
+"""
+KINDS = {int: "whole number", float: "number"}
+
+
+def values_of(action: argparse.Action) -> str:
+    """What may stand behind an option, in words."""
+    if action.nargs == 0:
+        return "switch"
+    if action.type is boolean or action.dest == "shuffle_train":
+        return "switch, True or False"
+    words = ", ".join(map(str, action.choices or ())) or KINDS.get(action.type, action.metavar or "text")
+    return f"{words} ..." if action.nargs == "+" else words
+
+
+def default_of(action: argparse.Action) -> str:
+    """What holds without the option."""
+    if action.required:
+        return "required"
+    if isinstance(action.default, bool):
+        return "on" if action.default else "off"
+    return "" if action.default in (None, argparse.SUPPRESS) else f"`{action.default}`"
+
+
+def table(actions: list[argparse.Action]) -> list[str]:
+    """Rows for options; no line if all of them are hidden."""
+    shown = [action for action in actions if action.help != argparse.SUPPRESS and action.dest != "help"]
+    rows = []
+    for action in shown:
+        names = ", ".join(f"`{name}`" for name in action.option_strings or [action.dest])
+        meaning = (action.help or "").removesuffix(f" (default: {action.default})")
+        meaning = " ".join(meaning.replace("%%", "%").replace("*", r"\*").split())
+        cells = (names, values_of(action), default_of(action), meaning)
+        rows.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
+    return ["| option | takes | default | meaning |", "|---|---|---|---|", *rows, ""] if rows else []
+
+
+def section(title: str, parser: argparse.ArgumentParser, text: str = "") -> list[str]:
+    """A command with a table for each group of its options."""
+    words, options, *named = parser._action_groups  # the first two are argparse's own
+    lines = [f"## {title}", "", *([text] if text else []), *table(words._group_actions + options._group_actions)]
+    for group in named:
+        lines += [f"### {group.title}", "", *table(group._group_actions)]
     return lines
+
+
+def words_of_script(script: Path) -> str:
+    """How a shell script explains itself: the text of its --help, or the comment at its top."""
+    text = script.read_text(encoding="utf-8")
+    found = re.search(r"<<'EOF'\n(.*?)\nEOF\n", text, re.DOTALL) or re.match(r"#!.*\n((?:#.*\n)+)", text)
+    return re.sub(r"^# ?", "", found[1].strip("\n"), flags=re.MULTILINE) if found else ""
 
 
 def make_page() -> str:
     """The text of docs/options.md."""
     lines = [HEAD]
-    parsers = {"train.py and eval.py": TrainOptions().parser, "demo.py": make_parser()}
-    for name, parser in parsers.items():
-        lines.append(f"## {name}\n")
-        for group in parser._action_groups:
-            rows = table(group)
-            if len(rows) > 2:
-                title = [] if group.title == "options" else [f"### {group.title}\n"]
-                lines += [*title, *rows, ""]
+    lines += section("train.py and eval.py", evaluation.make_options().parser, TRAIN)
+    lines += section("demo.py", make_demo_parser(), DEMO)
+    lines += section("export.py", export.make_parser())
+    lines += section("preprocess_datasets.py", make_preprocess_parser("", Up3D))
+    lines += section("preprocess_surreal.py", make_preprocess_parser("", Surreal))
+    lines += section("python -m synthetic.generate", generate.make_parser())
+    lines += section("python -m atlas.unwrap", unwrap.make_parser())
+    lines += section("pretrained_model_convert/pth_to_msp.py", pth_to_msp.make_parser(), CONVERT)
+    lines += ["## Shell scripts", "", SHELL]
+    for script in sorted(REPOSITORY.glob("scripts/*.sh")):
+        if script.read_text(encoding="utf-8").startswith("#!"):  # the others are parts of these
+            lines += [f"### {script.name}", "", "```text", words_of_script(script), "```", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -48,25 +48,30 @@ def main():
 
 def parse_args(args=None) -> argparse.Namespace:
     """The options of the command line, or of `args`."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data_dir", help="data root to fill (default: that of --body, DECOMR_DATA or data/)")
-    parser.add_argument("--body", help="folder of another body model to photograph (default: the generated one)")
-    parser.add_argument("--num_train", type=int, default=300, help="training photographs (default 300)")
-    parser.add_argument("--num_test", type=int, default=40, help="test photographs (default 40)")
-    parser.add_argument("--num_videos", type=int, default=0, help="training videos of a SURREAL (default 0)")
-    parser.add_argument("--num_test_videos", type=int, default=0, help="validation videos of a SURREAL (default 0)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed makes other photographs (default 0)")
-    parser.add_argument(
-        "--workers", type=int, default=2, help="processes (default 2); the result does not depend on it"
+    return make_parser().parse_args(args)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of this command."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
+    parser.add_argument("--data_dir", help="data root to fill; without it that of --body, $DECOMR_DATA or data/")
+    parser.add_argument("--body", metavar="DIR", help="photograph the body model in this folder, not the generated one")
+    parser.add_argument("--num_train", type=int, default=300, help="number of training photographs")
+    parser.add_argument("--num_test", type=int, default=40, help="number of test photographs")
+    parser.add_argument("--num_videos", type=int, default=0, help="number of training videos, in the format of SURREAL")
+    parser.add_argument("--num_test_videos", type=int, default=0, help="number of its validation videos")
+    parser.add_argument("--seed", type=int, default=0, help="another seed makes other photographs")
+    parser.add_argument("--workers", type=int, default=2, help="number of processes; the result does not depend on it")
     parser.add_argument(
         "--clothing",
         choices=CLOTHING,
         default="street",
-        help="street: clothes of every kind (default); suit: colours that name the place on the body, in a studio "
-        "without furniture, easy to learn",
+        help="street: clothes of every kind; suit: suits whose colours name the place on the body, in a studio without "
+        "furniture, easy to learn",
     )
-    return parser.parse_args(args)
+    return parser
 
 
 def generate(

@@ -11,6 +11,8 @@ TRUE_WORDS, FALSE_WORDS = ("true", "1", "yes"), ("false", "0", "no")
 TARGETS = ["auto", "CPU", "GPU", "Ascend"]
 KERNELS = ["auto", "compiled", "mindspore"]
 # help texts of options that several commands have
+CHECKPOINT_HELP = "dmr weights, or a folder, whose highest epoch counts; config.json beside them describes the network"
+EVAL_DIR_HELP = "without --checkpoint: folder in which the newest dmr_*.ckpt is found"
 DATA_DIR_HELP = "data root, in place of $DECOMR_DATA or data/"
 TARGET_HELP = "auto: a GPU or NPU if one is usable, else the CPU; the choice and its reason are printed"
 KERNELS_HELP = (

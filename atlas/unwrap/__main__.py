@@ -16,14 +16,19 @@ from utils.objfile import read_obj, write_obj
 PICTURE_SIZE = 1200  # pixels
 
 
-def main() -> None:
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of this command."""
     parser = argparse.ArgumentParser(
         prog="python -m atlas.unwrap", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("mesh", help="closed symmetric body mesh (.obj), y up, facing +z")
+    parser.add_argument("mesh", help="closed body mesh with left-right symmetry (.obj), y up, facing +z")
     parser.add_argument("--out", required=True, help="the atlas template to write (.obj)")
     parser.add_argument("--picture", help="a picture of the atlas to write (.png)")
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    options = make_parser().parse_args()
     mesh = unwrap(read_obj(options.mesh))
     write_obj(options.out, mesh)
     for name, value in distortion_report(mesh).items():

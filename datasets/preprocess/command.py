@@ -36,23 +36,36 @@ def run(data_set: type[Preparation], description: str) -> int:
 
 
 def parse_args(description: str, data_set: type[Preparation]) -> argparse.Namespace:
-    """The options of the command line; ends the program where nothing is to be done."""
+    """The options of the command line; ends the program if there is nothing to do."""
+    parser = make_parser(description, data_set)
+    args = parser.parse_args()
+    if not (args.train_files or args.eval_files or args.gt_iuv):
+        parser.error("nothing to do: give --train_files, --eval_files or --gt_iuv")
+    args.workers = default_workers() if args.workers is None else args.workers
+    if args.workers < 1:
+        parser.error(f"--workers is {args.workers}, expected at least 1")
+    return args
+
+
+def make_parser(description: str, data_set: type[Preparation]) -> argparse.ArgumentParser:
+    """The parser of a data set's preparation."""
     parser = argparse.ArgumentParser(
         description=description.strip(), formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--train_files", action="store_true", help=data_set.train_help)
     parser.add_argument("--eval_files", action="store_true", help=data_set.eval_help)
     parser.add_argument("--gt_iuv", action="store_true", help="draw the IUV images of the .npz files that exist")
-    parser.add_argument("--uv_type", choices=sorted(config.ATLAS_TEMPLATES), default="BF", help="atlas (default BF)")
-    parser.add_argument("--data_dir", help="folder that holds the data (default: $DECOMR_DATA or data/)")
-    parser.add_argument("--workers", type=int, default=default_workers(), help="processes (default: all cores)")
-    parser.add_argument("--skip_bad", action="store_true", help="exit with 0 although samples are broken")
-    args = parser.parse_args()
-    if not (args.train_files or args.eval_files or args.gt_iuv):
-        parser.error("nothing to do: give --train_files, --eval_files or --gt_iuv")
-    if args.workers < 1:
-        parser.error(f"--workers is {args.workers}, expected at least 1")
-    return args
+    parser.add_argument(
+        "--uv_type", choices=sorted(config.ATLAS_TEMPLATES), default="BF", help="atlas of the IUV images (default: BF)"
+    )
+    parser.add_argument("--data_dir", help="data root, in place of $DECOMR_DATA or data/")
+    parser.add_argument("--workers", type=int, help="number of processes (default: all cores)")
+    parser.add_argument(
+        "--skip_bad",
+        action="store_true",
+        help="exit code 0 though samples are broken; they are named and left out anyway",
+    )
+    return parser
 
 
 def prepare(args: argparse.Namespace, data_set: type[Preparation]) -> int:

@@ -182,7 +182,7 @@ def unknown_options(command: str) -> list[str]:
         if name in OPTIONS:
             program = name
         elif word == "--" and program:
-            program = BEHIND[program]
+            program = BEHIND.get(program, program)
         elif re.fullmatch(r"--[a-z]\w*", word) and "NAME" not in word:
             options = OPTIONS[program] if program else EVERYONES
             if options is not None and word not in {*options, "--help"}:
