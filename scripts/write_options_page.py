@@ -4,18 +4,15 @@ python -m scripts.write_options_page
 """
 
 import argparse
+import importlib
 import re
 from pathlib import Path
+from typing import Any
 
 import eval as evaluation  # before the others: it sets the environment that MindSpore starts in
-import export
-from atlas.unwrap import __main__ as unwrap
-from datasets.preprocess.command import make_parser as make_preprocess_parser
+from datasets.preprocess.command import make_parser
 from datasets.preprocess.surreal import Surreal
 from datasets.preprocess.up_3d import Up3D
-from pretrained_model_convert import pth_to_msp
-from reconstruction.options import make_parser as make_demo_parser
-from synthetic import generate
 from utils.train_options import boolean
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -37,12 +34,24 @@ Names and defaults are those of the PyTorch release and the 2022 port. These opt
 `--cache_ram`, `--freeze_cnet`, `--lr_schedule`, `--lr_gamma`, `--lr_step_epochs`, `--warmup`, `--accumulate`,
 `--clip_grad`, `--max_bad_steps`, `--amp_level`, `--val_share`, `--sync_bn` and `--zero_init_residual`.
 """
-DEMO = "[reconstruction.md](reconstruction.md) explains inputs, boxes and outputs.\n"
-CONVERT = "For the model decomr it also takes the options of train.py that shape the networks.\n"
+# command -> module with its make_parser, text above its table
+OTHERS = {
+    "demo.py": (
+        "reconstruction.options",
+        "[reconstruction.md](reconstruction.md) explains inputs, boxes and outputs.\n",
+    ),
+    "export.py": ("export", ""),
+    "python -m synthetic.generate": ("synthetic.generate", ""),
+    "python -m atlas.unwrap": ("atlas.unwrap.__main__", ""),
+    "pretrained_model_convert/pth_to_msp.py": (
+        "pretrained_model_convert.pth_to_msp",
+        "For the model decomr it also takes the options of train.py that shape the networks.\n",
+    ),
+}
 SHELL = """OPTIONS are those of the program that the script starts.
 [environment.md](environment.md#environment-variables) lists the environment variables.
 """
-KINDS = {int: "whole number", float: "number"}
+KINDS: dict[Any, str] = {int: "whole number", float: "number"}
 
 
 def values_of(action: argparse.Action) -> str:
@@ -51,7 +60,7 @@ def values_of(action: argparse.Action) -> str:
         return "switch"
     if action.type is boolean or action.dest == "shuffle_train":
         return "switch, True or False"
-    words = ", ".join(map(str, action.choices or ())) or KINDS.get(action.type, action.metavar or "text")
+    words = ", ".join(map(str, action.choices or ())) or KINDS.get(action.type) or str(action.metavar or "text")
     return f"{words} ..." if action.nargs == "+" else words
 
 
@@ -97,13 +106,10 @@ def make_page() -> str:
     """The text of docs/options.md."""
     lines = [HEAD]
     lines += section("train.py and eval.py", evaluation.make_options().parser, TRAIN)
-    lines += section("demo.py", make_demo_parser(), DEMO)
-    lines += section("export.py", export.make_parser())
-    lines += section("preprocess_datasets.py", make_preprocess_parser("", Up3D))
-    lines += section("preprocess_surreal.py", make_preprocess_parser("", Surreal))
-    lines += section("python -m synthetic.generate", generate.make_parser())
-    lines += section("python -m atlas.unwrap", unwrap.make_parser())
-    lines += section("pretrained_model_convert/pth_to_msp.py", pth_to_msp.make_parser(), CONVERT)
+    lines += section("preprocess_datasets.py", make_parser("", Up3D))
+    lines += section("preprocess_surreal.py", make_parser("", Surreal))
+    for title, (module, text) in OTHERS.items():
+        lines += section(title, importlib.import_module(module).make_parser(), text)
     lines += ["## Shell scripts", "", SHELL]
     for script in sorted(REPOSITORY.glob("scripts/*.sh")):
         if script.read_text(encoding="utf-8").startswith("#!"):  # the others are parts of these
