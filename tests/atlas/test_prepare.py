@@ -18,7 +18,6 @@ from models.dense_cnn import get_LNet
 from models.ground_truth import GroundTruth
 from models.uv_generator import Index_UV_Generator
 from models.WithLossCellEnd import WithLossCellEnd
-from reconstruction.people import Reconstructor
 from tests.helpers import tiny_decomr
 from utils import config
 from utils.errors import CannotWrite, UserError
@@ -40,13 +39,12 @@ def files(root) -> dict:
 
 
 def build_all(options) -> list[np.ndarray]:
-    """Everything that networks, loss cells and demo.py take from the tables."""
+    """Everything that networks and loss cells take from the tables."""
     lnet, sampler = get_LNet(options), Index_UV_Generator(options.uv_res)
     cell = WithLossCellEnd(lnet, options)
-    people = Reconstructor(lnet, SimpleNamespace(**vars(options) | {"mode": "pynative"}))
     truth = GroundTruth(options.uv_res, options.uv_type).sampler
     found = [lnet.reference_map, cell.uv_weight, truth.v_index, sampler.bary_weights, sampler.texcoords]
-    return [tensor.asnumpy() for tensor in found] + [people.to_vertices.toarray()]
+    return [tensor.asnumpy() for tensor in found]
 
 
 def test_networks_leave_the_data_root_untouched_and_read_what_the_step_writes_bit_for_bit(fresh):
