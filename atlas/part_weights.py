@@ -1,6 +1,6 @@
 """The part weight map: how much every pixel of a location map counts in the loss.
 
-Hands, feet and limbs get a larger say than the torso.
+Hands, feet and limbs count more than the torso.
 Source of the weights: DecoMR (Zeng et al., CVPR 2020), public release.
 """
 

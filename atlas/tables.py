@@ -1,9 +1,9 @@
 """The atlas: which surface point every pixel of a location map shows, and where every vertex lies in it.
 
 Pixel (row r, column c) of an H x W map stands for texture coordinates u = c/(W-1), v = r/(H-1).
-A pixel inside a triangle of the template takes that triangle; then every texcoord claims its four
-neighbouring pixels, so that a bilinear look-up at a vertex never meets an empty pixel. Going from
-vertices to the map and back are two fixed sparse matrices, which the network uses as well.
+A pixel inside a triangle of the template takes that triangle. Then every texcoord claims its four
+neighbouring pixels, so that a bilinear look-up at a vertex never meets an empty pixel. Two fixed sparse
+matrices lead from vertices to the map and back; the network uses them as well.
 Tables and file format: DecoMR (Zeng et al., CVPR 2020), `paras_h{H}_w{W}_{type}.npz`.
 """
 
@@ -19,8 +19,8 @@ from utils.files import read_npz, require_file
 from utils.objfile import ObjMesh, read_obj
 
 INSIDE = 1e-10  # a pixel belongs to a triangle when all three barycentric weights exceed this
-TEXCOORD_SLACK = 1e-6  # texcoords may leave [0, 1] by rounding only
-SMALLEST_SIDE = 8  # pixels; below that the claims of neighbouring texcoords cover everything
+TEXCOORD_SLACK = 1e-6  # texcoords may leave [0, 1] only by rounding
+SMALLEST_SIDE = 8  # pixels; on smaller maps the claims of texcoords cover everything
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ def build_atlas(template: ObjMesh, height: int, width: int) -> Atlas:
     """Tables of the textured mesh `template` at height x width pixels."""
     _check_template(template, height, width)
     places, face_places = template.textured()
-    # a texcoord shared by two vertices becomes one entry for each of them; unused texcoords vanish
+    # a texcoord that two vertices share becomes one entry for each of them; unused texcoords are dropped
     corners = np.stack([face_places, template.faces], axis=-1).reshape(-1, 2)
     pairs, corner_pair = np.unique(corners, axis=0, return_inverse=True)
     texcoords = np.clip(places[pairs[:, 0]], 0, 1).astype(np.float32)
     vt2v = pairs[:, 1].copy()
-    # float32 positions from here on, so that a look-up computes exactly what the claims computed
+    # float32 positions from here on, so that a look-up computes exactly the same as the claims
     face_positions = texcoords[corner_pair.reshape(-1, 3)] * np.array([width - 1, height - 1], np.float64)
     pixel, triangle, weights = _rasterise(face_positions, height, width)
     v_index = np.zeros((height * width, 3), np.int64)
@@ -93,7 +93,7 @@ def _check_template(template: ObjMesh, height: int, width: int) -> None:
 
 
 def _rasterise(corners: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pixels strictly inside triangles; where triangles overlap the first one wins.
+    """Pixels strictly inside triangles; where triangles overlap, the first one counts.
 
     Args:
         corners: [F, 3, 2] float64, (column, row) in pixels.
@@ -126,7 +126,7 @@ def bilinear_neighbours(texcoords: np.ndarray, height: int, width: int) -> tuple
     Args:
         texcoords: [T, 2] (u, v) in [0, 1].
     Returns:
-        flat pixel ids [T, 4] and weights [T, 4] float64; a pixel of weight 0 is a repetition of another.
+        flat pixel ids [T, 4] and weights [T, 4] float64; a pixel of weight 0 repeats another pixel.
     """
     column, row = (texcoords.astype(np.float64) * [width - 1, height - 1]).T
     left, top = np.floor(column).astype(np.int64), np.floor(row).astype(np.int64)
@@ -137,7 +137,7 @@ def bilinear_neighbours(texcoords: np.ndarray, height: int, width: int) -> tuple
 
 
 def _claims(texcoords: np.ndarray, mask: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Empty pixels next to a texcoord and the texcoord that claims each with the largest bilinear weight."""
+    """Empty pixels beside texcoords, and for each the texcoord with the largest bilinear weight at it."""
     pixels, weights = bilinear_neighbours(texcoords, height, width)
     claimant = np.repeat(np.arange(len(texcoords)), 4)
     order = np.lexsort((claimant, -weights.ravel(), pixels.ravel()))
@@ -159,7 +159,7 @@ def sample_matrix(atlas: Atlas) -> scipy.sparse.csr_matrix:
     """The matrix [V, H*W] that samples a location map at the vertices.
 
     Bilinear at 2 * texcoord - 1 with aligned corners, averaged over the texcoords of a vertex. Empty pixels
-    count as they are.
+    are sampled like the others.
     """
     pixels, weights = bilinear_neighbours(atlas.texcoords, *atlas.resolution)
     weights = weights / atlas.vt_count[atlas.vt2v][:, None]
@@ -170,7 +170,7 @@ def sample_matrix(atlas: Atlas) -> scipy.sparse.csr_matrix:
 
 
 def bare_vertices(atlas: Atlas) -> np.ndarray:
-    """[N] the vertices that have no pixel: all neighbours of all their texcoords are empty."""
+    """[N]: the vertices without a pixel, because all neighbours of all their texcoords are empty."""
     pixels, weights = bilinear_neighbours(atlas.texcoords, *atlas.resolution)
     has_pixel = (atlas.mask.ravel()[pixels] & (weights > 0)).any(axis=1)
     return np.setdiff1d(np.arange(atlas.vertex_count), atlas.vt2v[has_pixel])

@@ -1,15 +1,16 @@
-"""What a checkpoint was trained with, by content: the atlas, the body at rest in it, and the body model.
+"""Record and check what a checkpoint was trained with: the atlas, the reference map and the body model.
 
-Weights predict a location map, in which a place means a point of the body only by the atlas that they were trained
-with. The reference map is an input of the LNet, and the body is what an evaluation compares with. config.json beside
-the weights therefore names all three with a checksum. It is one of the numbers that count, not of a file:
+Weights predict a location map, and only the atlas that they were trained with says which point of the body a pixel of
+it means. The reference map is an input of the LNet, and an evaluation compares with the body. So config.json beside the
+weights names all three with a checksum. The checksum is of the numbers that count, not of a file:
 
-atlas: (vertex, u, v) of every texcoord, sorted, as float32. They come from decimal text through casts alone, so they
-    are the same bits on every machine, and in published tables as in those built here. The pixels follow from them.
-reference_map: the mean position in each of 8 x 8 blocks, in centimetres. Published maps and those built here, by other
-    libraries and processors, differ in the last bits; a mean that lies so close to the edge of a centimetre that those
-    decide is rarer than one in 10^5 maps in float64, and one in 500 in float32.
-body: v_template as float32, and the faces. A pickle, an .npz and a chumpy array of one body have the same.
+atlas: (vertex, u, v) of every texcoord, sorted, as float32. They come from decimal text by casts alone, so their bits
+    are the same on every machine, and the same in published tables and in tables built here. The pixels follow from
+    them.
+reference_map: the mean position in each of 8 x 8 blocks, in whole centimetres. The last bits of published maps and of
+    maps built here differ with libraries and processors. A mean is so close to a rounding edge that these bits matter
+    in fewer than one of 10^5 maps in float64, and one of 500 in float32.
+body: v_template as float32, and the faces. A pickle, an .npz and a chumpy array of one body give the same.
 """
 
 import hashlib
@@ -27,11 +28,11 @@ from utils.checkpoints.checkpoint import CONFIG_NAME
 from utils.errors import UserError
 from utils.option_files import TRAINED_ON
 
-PARTS = {"atlas": "atlas", "reference_map": "reference map", "body": "body"}  # what they are called in a line
+PARTS = {"atlas": "atlas", "reference_map": "reference map", "body": "body"}  # how a message calls them
 SEEN_BY_NETWORK = ("atlas", "reference_map")
-BLOCKS = 8  # a side
+BLOCKS = 8  # of the reference map, a side
 CENTIMETRE = 0.01
-SHOWN = 12  # digits of a checksum
+SHOWN = 12  # digits of a checksum in a message
 
 
 def atlas_checksum(texcoords: np.ndarray, vt2v: np.ndarray) -> str:
@@ -62,7 +63,7 @@ def _digest(*arrays: np.ndarray) -> str:
 
 
 def identify(options, parts=tuple(PARTS)) -> dict:
-    """Part -> {"file", "sha256"} of the data root, for the networks that `options` describe; not of what is missing."""
+    """Part -> {"file", "sha256"} of the data root for the networks of `options`; missing parts are left out."""
     found = {"atlas": _atlas, "reference_map": _reference_map, "body": _body}
     entries = {part: found[part](options) for part in parts}
     return {part: {"file": entry[0], "sha256": entry[1]} for part, entry in entries.items() if entry}
@@ -93,9 +94,9 @@ def _body(options) -> tuple[str, str] | None:
 
 
 def check(options, weights, parts=tuple(PARTS)) -> None:
-    """UserError where `weights` were trained with others of `parts` than the data root's; a line with --other_body.
+    """UserError if `weights` were trained with other `parts` than the data root has; with --other_body, a line instead.
 
-    Of weights without a record, as converted ones, nothing is known, and nothing is refused.
+    Weights without a record, such as converted ones, are never refused.
     """
     trained = _read(Path(weights).parent / CONFIG_NAME)
     here = identify(options, [part for part in parts if part in trained])
@@ -114,7 +115,7 @@ def _name(part: str, entry: dict) -> str:
 
 
 def _read(path: Path) -> dict:
-    """What a config.json records; nothing where there is none, as in those of before."""
+    """The record in a config.json; empty if there is none, as in files of earlier versions."""
     if not path.is_file():
         return {}
     try:

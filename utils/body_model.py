@@ -1,7 +1,7 @@
 """SMPL body models as float64 numpy arrays, and linear blend skinning for the data tools.
 
-The training graph uses models.smpl, which reads its arrays through this file; preprocessing,
-rendering and the synthetic photographs pose bodies here, without starting MindSpore.
+Preprocessing, rendering and the synthetic photographs pose bodies here, without starting MindSpore.
+The network poses them with models.smpl, which takes its arrays from this file.
 Source: Loper et al., "SMPL: A Skinned Multi-Person Linear Model", 2015.
 """
 
@@ -29,7 +29,7 @@ from utils.joints import (
 from utils.rotations import rotation_matrices
 
 NUM_BETAS = 10
-LARGEST_REGRESSOR = 10**8  # elements; a sparse matrix of a hostile file can be of any size
+LARGEST_REGRESSOR = 10**8  # elements; a hostile file can state any size for a sparse matrix
 
 NEUTRAL = -1
 GENDERS = {"m": 0, "f": 1}  # letter in an .npz -> number in a batch
@@ -51,7 +51,7 @@ class BodyModel:
 
 
 def load_body_model(path) -> BodyModel:
-    """Read an SMPL pickle or .npz; UserError names the array that is missing or of another shape."""
+    """Read an SMPL pickle or .npz; UserError names an array that is missing or has another shape."""
     path = require_file(config.body_model_file(path), "Put the SMPL model there; see data/README.md.")
     content = load_arrays(path)
     names = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "f", "kintree_table")
@@ -60,7 +60,7 @@ def load_body_model(path) -> BodyModel:
         raise UserError(f"{path} is not an SMPL model: it has no {', '.join(missing)}.")
     try:
         model = _assemble(content)
-    except (TypeError, ValueError, IndexError, OverflowError) as error:  # what numpy says of other things than arrays
+    except (TypeError, ValueError, IndexError, OverflowError) as error:  # numpy's errors for values that are not arrays
         raise UserError(f"{path} is not an SMPL model: {error}.") from error
     _check_shapes(path, model)
     return model
@@ -154,7 +154,7 @@ class JointRegressors:
         return self.smpl_rows @ vertices
 
     def joints(self, vertices: np.ndarray) -> np.ndarray:
-        """[V, 3] -> [24, 3]: the training joint set, from SMPL's own rows and the extra ones."""
+        """[V, 3] -> [24, 3]: the training joints, from SMPL's own rows and the extra ones."""
         return self.joint_rows @ vertices
 
     def lsp(self, vertices: np.ndarray) -> np.ndarray:
@@ -163,7 +163,7 @@ class JointRegressors:
 
     @property
     def train_rows(self) -> np.ndarray:
-        """[24, V]: get_joints with rows 0-12 and 18 replaced by the LSP regressor's, in order."""
+        """[24, V]: `joint_rows`, with the rows of FROM_LSP_REGRESSOR taken from the LSP regressor."""
         rows = self.joint_rows.copy()
         rows[indices(FROM_LSP_REGRESSOR, TRAINING_JOINTS)] = self.lsp_rows
         return rows
@@ -172,8 +172,8 @@ class JointRegressors:
 def load_joint_regressors(data_root=None, model: BodyModel | None = None) -> JointRegressors:
     """Read the regressors below `data_root` (default: the data root) that belong to `model`.
 
-    `model` gives the 24 SMPL rows (default: the neutral model). Where the LSP regressor file is
-    missing its rows fall back to those of get_joints, with a warning.
+    `model` gives the 24 SMPL rows (default: the neutral model). If the file of the LSP regressor is
+    missing, the first 14 training joints replace its rows, with a warning.
     """
     root = Path(data_root or config.DATA_ROOT)
     model = model or load_body_model(root / config.SMPL_FILE.name)

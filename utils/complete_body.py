@@ -1,11 +1,10 @@
-"""Make what follows from a body model alone: its mesh at rest, parts, and regressors of the other joints.
+"""Make the files that follow from a body model alone: its mesh at rest, its parts, and regressors of other joints.
 
     python -m utils.complete_body DIR [--landmarks places.json]
 
-DIR holds the body model. Files that are there are kept; the others of reference_mesh.obj, segm_per_v_overlap.pkl,
-J_regressor_extra.npy and smpl2lsp_j_regressor_nt_v2.npy are written. Nose, eyes and ears are found by the shape of
-the head; places.json may say better where they are: {"nose": [x, y, z], "left_eye": 1234, ...}, a place in metres
-or the number of a vertex.
+DIR holds the body model. The command writes reference_mesh.obj, segm_per_v_overlap.pkl, J_regressor_extra.npy and
+smpl2lsp_j_regressor_nt_v2.npy, and keeps those that are there. Nose, eyes and ears are found by the shape of the head.
+places.json may give better places: {"nose": [x, y, z], "left_eye": 1234, ...}, in metres or as the number of a vertex.
 """
 
 import argparse
@@ -28,9 +27,9 @@ from utils.own_body.skeleton import body_parts
 
 
 def complete_body(folder, known: Places | None = None) -> list[Path]:
-    """Write the files that `folder` lacks and the docstring of this file names; returns them.
+    """Write those files of this file's docstring that `folder` lacks; returns their paths.
 
-    `known`: landmarks [3] in metres that overrule what is found, by the names of `EXTRA_JOINTS`.
+    known: landmarks [3] in metres, by the names of EXTRA_JOINTS; they replace the places that are found.
     """
     folder = Path(folder)
     model_file = config.body_model_file(folder / config.SMPL_FILE.name)
@@ -56,7 +55,7 @@ def complete_body(folder, known: Places | None = None) -> list[Path]:
 
 
 def read_places(path, vertices: np.ndarray) -> Places:
-    """The landmarks of a JSON file: name -> [3] metres, given as a place or as the number of a vertex of [V, 3]."""
+    """Read landmarks from a JSON file: name -> [3] metres. It gives places, or numbers of vertices of [V, 3]."""
     advice = 'Expected {"nose": [x, y, z], "left_eye": 1234, ...}, places in metres or numbers of vertices.'
     try:
         content = json.loads("\n".join(read_lines(path, advice)))

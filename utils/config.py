@@ -1,4 +1,4 @@
-"""Where every file of section "Files under data/" lies.
+"""Where every file below the data root lies; data/README.md describes the files.
 
 All paths are below one data root: `data/` beside this repository, or the folder named by the
 environment variable DECOMR_DATA, or the one given to `set_data_root` (the --data_dir option).
@@ -49,7 +49,7 @@ _PATHS = {
 SURREAL_TRAIN_FOLDER, SURREAL_VALIDATION_FOLDER = "data/cmu/train", "data/cmu/val"
 SURREAL_TRAIN_NPZ, SURREAL_VALIDATION_NPZ = "surreal_train", "surreal_val"
 
-# how body model files name a gender: in basicmodel_..., and in SMPL_...
+# how the names of body model files write a gender: in basicmodel_{...}_..., and in SMPL_{...}
 GENDER_WORDS = {"neutral": "NEUTRAL", "m": "MALE", "f": "FEMALE"}
 
 # file name of the atlas template, by --uv_type
@@ -94,9 +94,9 @@ def reference_map(uv_type: str, resolution: int, data_dir=None) -> Path:
 
 
 def body_model_file(path) -> Path:
-    """`path`, or when it does not exist the first of its other known names that does.
+    """`path`, or if it does not exist, the first file beside it that has another known name of this model.
 
-    The UP project writes basicModel_..., later releases v1.1.0, or SMPL_NEUTRAL.pkl; each may be an .npz.
+    The UP project writes basicModel_...; later releases write v1.1.0 or SMPL_NEUTRAL.pkl. Each may be an .npz.
     """
     path = Path(path)
     names = [path.name]

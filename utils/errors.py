@@ -1,9 +1,9 @@
-"""Errors that a user can mend, and how every command line reports them.
+"""Errors that a user can mend, and how every command reports them.
 
 A function that meets bad input raises UserError with one line: what was expected, what was
 found, what to do next. The entry scripts run their main through `run_command`, which prints
-that line and exits with code 2 instead of showing a traceback. What is odd but no error is
-said by `warn`, in one line too.
+that line and exits with code 2 instead of showing a traceback. `warn` prints one line about
+something unusual that is no error.
 """
 
 import errno
@@ -11,7 +11,7 @@ import io
 import os
 import sys
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # what only a writer is told
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # errors that occur on writing only
 DISK_FAULTS = (*NO_ROOM, errno.EACCES, errno.EPERM, errno.EIO)
 
 
@@ -23,11 +23,11 @@ class UserError(Exception):
 
 
 class CannotWrite(UserError):
-    """The disk or folder does not take a file: the fault of no sample, so work on other samples is vain."""
+    """The disk or folder does not take a file. Other samples would fail as well, so the work stops."""
 
     @classmethod
     def because(cls, path, error: OSError) -> "CannotWrite":
-        """For an error that the system gave on writing to `path`."""
+        """The CannotWrite for an error of the system on writing to `path`."""
         return cls(f"cannot write {path}: {error.strerror}. Make room or mend the folder, then run this again.")
 
 
@@ -42,32 +42,32 @@ _is_quiet = False
 
 
 def warn(line: str) -> None:
-    """Print a line about what goes on otherwise than one may think; the same line once a process."""
+    """Print a warning in one line; each line is printed once a process."""
     if line not in _warned and not _is_quiet:
         print(f"{program_name()}: warning: {printable(line)}", file=sys.stderr)
     _warned.add(line)
 
 
 def silence_warnings() -> None:
-    """For ranks after the first, which would say the same again."""
+    """Print no warnings: the ranks after the first would repeat those of the first."""
     global _is_quiet
     _is_quiet = True
 
 
 def printable(text: str) -> str:
-    """`text` in one line of UTF-8: line ends, controls and bytes of foreign encodings in names become \\x.. words."""
+    """`text` in one line of UTF-8: line ends, control characters and bytes of other encodings become \\x.. words."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def make_streams_safe() -> None:
-    """Let standard output and errors write what their encoding lacks as \\x.., where Python would end with an error."""
+    """Let standard output and standard error write characters that their encoding lacks as \\x.. instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def run_command(main) -> None:
-    """Run `main()` as a command: its int result (or 0) is the exit code, UserError and what a disk refuses become 2."""
+    """Run `main()` as a command and exit: with its int result (or 0), or with 2 after a UserError or a full disk."""
     name = program_name()
     make_streams_safe()
     try:

@@ -1,7 +1,7 @@
-"""Writing files so that a reader never meets half of one.
+"""Write files so that a reader never meets half of one; read them with one clear line where that fails.
 
-Everything is written to a temporary name in the target folder, flushed to the disk and
-renamed; an interrupted run leaves either the old file or the new one.
+A file is written under a temporary name in the target folder, flushed to the disk and then
+renamed. An interrupted run leaves either the old file or the new one.
 """
 
 import contextlib
@@ -20,8 +20,8 @@ import numpy as np
 from utils.array_files.arrays import read_members, refuse_objects
 from utils.errors import DISK_FAULTS, CannotWrite, UserError
 
-PLAIN_PATH = re.compile(r"[0-9a-zA-Z@_.:/-]+")  # what MindSpore takes; OpenCV and ONNX Runtime take all of UTF-8
-NAME_BYTES = 200  # of one part of a path; file systems allow 255, and a temporary name is longer
+PLAIN_PATH = re.compile(r"[0-9a-zA-Z@_.:/-]+")  # MindSpore takes these names; OpenCV and ONNX Runtime take all of UTF-8
+NAME_BYTES = 200  # of one part of a path; file systems allow 255, and temporary names are longer
 
 
 @contextlib.contextmanager
@@ -29,7 +29,7 @@ def atomic_path(path):
     """Yield a temporary path beside `path`; when the block succeeds it becomes `path`.
 
     The temporary name keeps the suffix of `path`, because many writers choose the format by it.
-    CannotWrite where the disk does not take it; then a file that was there is as it was.
+    CannotWrite where the disk does not take the file; an older file then stays as it was.
     """
     path = Path(path)
     make_folder(path.parent)
@@ -51,9 +51,9 @@ def atomic_path(path):
 
 @contextlib.contextmanager
 def plain_path(path: Path) -> Iterator[Path]:
-    """Yield `path`, or where its name is not plain another one, from which the file is copied to `path` in the end.
+    """Yield `path`; if its name is not plain, yield another path, and copy the file to `path` at the end.
 
-    For writers that end in an error, or end the process, at a name that is not UTF-8 or not ASCII.
+    For writers that fail, or end the whole process, at a name that is not UTF-8 or not ASCII.
     """
     if PLAIN_PATH.fullmatch(str(path)):
         yield path
@@ -97,7 +97,7 @@ def _umask() -> int:
 
 
 def write_text(path, text: str) -> None:
-    """Write `text` as UTF-8; what UTF-8 lacks, the bytes of foreign encodings in names, as \\udc.. words."""
+    """Write `text` as UTF-8; bytes of other encodings in names are written as \\udc.. words."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
@@ -109,8 +109,8 @@ def write_bytes(path, content: bytes) -> None:
 
 
 def write_png(path, image: np.ndarray) -> None:
-    """Write an image [H, W] or [H, W, 3], uint8; three channels are taken as cv2 stores them (BGR)."""
-    # cv2.imwrite says that it succeeded where a full disk took half of a small picture
+    """Write an image [H, W] or [H, W, 3], uint8; three channels are in the order of cv2 (BGR)."""
+    # not cv2.imwrite, which reports success when a full disk took half of a small picture
     encoded, content = cv2.imencode(".png", image)
     if not encoded:
         raise ValueError(f"{path}: no PNG can be made of an array of shape {image.shape}, {image.dtype}")
@@ -119,14 +119,14 @@ def write_png(path, image: np.ndarray) -> None:
 
 def write_npy(path, array: np.ndarray) -> None:
     """Write an array [...] of numbers as .npy."""
-    # not np.save to the file itself, whose error on a full disk does not say that it is one
+    # not np.save to the file itself: its error on a full disk does not tell the reason
     stream = io.BytesIO()
     np.save(stream, array)
     write_bytes(path, stream.getvalue())
 
 
 def write_npz(path, **arrays) -> None:
-    """Write what np.savez writes; np.savez itself leaves the archive open, and complaining, on a full disk."""
+    """Write what np.savez writes. On a full disk np.savez leaves the archive open, which prints errors later."""
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
@@ -134,9 +134,9 @@ def write_npz(path, **arrays) -> None:
 
 
 def read_npz(path, advice: str, read_objects=refuse_objects, objects=None) -> dict[str, np.ndarray]:
-    """The arrays [...] of an .npz by name; UserError, ending with `advice`, where it is damaged or holds objects.
+    """Read the arrays [...] of an .npz, by name. UserError, ending with `advice`, if it is damaged or holds objects.
 
-    read_objects, objects: who reads arrays of objects, and of which names; see utils.array_files.arrays.
+    read_objects, objects: what reads arrays of objects, and under which names; see utils.array_files.arrays.
     """
     try:
         with open(path, "rb") as stream:
@@ -148,9 +148,9 @@ def read_npz(path, advice: str, read_objects=refuse_objects, objects=None) -> di
 
 
 def read_lines(path, hint: str) -> list[str]:
-    """The lines of a text file, blank ones left out; UserError where it is missing or no text.
+    """Read the lines of a text file that are not blank; UserError if it is missing or is no text.
 
-    What is not UTF-8 becomes what Python makes of such bytes in names of files, so that it names the same files.
+    Bytes that are not UTF-8 are decoded as Python decodes them in names of files, so that they name the same files.
     """
     try:
         content = require_file(path, hint).read_bytes()
@@ -163,9 +163,9 @@ def read_lines(path, hint: str) -> list[str]:
 
 
 def inside(folder, name: str, where) -> Path:
-    """folder / name, for a `name` that the file `where` gives; UserError where it leads out of the folder."""
+    """folder / name, for a `name` that comes from the file `where`; UserError if it leads out of the folder."""
     parts = PurePosixPath(name).parts
-    # bytes of foreign encodings are as good as letters
+    # bytes of other encodings count as letters
     letters = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     is_plain = parts and letters.isprintable() and "\\" not in name and not PurePosixPath(name).is_absolute()
     longest = max((len(part.encode("utf-8", "surrogateescape")) for part in parts), default=0)

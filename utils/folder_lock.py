@@ -1,4 +1,4 @@
-"""One run per folder: a lock that the kernel takes back when its process ends, however it ends."""
+"""One run per folder: a lock that the operating system releases when its process ends, however it ends."""
 
 import fcntl
 import os
@@ -12,13 +12,13 @@ NAME = ".lock"
 
 
 class FolderLock:
-    """Held from `acquire` until the end of the process. Forked children do not hold it."""
+    """A lock on a folder, held from `acquire` until the end of the process. Forked children do not hold it."""
 
     def __init__(self, folder):
         self.path = Path(folder) / NAME
 
     def acquire(self) -> bool:
-        """Whether the lock is this process's now."""
+        """Take the lock; True if this process holds it now."""
         make_folder(self.path.parent)
         self.stream = open(self.path, "a+", encoding="utf-8")  # noqa: SIM115 open as long as the lock is held
         try:
@@ -32,11 +32,11 @@ class FolderLock:
         return True
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         self.stream.close()
 
     def refusal(self) -> UserError:
-        """What to tell the user where `acquire` said no; names the holder."""
+        """The error for the user if `acquire` failed; it names the holder."""
         holder = self.path.read_text(encoding="utf-8", errors="replace").strip() or "another process"
         return UserError(
             f"{self.path.parent} is in use: {holder} trains there. Choose another --ckpt_dir, or end that run first."

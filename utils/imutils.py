@@ -1,9 +1,9 @@
 """Crop and augmentation: one affine map per sample, applied to pixels, keypoints, joints, pose and IUV.
 
 An augmented sample is the sample of an augmented body: projecting the turned or mirrored body with
-the turned or mirrored camera gives the turned or mirrored keypoints, exactly. Everything follows
-from one rule, crop -> rotate about the crop's centre -> flip, and from one pixel convention: pixel
-index = coordinate, and the centre of a crop is size / 2. Nothing is rounded to whole pixels.
+the turned or mirrored camera gives exactly the turned or mirrored keypoints. Everything follows
+from one rule, crop -> rotate about the crop's centre -> flip, and from the pixel convention of
+utils/camera.py. Nothing is rounded to whole pixels.
 """
 
 from dataclasses import dataclass
@@ -25,8 +25,11 @@ ROTATION_LIMIT = 2.0  # in standard deviations
 
 @dataclass(frozen=True)
 class Augmentation:
-    """flip: mirror left-right; noise [3]: factor per RGB channel; rotation: degrees, clockwise on the
-    screen; scale: factor on the side of the crop square."""
+    """How one sample is changed.
+
+    flip: mirror left and right. noise: a factor per RGB channel. rotation: degrees, clockwise on the
+    screen. scale: a factor on the side of the crop square.
+    """
 
     flip: bool = False
     noise: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -42,7 +45,7 @@ def sample_augmentation(
     flip: bool = True,
     colour: bool = True,
 ) -> Augmentation:
-    """Draw an augmentation; every call takes the same number of draws, so options do not shift each other."""
+    """Draw an augmentation. Every call draws equally many numbers, so that one option does not change the others."""
     mirrored = bool(rng.uniform() < FLIP_PROBABILITY)
     noise = rng.uniform(1 - noise_factor, 1 + noise_factor, 3)
     limit = ROTATION_LIMIT * rot_factor
@@ -83,8 +86,8 @@ def apply_affine(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
 def warp_image(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     """Crop an image [H, W, 3] uint8 bilinearly to [size, size, 3]; black outside the image.
 
-    Where the crop shrinks the image more than twice, whole blocks of pixels are averaged first, so
-    that fine patterns in large photos do not turn into noise.
+    If the crop shrinks the image more than twice, blocks of pixels are averaged first, so that fine
+    patterns in large photos do not turn into noise.
     """
     shrink = int(1 / np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     if shrink >= 2 and min(image.shape[:2]) >= shrink:
@@ -111,7 +114,7 @@ def mirror_iuv_labels(iuv: np.ndarray) -> np.ndarray:
 
 
 def transform_keypoints(keypoints: np.ndarray, matrix: np.ndarray, flip: bool, permutation: np.ndarray) -> np.ndarray:
-    """Keypoints [J, 3] (x px, y px, confidence) of the image -> of the crop, left and right swapped by a flip."""
+    """Keypoints [J, 3] (x px, y px, confidence) of the image -> of the crop; a flip swaps left and right."""
     moved = np.concatenate([apply_affine(matrix, keypoints[:, :2]), keypoints[:, 2:]], axis=1)
     return moved[permutation] if flip else moved
 

@@ -1,8 +1,8 @@
-"""Which Python runs this program: one line and exit code 2 where it is a wrong one, or lacks a package.
+"""Check the Python that runs this program: one line and exit code 2 if it is unsupported or lacks a package.
 
-Entry scripts import this before all else. A Python that is too old must be able to read it, and what runs before
-it: no syntax is newer than that of Python 3.8. `PYTHON utils/interpreter.py NAME [PACKAGE ...]` checks a Python
-in the name of a shell script.
+Entry scripts import this first. A Python that is too old must be able to read this file and the code that runs
+before it, so their syntax is that of Python 3.8. `PYTHON utils/interpreter.py NAME [PACKAGE ...]` checks a Python
+for the shell script NAME.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import sys
 
 SUPPORTED = ((3, 11), (3, 12))
-# what requirements.txt installs: the name it is imported by, and its own
+# packages of requirements.txt: the name that is imported -> the name that is installed
 PACKAGES = {
     "mindspore": "mindspore",
     "numpy": "numpy",
@@ -30,7 +30,7 @@ _earlier_hook = sys.excepthook
 
 
 def wrong_version(version: tuple) -> str:
-    """What is wrong with a Python of this version (3, minor, ...), and what to do; "" where it is supported."""
+    """What is wrong with a Python of this version (3, minor, ...), and what to do; "" if it is supported."""
     if tuple(version[:2]) in SUPPORTED:
         return ""
     release = ".".join(str(number) for number in version[:3])
@@ -38,14 +38,14 @@ def wrong_version(version: tuple) -> str:
 
 
 def not_installed(packages: list) -> str:
-    """What to do where these packages, named as they are imported, are missing."""
+    """What to do if these packages, named as they are imported, are missing."""
     names = " and ".join(PACKAGES[package] for package in packages)
     install = "" if _elsewhere() else f", or {sys.executable} -m pip install -r requirements.txt"
     return f"{names} {'is' if len(packages) == 1 else 'are'} not installed in {sys.executable}: {_advice()}{install}."
 
 
 def _elsewhere() -> bool:
-    """Whether there is an environment of this repository that another Python runs in."""
+    """Whether this repository has an environment with another Python."""
     return os.path.exists(ENVIRONMENT) and os.path.abspath(sys.executable) != os.path.abspath(ENVIRONMENT)
 
 
@@ -56,14 +56,14 @@ def _advice() -> str:
 
 
 def name_missing_package(kind, error, traceback) -> None:
-    """An excepthook: a package of requirements.txt that is missing ends the program in one line. Others pass."""
+    """An excepthook: a missing package of requirements.txt ends the program with one line. Other errors pass."""
     if isinstance(error, ModuleNotFoundError) and error.name in PACKAGES:
         _end(_command(), not_installed([error.name]))
     _earlier_hook(kind, error, traceback)
 
 
 def check(name: str, packages: list) -> None:
-    """End the program in the name of a script where this Python has a wrong version or lacks some of `packages`."""
+    """End the program `name` with one line if this Python has a wrong version or lacks some of `packages`."""
     wrong = wrong_version(sys.version_info)
     if not wrong:
         missing = [package for package in packages if importlib.util.find_spec(package) is None]
@@ -73,7 +73,7 @@ def check(name: str, packages: list) -> None:
 
 
 def _command() -> str:
-    # -m: of a package, whose module is not found yet
+    # -m stands there while Python still looks for the module
     if sys.argv[0] == "-m":
         return "python"
     folder, name = os.path.split(sys.argv[0])

@@ -4,7 +4,7 @@ import ctypes
 
 
 def available_memory() -> int:
-    """Bytes that can be had without swapping, as Linux sees it; 0 where it does not say."""
+    """Bytes that are free without swapping, as Linux states them; 0 if it does not."""
     try:
         with open("/proc/meminfo", encoding="ascii") as stream:
             fields = dict(line.split(":", 1) for line in stream)
@@ -14,7 +14,7 @@ def available_memory() -> int:
 
 
 def return_freed_memory() -> None:
-    """Give memory that this process has freed, but kept for itself, back to the system; glibc's malloc alone can."""
+    """Return memory that this process has freed, but still keeps, to the system. Only glibc's malloc can do this."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim:
         trim(0)

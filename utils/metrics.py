@@ -7,7 +7,7 @@ from utils.camera import project_weak
 from utils.joints import HIPS, LSP_JOINTS, indices
 
 MILLIMETRES = 1000.0
-REPROJECTION_SIZE = 224  # px; reprojection errors are those of the paper's crop, whatever size the network works at
+REPROJECTION_SIZE = 224  # px; errors are given for the paper's crop, whatever size the network works at
 FOREGROUND = 0.5
 IUV_ERRORS = ("mask_iou", "mask_iou_coarse", "uv_error")
 
@@ -54,8 +54,9 @@ def pose_errors(
 
     vertices [N, V, 3], joints [N, 14, 3]: LSP joints regressed from the vertices. `shape_error` [N] is
     the mean distance of vertices and `mpjpe` [N] that of joints; `pa_mpjpe` [N] is the mean distance of
-    joints after the best similarity transform. `shape_error_l1` [N] sums |dx| + |dy| + |dz| instead, as
-    the MindSpore port of 2022 did. `vertex_errors` [N, V] and `joint_errors` [N, 14] are the distances.
+    joints after the best similarity transform. `shape_error_l1` [N] is the mean of |dx| + |dy| + |dz|
+    over the vertices, which the MindSpore port of 2022 reported. `vertex_errors` [N, V] and
+    `joint_errors` [N, 14] are the single distances.
     """
     predicted, true = centred(vertices, joints), centred(true_vertices, true_joints)
     centred_joints, centred_truth = centred(joints, joints), centred(true_joints, true_joints)
@@ -71,12 +72,12 @@ def pose_errors(
 
 
 def iuv_errors(dp_out: np.ndarray, true_iuv: np.ndarray, annotated: np.ndarray) -> dict[str, np.ndarray]:
-    """`mask_iou`, `mask_iou_coarse` and `uv_error` per image, each [N]; NaN where there is nothing to compare.
+    """`mask_iou`, `mask_iou_coarse` and `uv_error` per image, each [N]; NaN if there is nothing to compare.
 
-    dp_out [N, 3, h, w] and true_iuv [N, 3, S, S]: mask, u, v in [0, 1]; annotated [N]. The mask is compared
-    in pixels of the truth, and in those of dp_out ("coarse": what the warp takes for body, against the
-    pixels of which the body covers more than half). The error of (u, v) is the mean Euclidean
-    distance, in sides of the atlas, over pixels of the truth that both call body.
+    dp_out [N, 3, h, w] and true_iuv [N, 3, S, S]: mask, u, v in [0, 1]; annotated [N]. `mask_iou` compares
+    the masks in the pixels of the truth. `mask_iou_coarse` compares them in the pixels of dp_out: those
+    that the warp treats as body, and those that the true body covers by more than half. `uv_error` is the
+    mean Euclidean distance of (u, v), in sides of the atlas, over the pixels of the truth that are body in both.
     """
     values = [
         _iuv_error(predicted, true) if known else (np.nan,) * len(IUV_ERRORS)

@@ -1,7 +1,7 @@
-"""Reading and writing Wavefront .obj meshes: positions, triangles and, if present, texture coordinates.
+"""Read and write Wavefront .obj meshes: positions, triangles and, if present, texture coordinates.
 
-Only the geometry of the format is read (`v`, `vt`, `f`): normals, groups, materials and a material
-library that does not exist are passed over. Polygons are cut into fans of triangles. A line that
+Only the geometry of the format is read (`v`, `vt`, `f`); normals, groups and materials are ignored, also
+a material library that does not exist. Polygons are cut into fans of triangles. A line that
 cannot be read is reported with its file and number.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from utils.errors import UserError
 from utils.files import require_file, write_text
 
-LARGEST_INDEX = 2**31  # of any file
+LARGEST_INDEX = 2**31  # of any vertex or texcoord that a file may name
 
 
 @dataclass

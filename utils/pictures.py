@@ -1,4 +1,4 @@
-"""Pictures of what the network sees and says: IUV in colours, meshes over crops, contact sheets."""
+"""Pictures of the network's inputs and outputs: IUV in colours, meshes over crops, contact sheets."""
 
 import cv2
 import numpy as np
@@ -31,7 +31,7 @@ def iuv_colours(iuv: np.ndarray, size: int) -> np.ndarray:
 
 
 def location_colours(location_map: np.ndarray, mask: np.ndarray, size: int) -> np.ndarray:
-    """Location map [R, R, 3] -> RGB [size, size, 3] uint8: x, y, z from least to greatest inside mask [R, R]."""
+    """Location map [R, R, 3] -> RGB [size, size, 3] uint8: x, y, z scaled to their range inside mask [R, R]."""
     inside = location_map[mask > 0]
     low, high = inside.min(0), inside.max(0)
     colours = (location_map - low) / np.maximum(high - low, 1e-9) * (mask > 0)[..., None]
@@ -50,8 +50,8 @@ def overlay(image: np.ndarray, shaded: tuple[np.ndarray, np.ndarray]) -> np.ndar
 def draw_mesh(image: np.ndarray, vertices: np.ndarray, faces: np.ndarray, camera: np.ndarray, colour) -> np.ndarray:
     """Lay the mesh (vertices [V, 3] metres) over an image [H, W, 3] uint8 with camera (s, tx, ty) of that image.
 
-    Only the part of the image that the mesh covers is drawn; where that is large, with fewer samples
-    a pixel, and at last with larger pixels, so that memory stays bounded.
+    Only the part of the image that the mesh covers is drawn. If that part is large, it is drawn with
+    fewer samples a pixel, and at last with larger pixels, so that memory stays bounded.
     """
     height, width = image.shape[:2]
     pixels = from_image_units(project_weak(np.asarray(vertices, np.float64), camera), height, width)
@@ -66,12 +66,13 @@ def draw_mesh(image: np.ndarray, vertices: np.ndarray, faces: np.ndarray, camera
 
 def _shade_window(vertices, faces, camera, colour, image_size: tuple, window: tuple):
     """Colour and coverage, as `shade` gives them, of the rows and columns (top, bottom, left, right) of an image."""
-    from utils.renderer import Renderer, shade  # here: most runs show IUV images and draw no mesh
+    from utils.renderer import Renderer, shade  # here, because most commands that import this file draw no mesh
 
     (image_height, image_width), (top, bottom, left, right) = image_size, window
     height, width = bottom - top, right - left
     supersample = max(1, min(SUPERSAMPLE, int(np.sqrt(MAX_SAMPLES / (height * width)))))
-    block = int(np.ceil(np.sqrt(height * width / MAX_SAMPLES)))  # image pixels in a row that share a sample
+    # side, in image pixels, of the block that shares a sample
+    block = int(np.ceil(np.sqrt(height * width / MAX_SAMPLES)))
     rows, columns = -(-height // block), -(-width // block)
     # sample i stands for the block whose middle is at block * i + (block - 1) / 2
     centre = np.array([left + block * columns / 2, top + block * rows / 2]) + (block - 1) / 2

@@ -18,7 +18,7 @@ from utils.camera import OrthographicCamera, PerspectiveCamera
 from utils.ray_casting.rays import Caster, PixelRays
 
 DEFAULT_CASTER: type[Caster]
-CASTER_NOTE = ""  # for commands that draw many pictures
+CASTER_NOTE = ""  # a note for commands that draw many pictures
 try:
     from utils.ray_casting.embree_caster import EmbreeCaster
 except ImportError as error:  # embreex has no wheel for Linux on ARM64
@@ -38,10 +38,10 @@ DEFAULT_LIGHT = (-0.35, -0.55, -0.76)  # towards the light: from above, a little
 
 @dataclass(frozen=True)
 class Hits:
-    """What the rays of a picture meet; with supersample S every array has S x S samples per pixel.
+    """What the rays of a picture hit; with supersample S every array has S x S samples per pixel.
 
-    triangle [H, W] int32, -1 where nothing is met; barycentric [H, W, 3] float32, weights of the
-    triangle's three corners; depth [H, W] float32 metres, inf where nothing is met.
+    triangle [H, W] int32, -1 where nothing is hit; barycentric [H, W, 3] float32, weights of the
+    triangle's three corners; depth [H, W] float32 metres, inf where nothing is hit.
     """
 
     triangle: np.ndarray
@@ -68,7 +68,7 @@ class Hits:
 
 
 class Renderer:
-    """A mesh made ready for rays: vertices [V, 3] metres, faces [F, 3], and what casts them."""
+    """A mesh prepared for rays: vertices [V, 3] metres, faces [F, 3]; `caster` casts the rays."""
 
     def __init__(self, vertices: np.ndarray, faces: np.ndarray, caster: type[Caster] = DEFAULT_CASTER):
         self.vertices = np.ascontiguousarray(vertices, np.float32)
@@ -96,14 +96,14 @@ class Renderer:
         return hits
 
     def _bands(self, camera, height: int, width: int, supersample: int) -> Iterator[tuple[slice, slice, PixelRays]]:
-        """The samples that can see the mesh: (rows, columns, rays), in bands, so that the rays need little memory."""
+        """Yield (rows, columns, rays) of the samples that can see the mesh, in bands, so that memory stays small."""
         near = float(self.vertices[:, 2].min()) - NEAR_MARGIN
         origin, _, depth = camera.rays(np.zeros(1), np.zeros(1), height, width, near)
         positions = (camera.project(self.vertices, height, width) + 0.5) * supersample - 0.5  # in samples
         shape = (height * supersample, width * supersample)
         if (self.vertices[:, 2] > origin[0, 2]).all() and np.isfinite(positions).all():
             rows, columns = _window(positions, shape)
-        else:  # a projection means nothing behind the camera
+        else:  # points behind the camera have no projection
             positions, rows, columns = None, slice(0, shape[0]), slice(0, shape[1])
         x = _sample_position(np.arange(columns.start, columns.stop), supersample)
         step = max(BAND // max(len(x), 1), 1)
@@ -121,7 +121,7 @@ class Renderer:
 
 
 def _window(projected: np.ndarray, shape: tuple[int, int]) -> tuple[slice, slice]:
-    """The samples that can see vertices that are `projected` [V, 2] onto a picture: rows and columns of their box."""
+    """Rows and columns of the box around vertices that are `projected` [V, 2] onto a picture of `shape`."""
     low, high = np.floor(projected.min(axis=0) - 1), np.ceil(projected.max(axis=0) + 2)
     first, last = (np.clip(end, 0, shape[::-1]).astype(int) for end in (low, high))
     return slice(first[1], last[1]), slice(first[0], last[0])
@@ -137,7 +137,7 @@ def _sample_position(index: np.ndarray, supersample: int) -> np.ndarray:
 
 
 def cast_mesh(vertices, faces, camera, height: int, width: int, supersample: int = 1) -> Hits:
-    """Hits of a mesh (vertices [V, 3], faces [F, 3]) that is looked at once; see Renderer.cast."""
+    """The hits of a mesh (vertices [V, 3], faces [F, 3]) that is drawn only once; see Renderer.cast."""
     return Renderer(vertices, faces).cast(camera, height, width, supersample)
 
 

@@ -1,4 +1,4 @@
-"""SURREAL's annotations of a video as they lie on disk, and its camera (Varol et al., CVPR 2017).
+"""SURREAL's annotations of a video as they are stored, and its camera (Varol et al., CVPR 2017).
 
 Its Blender camera mirrors left and right. Its world has z to the right, y down and x towards the viewer of the
 un-mirrored picture.
@@ -30,8 +30,11 @@ INFO_SHAPES = {
 
 @dataclass(frozen=True)
 class Info:
-    """Annotations of a video, frames first: pose [T, 72], shape [T, 10], joints2d [T, 24, 2] px of the mirrored
-    frame, joints3d [T, 24, 3] metres of the world, gender 'm' or 'f', zrot [T] radians."""
+    """Annotations of a video, frames first.
+
+    pose [T, 72], shape [T, 10], joints2d [T, 24, 2] px of the mirrored frame, joints3d [T, 24, 3] metres
+    of the world, gender 'm' or 'f', zrot [T] radians.
+    """
 
     pose: np.ndarray
     shape: np.ndarray
@@ -50,13 +53,13 @@ def info_file(video: Path) -> Path:
 
 
 def read_info(path: Path) -> Info:
-    """Read an `_info.mat`; UserError names what is missing, of another shape or not a number.
+    """Read an `_info.mat`; UserError names values that are missing, have another shape or are not finite numbers.
 
-    Matlab drops the last axis of arrays with one frame, so their frame axis is put back.
+    Matlab drops the frame axis of arrays with one frame; it is added again.
     """
     file = require_file(path, RENEW_ADVICE).read_bytes()
     try:
-        if not file.startswith(MAT_HEADER):  # older formats have no mark: scipy would take any bytes for sizes
+        if not file.startswith(MAT_HEADER):  # older formats have no such mark, and scipy would read any bytes as sizes
             raise ValueError(f"it does not begin with {MAT_HEADER.decode()!r}")
         content = scipy.io.loadmat(io.BytesIO(file), variable_names=[*INFO_SHAPES, "gender", "zrot"])
     except Exception as error:  # scipy's reader raises many types on damaged files

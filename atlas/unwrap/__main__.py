@@ -1,4 +1,4 @@
-"""Make an atlas for a body mesh, and say how good it is.
+"""Make an atlas for a body mesh, and print how good it is.
 
 python -m atlas.unwrap MESH.obj --out template.obj [--picture atlas.png]
 """

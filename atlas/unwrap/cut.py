@@ -17,10 +17,10 @@ from atlas.unwrap.symmetry import MIRROR, check_closed_genus_zero, mirror_partne
 from utils.errors import UserError
 from utils.own_body.stance import check_stance
 
-LIMB_SHARE = 0.2  # a bump is a limb when it stands out by this share of the longest distance from the midline
-SEEN_FROM = np.array([0.45, 0.35, 1.0])  # where a viewer looks from: in front, outside, a little above
-SEEN_COST = 6.0  # a path step on a fully visible place costs this many times its length more
-CROWDED_COST = 4.0  # and so many times more for each further vertex of the midline that it touches
+LIMB_SHARE = 0.2  # a bump is a limb if it stands out by this share of the longest distance from the midline
+SEEN_FROM = np.array([0.45, 0.35, 1.0])  # direction to the viewer: in front, outside, a little above
+SEEN_COST = 6.0  # a step of a path costs this many times its length more where the viewer sees it fully
+CROWDED_COST = 4.0  # and this many times its length more for each further vertex of the midline that it touches
 CROTCH_REACH = 0.03  # of the body's height: how far behind the lowest point of the midline a leg's slit may start
 
 
@@ -28,12 +28,15 @@ CROTCH_REACH = 0.03  # of the body's height: how far behind the lowest point of 
 class CutHalf:
     """The half x >= 0 of a body, cut open to a disc of N points with one border loop.
 
-    source: [N] vertex of the body mesh that a point belongs to. positions: [N, 3], metres, averaged
-    over both halves. faces: [n, 3] points, triangles of the left half and mirror images of the
-    right half's, which are the same unless quads were split differently. left_faces: [n_left, 3]
-    and left_index [n_left]; right_faces: [n_right, 3] (mirror images) and right_index: the points
-    of each triangle of the body. border: [L] points, crown first, down the front midline to the
-    crotch (position `crotch` in the loop), around the slits and up the back. partner: [V].
+    source: [N] vertex of the body mesh that a point belongs to.
+    positions: [N, 3], metres, averaged over both halves.
+    faces: [n, 3] points: the triangles of the left half and the mirror images of those of the right
+        half, which are the same unless quads were split differently.
+    left_faces, left_index: [n_left, 3] points of the left half's triangles, and their numbers [n_left]
+        in the body mesh. right_faces, right_index: the same of the right half (mirror images).
+    border: [L] points, crown first, down the front midline to the crotch (position `crotch` in the
+        loop), around the slits and up the back.
+    partner: [V] the mirror partner of each vertex of the body mesh.
     """
 
     source: np.ndarray
@@ -89,8 +92,8 @@ def cut_half(vertices: np.ndarray, faces: np.ndarray) -> CutHalf:
 def _sides(positions: np.ndarray, faces: np.ndarray, partner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Triangles of the left (x >= 0) and of the right half.
 
-    Taking the midline away leaves two pieces; the sign of x alone would mistake vertices beside the
-    midline of a body that is symmetric to some millimetres only.
+    Without its midline a body falls into two pieces. The sign of x alone would put some vertices beside
+    the midline on the wrong side, because bodies are symmetric only to some millimetres.
     """
     midline = partner == np.arange(len(partner))
     edges = np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1).reshape(-1, 2)
@@ -134,7 +137,7 @@ def _midline(left: np.ndarray, positions: np.ndarray) -> np.ndarray:
 
 
 def _slits(positions, left, right, loop, split) -> tuple[np.ndarray, int]:
-    """Edges [N, 2] along which the half is opened, and the place in the midline loop where a leg's slit starts.
+    """Edges [N, 2] along which the half is cut, and the place in the midline loop where a leg's slit starts.
 
     A leg's slit starts at the crotch or a little behind it, the others at the back midline.
     """
@@ -185,8 +188,8 @@ def _visibility(positions: np.ndarray, faces: np.ndarray) -> np.ndarray:
 def _limb_tips(graph: scipy.sparse.csr_matrix, positions: np.ndarray, loop: np.ndarray) -> list[int]:
     """Tips of the limbs, lowest first: far maxima of the distance from the midline that stand out.
 
-    Vertices are visited from far to near; where two hills meet, the lower peak stands out by its
-    height above that pass.
+    Vertices are visited from far to near. Where two hills meet in a pass, the lower peak stands out by
+    its height above the pass.
     """
     distance = dijkstra(graph, indices=loop, min_only=True)
     reached = np.isfinite(distance)
@@ -231,8 +234,8 @@ def _cheapest_path(edges, cost, blocked, tip, roots) -> np.ndarray:
 def _match(corners, faces, border, source, crown) -> np.ndarray:
     """Rename the corners of the right half's mirror image to the left half's points.
 
-    Inner vertices agree by their vertex, border points by their place in the border loop, which
-    names the same vertices in the same order on both sides.
+    An inner point is found by its vertex, and a border point by its place in the border loop, which
+    has the same vertices in the same order on both sides.
     """
     vertex = np.zeros(corners.max() + 1, np.int64)
     vertex[corners] = faces

@@ -1,11 +1,11 @@
 """Lay a disc flat inside a convex outline with as little distortion as possible and no flipped triangle.
 
-Start: the barycentric map onto the outline (Tutte 1963), which is injective for a convex outline.
-Then steps of Newton's kind reduce the symmetric Dirichlet energy ||J||^2 + ||J^-1||^2 (Smith and
-Schaefer 2015), which is infinite where a triangle collapses: a line search that keeps it finite
-keeps every triangle upright, and with the border on a convex curve the whole map stays injective.
-The first, bold steps use the quadratic model of SLIM (Rabinovich et al. 2017), which frees badly
-crushed triangles at once; the careful ones the projected Hessian (Smith, de Goes and Kim 2019).
+The start is the barycentric map onto the outline (Tutte 1963), which is injective for a convex outline.
+Then Newton-like steps reduce the symmetric Dirichlet energy ||J||^2 + ||J^-1||^2 (Smith and Schaefer
+2015). The energy is infinite where a triangle collapses, so a line search that keeps it finite keeps
+every triangle upright; as the border lies on a convex curve, the whole map stays injective. The first,
+bold steps use the quadratic model of SLIM (Rabinovich et al. 2017), which quickly opens crushed triangles.
+The later, careful steps use the projected Hessian (Smith, de Goes and Kim 2019).
 """
 
 import numpy as np
@@ -16,21 +16,21 @@ import scipy.sparse.linalg
 from atlas.unwrap.outline import AXIS, Outline
 from utils.errors import UserError
 
-BOLD_DROP = 0.01  # relative drop of the energy by one step at which the bold steps end
-FINAL_DROP = 1e-5  # and the careful ones
+BOLD_DROP = 0.01  # the bold steps end when one step reduces the energy by less than this share
+FINAL_DROP = 1e-5  # the same for the careful steps
 MOST_STEPS = 200  # Newton steps of one descent
-ROUNDS = 3  # of asking for more room where the map shrank the body
+ROUNDS = 3  # number of rounds that ask for more room where the map shrank the body
 ROUND_GAIN = 0.4  # exponent of the measured shrinkage in that request
-UNTANGLE_SWEEPS = 50  # over the flipped triangles, before giving up
-THINNEST = 0.1  # height of the thinnest triangle, by the square root of the median area
+UNTANGLE_SWEEPS = 50  # sweeps over the flipped triangles before it gives up
+THINNEST = 0.1  # height of the thinnest triangle, as a share of the square root of the median area
 SHRINKAGE_LIMIT = 5.0  # a triangle counts as shrunk or grown by at most this factor
 
 
 class _Places:
     """The unknowns of the map and the points they stand for.
 
-    Inner points move freely, points of the axis up and down, points of the outline along it; the two
-    ends of the axis stay.
+    Inner points move freely, points of the axis move up and down, and points of the outline move along
+    it. The two ends of the axis stay.
     """
 
     def __init__(self, count: int, border: np.ndarray, crotch: int, outline: Outline):
@@ -73,7 +73,7 @@ class _Energy:
     """Weighted symmetric Dirichlet energy of a planar map of a triangle mesh with given rest shapes."""
 
     def __init__(self, rest: np.ndarray, faces: np.ndarray, wanted: np.ndarray, room: float):
-        """Rest shapes [F, 2, 2] are scaled to areas in proportion to `wanted` [F], together `room`."""
+        """Scale the rest shapes [F, 2, 2] to areas in proportion to `wanted` [F], with the sum `room`."""
         self.faces, self.weights = faces, wanted / wanted.sum()
         rest = rest * np.sqrt(room * self.weights / _areas(rest))[:, None, None]
         inverse = np.linalg.inv(rest)
@@ -129,12 +129,13 @@ def flatten(positions, faces, more_faces, border, crotch: int, outline: Outline)
     """Map a disc into the outline of a half body, with nearly the same scale everywhere.
 
     Args:
-        positions: [N, 3], metres. faces: [F, 3], the disc. more_faces: [G, 3], a superset that must stay
-            upright too: the other half's triangles where they are not the mirror images of this half's.
-        border: [L] loop of border points, the first `crotch` steps of it along the axis from above, the
-            rest along the outline from below.
+        positions: [N, 3], metres. faces: [F, 3], the disc.
+        more_faces: [G, 3], a superset that must stay upright too. It adds those triangles of the other
+            half that are not mirror images of triangles of this half.
+        border: [L] loop of border points. Its first `crotch` steps go along the axis from above, the
+            others along the outline from below.
     Returns:
-        [N, 2] texcoords, every triangle with positive area.
+        [N, 2] texcoords; every triangle has positive area.
     """
     places = _Places(len(positions), border, crotch, outline)
     unknowns = _tutte(positions, faces, border, crotch, places)
@@ -142,7 +143,7 @@ def flatten(positions, faces, more_faces, border, crotch: int, outline: Outline)
     unknowns = _descend(_Energy(rest, faces, _areas(rest), outline.area()), places, unknowns)
     unknowns = _untangle(places, unknowns, more_faces)
     rest = _rest_shapes(positions[more_faces])
-    wanted = _areas(rest)  # room in the atlas: in the end more where the map would shrink the body
+    wanted = _areas(rest)  # room in the atlas; the rounds give more of it where the map shrinks the body
     for _ in range(ROUNDS):
         growth = np.abs(triangle_areas(places.points(unknowns)[more_faces])) / _areas(rest)
         growth /= np.average(growth, weights=_areas(rest))
@@ -152,10 +153,10 @@ def flatten(positions, faces, more_faces, border, crotch: int, outline: Outline)
 
 
 def _untangle(places: _Places, unknowns: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Turn the few triangles upright that were not part of the disc.
+    """Turn those few triangles upright that were not part of the disc.
 
-    Every inner corner of a flipped triangle moves to where the smallest of its triangles is largest
-    (a linear programme in its place and that area), until none is flipped.
+    Each inner corner of a flipped triangle moves to the place where the smallest of its triangles is as
+    large as possible (a linear programme in the place and that area). This ends when none is flipped.
     """
     points = places.points(unknowns)
     movable = np.zeros(places.count, bool)
@@ -179,8 +180,8 @@ def _untangle(places: _Places, unknowns: np.ndarray, faces: np.ndarray) -> np.nd
 def _rest_shapes(corners: np.ndarray) -> np.ndarray:
     """The triangles [F, 3, 3] in their own planes: [F, 2, 2] with columns b - a and c - a.
 
-    Triangles thinner than a share of the usual size are taken as that thick, so that slivers and
-    triangles without area do not rule the map.
+    Triangles that are thinner than a share of the usual size count as that thick, so that slivers and
+    triangles without area do not dominate the map.
     """
     one, two = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     thinnest = THINNEST * np.sqrt(np.median(triangle_areas(corners)))
@@ -203,7 +204,7 @@ def triangle_areas(corners: np.ndarray) -> np.ndarray:
 
 
 def _tutte(positions, faces, border, crotch, places) -> np.ndarray:
-    """Unknowns of the barycentric map: border points by length along the outline, the rest by averages."""
+    """Unknowns of the barycentric map: border points by length along the outline, inner points by averages."""
     steps = np.linalg.norm(positions[border] - positions[np.roll(border, -1)], axis=1)
     axis = np.cumsum(steps[:crotch]) / steps[:crotch].sum()
     curve = np.cumsum(steps[crotch:]) / steps[crotch:].sum()
@@ -221,7 +222,7 @@ def _tutte(positions, faces, border, crotch, places) -> np.ndarray:
     links = ((links + links.T) > 0).astype(np.float64)
     laplacian = scipy.sparse.diags(np.asarray(links.sum(axis=1)).ravel()) - links
     inner = laplacian[places.inner].tocsc()
-    fixed = inner @ points  # the rows of inner points are still zero, so this is the border's share
+    fixed = inner @ points  # the rows of inner points are still zero, so this is the contribution of the border
     points[places.inner] = scipy.sparse.linalg.splu(inner[:, places.inner].tocsc()).solve(-fixed)
     return places.unknowns(points, angles)
 

@@ -2,7 +2,7 @@
 
 The left half of the atlas is bounded by the mirror axis u = 0.5, on which the front midline lies,
 and by a smooth convex curve that follows the margins of the unit square and leaves a gap between
-the legs. Convexity is what makes a map without flipped triangles injective.
+the legs. Because the curve is convex, a map without flipped triangles is injective.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import numpy as np
 
 AXIS = 0.5  # u of the mirror axis
 MARGIN = 0.02  # the atlas keeps this distance from the border of the unit square
-SHARPNESS = 14.0  # how square the corners of the outline are: exponent of its gauge
+SHARPNESS = 14.0  # exponent of the outline's gauge: the larger, the squarer its corners
 BULGE = 0.006  # how far a side of the outline bends outward over half its length
 CROTCH_V = 0.58  # v at which the legs part, on the axis
 LEG_GAP = 0.07  # distance from the axis to the legs' seam at the lower margin

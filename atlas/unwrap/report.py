@@ -1,6 +1,6 @@
-"""How good is an atlas: its distortion in figures, and a picture of the body in it.
+"""The quality of an atlas: its distortion in figures, and a picture of the body in it.
 
-The figure that decides about reconstructions is the round trip: the mean distance that vertices
+The figure that matters for reconstructions is the round trip: the mean distance that vertices
 move when the mesh is written to a location map and read back.
 """
 
@@ -13,7 +13,7 @@ from atlas.tables import build_atlas, get_uv_map, resample
 from atlas.unwrap.flatten import triangle_areas
 from utils.objfile import ObjMesh
 
-ROUND_TRIP_RESOLUTIONS = (64, 128)  # pixels: LNet's input map, and its location map
+ROUND_TRIP_RESOLUTIONS = (64, 128)  # pixels of LNet's input map and of its location map
 STRONG = 2.0  # area ratio at which the distortion colours saturate
 EDGE_COLOUR = (70, 60, 60)
 
@@ -85,7 +85,7 @@ def _stretch(corners: np.ndarray, planar: np.ndarray) -> np.ndarray:
 
 
 def atlas_picture(mesh: ObjMesh, size: int) -> np.ndarray:
-    """Two pictures of the atlas side by side: the body in relief, and its area distortion with edges.
+    """Two pictures of the atlas side by side: the body in relief, and its area distortion with the mesh's edges.
 
     Returns:
         [size, 2 * size, 3] uint8, BGR. Right: white where the scale is the mean, red where the map

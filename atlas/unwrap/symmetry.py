@@ -1,9 +1,9 @@
-"""Is a mesh a closed body with a left and a right half, and which vertex mirrors which?
+"""Check that a mesh is a closed body with a left and a right half, and pair its vertices.
 
-The unwrapper works on one half only and mirrors the result, so it needs a closed manifold surface
+The unwrapper works on one half only and mirrors the result. So it needs a closed manifold surface
 without handles, a pairing of vertices that maps triangles to triangles across the plane x = 0,
 and one loop of vertices that lie on that plane (the midline). Positions need not agree exactly:
-SMPL is symmetric to some millimetres only, and then the pairing is followed along the triangles.
+SMPL is symmetric only to some millimetres, and then the pairing is followed along the triangles.
 """
 
 import numpy as np
@@ -14,11 +14,11 @@ from scipy.spatial import cKDTree
 from utils.errors import UserError
 
 MIRROR = np.array([-1.0, 1.0, 1.0])
-FAR_PAIR = 0.05  # of the body's height: mirror partners farther apart than this mean an asymmetric body
+FAR_PAIR = 0.05  # share of the body's height: if mirror partners are farther apart, the body is asymmetric
 
 
 def check_closed_genus_zero(vertices: np.ndarray, faces: np.ndarray) -> None:
-    """UserError, with what and where, unless the mesh [V, 3], [F, 3] is closed, in one piece, manifold, of genus 0."""
+    """UserError, with the place, unless the mesh [V, 3], [F, 3] is closed, manifold, of genus 0 and in one piece."""
     count = len(vertices)
     used = np.zeros(count, bool)
     used[faces] = True
@@ -66,7 +66,7 @@ def _adjacency(edges: np.ndarray, count: int) -> scipy.sparse.coo_matrix:
 def split_corners(faces: np.ndarray, cut_edges: np.ndarray, count: int) -> np.ndarray:
     """Number the corners of a mesh after it is cut open along edges.
 
-    Corners of one vertex stay together when their triangles are joined across edges that are not cut.
+    Corners of one vertex get the same number if their triangles are joined across edges that are not cut.
 
     Args:
         faces: [F, 3]. cut_edges: [N, 2], in any direction. count: number of vertices.
@@ -133,7 +133,7 @@ def _follow_triangles(vertices: np.ndarray, faces: np.ndarray, nearest: np.ndarr
 
 
 def _walk(opposite: dict, seed: list, image: list, count: int) -> np.ndarray | None:
-    """Extend the image of one triangle to the mesh; None where two ways to a vertex disagree."""
+    """Extend the image of one triangle to the whole mesh; None if two ways to a vertex disagree."""
     partner = np.full(count, -1, np.int64)
     partner[seed] = image
     a, b, c = seed

@@ -18,8 +18,8 @@ from utils import config
 from utils.errors import UserError
 from utils.objfile import ObjMesh, read_obj, write_obj
 
-DECIMALS = 9  # of texcoords in an .obj file; rounding first makes 1 - u exact there
-# the ordinary atlas: how willingly islands grow, and their packing, at least a pixel apart at R = 128
+DECIMALS = 9  # of texcoords in an .obj file; texcoords are rounded first, so that 1 - u is exact in the file
+# the ordinary atlas: cost limit of its islands, and their packing, at least one pixel apart at R = 128
 ISLAND_COST, ISLAND_PIXELS, ISLAND_PADDING = 8.0, 256, 4
 
 
@@ -51,7 +51,7 @@ def _mirror(mesh: ObjMesh, half: CutHalf, points: np.ndarray) -> ObjMesh:
 
 def unwrap_islands(mesh: ObjMesh) -> ObjMesh:
     """An ordinary atlas of several islands (by the xatlas library), texcoords in [0, 1]."""
-    import xatlas  # only the generated body needs it, and it has no wheel for Linux on ARM64
+    import xatlas  # here: only the generated body needs it, and it has no wheel for Linux on ARM64
 
     atlas = xatlas.Atlas()
     atlas.add_mesh(mesh.vertices.astype(np.float32), mesh.faces.astype(np.uint32))
@@ -66,7 +66,7 @@ def unwrap_islands(mesh: ObjMesh) -> ObjMesh:
 
 
 def atlas_makers() -> dict[str, Callable[[ObjMesh], ObjMesh]]:
-    """How the atlas templates are made, by uv_type: without the library xatlas only the boundary-free one can be."""
+    """The functions that make atlas templates, by uv_type; without the library xatlas only the one of BF."""
     makers: dict[str, Callable[[ObjMesh], ObjMesh]] = {"BF": unwrap}
     if importlib.util.find_spec("xatlas"):
         makers["SMPL"] = unwrap_islands
@@ -76,7 +76,7 @@ def atlas_makers() -> dict[str, Callable[[ObjMesh], ObjMesh]]:
 def write_atlases(data_root) -> None:
     """Write the atlas templates of the body in `data_root`/reference_mesh.obj into its uv_sampler folder.
 
-    Tables built from earlier templates are removed; they are built again when needed. Says so where xatlas is missing.
+    Tables of earlier templates are removed; they are built again when needed. Prints a line if xatlas is missing.
     """
     mesh = read_obj(Path(data_root) / config.REFERENCE_MESH.name)
     for uv_type, make in atlas_makers().items():

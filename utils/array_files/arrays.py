@@ -1,4 +1,4 @@
-"""Arrays from .npy and .npz files: the size that a file states is compared with what it holds, then believed."""
+"""Read arrays from .npy and .npz files. The size that a file states is first compared with the bytes that it holds."""
 
 import io
 import math
@@ -14,11 +14,12 @@ VERSIONS = ((1, 0), (2, 0), (3, 0))
 
 
 def read_array(stream, read_objects: Callable) -> np.ndarray:
-    """The array of an open .npy file; `read_objects` is called with the stream where it is one of objects.
+    """Read the array of an open .npy file. For an array of objects, `read_objects` is called with the stream.
 
     ValueError, or any other error, where the file is damaged.
     """
-    stream = io.BytesIO(stream.read())  # where no length that the file names makes Python reserve more than there is
+    # from memory: Python reserves no more than the stream holds, whatever length the file states
+    stream = io.BytesIO(stream.read())
     version = np.lib.format.read_magic(stream)
     if version not in VERSIONS:
         raise ValueError(f"it is of version {version} of the format, expected one of {VERSIONS}")
@@ -28,7 +29,7 @@ def read_array(stream, read_objects: Callable) -> np.ndarray:
         shape, is_fortran, dtype = header(stream)
     if dtype.hasobject:  # numpy writes such an array as a pickle
         return read_objects(stream)
-    # np.lib.format.read_array would reserve what the header says before it looks at the content
+    # np.lib.format.read_array would reserve what the header states before it reads the content
     count, content = math.prod(shape), stream.read()
     size = count * dtype.itemsize
     if min(shape, default=0) < 0 or len(content) < size:
@@ -37,14 +38,14 @@ def read_array(stream, read_objects: Callable) -> np.ndarray:
 
 
 def refuse_objects(_stream):
-    """Raise ValueError: stands for a reader of arrays of objects."""
+    """Raise ValueError. It is the reader of arrays of objects for files that must hold none."""
     raise ValueError("it holds an array of Python objects, expected numbers or text")
 
 
 def read_members(stream, read_objects: Callable = refuse_objects, objects=None) -> dict[str, np.ndarray]:
-    """The arrays of an open .npz by name; errors as read_array.
+    """Read the arrays of an open .npz, by name; errors as read_array.
 
-    objects: the names that arrays of objects are read of; others of objects are left out. None: any name.
+    objects: names under which arrays of objects are read; under other names they are left out. None: any name.
     """
     arrays = {}
     with zipfile.ZipFile(stream) as archive:

@@ -1,7 +1,7 @@
-"""What a pickle of arrays may consist of: stand-ins for the few names that it may ask for.
+"""Stand-ins for the few classes and functions that a pickle of arrays may ask for.
 
-Each checks the state that the file gives it before numpy or scipy see it. Their own unpickling trusts it: a
-dtype of a hostile file can make bytes count as pointers, a sparse matrix can write beyond its array.
+Each stand-in checks the state that the file gives it before numpy or scipy see it. The unpickling of numpy and scipy
+trusts the file: a hostile dtype can make bytes count as pointers, and a sparse matrix can write beyond its array.
 """
 
 import math
@@ -15,14 +15,14 @@ import scipy.sparse
 
 from utils.errors import UserError
 
-# numbers, truth values, text and objects, as numpy writes them in a pickle; no records, which may hide pointers
+# codes of numbers, truth values, text and objects as numpy pickles them; records are left out, they may hide pointers
 PLAIN_DTYPE = re.compile(r"[?bBhHiIlLqQefdFDO]|[biufcO]\d{1,2}|[SU]\d{1,6}")
 MAX_DIMENSIONS = 32
 ByteOrder = Literal["<", ">", "=", "|"]
 
 
 class Dtype:
-    """numpy.dtype: a code, and the byte order that its state holds."""
+    """Stands for numpy.dtype: a code, and the byte order that its state holds."""
 
     def __init__(self, code, *_):
         if not isinstance(code, str) or not PLAIN_DTYPE.fullmatch(code):
@@ -37,7 +37,7 @@ class Dtype:
         self.order = order
 
     def real(self) -> np.dtype:
-        """The type itself."""
+        """The numpy dtype."""
         dtype = np.dtype(self.code)
         return dtype if self.order in "=|" else dtype.newbyteorder(self.order)
 
@@ -65,13 +65,13 @@ def _count(shape) -> int:
 
 
 class Array(np.ndarray):
-    """numpy.ndarray: empty until its state comes."""
+    """Stands for numpy.ndarray: empty until its state is set."""
 
     def __new__(cls, *_):
         return super().__new__(cls, (0,), np.int8)
 
     def __setstate__(self, state):
-        shape, dtype, is_fortran, data = state[-4:]  # a version may stand in front
+        shape, dtype, is_fortran, data = state[-4:]  # the state may begin with a version
         dtype, count = _real(dtype), _count(shape)
         if not dtype.hasobject:
             data = _raw(data, count * dtype.itemsize)
@@ -81,18 +81,18 @@ class Array(np.ndarray):
 
 
 def reconstruct(*_) -> Array:
-    """numpy's _reconstruct."""
+    """Stands for numpy's _reconstruct."""
     return Array()
 
 
 def scalar(dtype, data):
-    """numpy's scalar."""
+    """Stands for numpy's scalar."""
     dtype = _real(dtype)
     return data if dtype.hasobject else np.frombuffer(_raw(data, dtype.itemsize), dtype)[0]
 
 
 def frombuffer(data, dtype, shape, order) -> np.ndarray:
-    """numpy's _frombuffer, of protocol 5."""
+    """Stands for numpy's _frombuffer, of protocol 5."""
     dtype = _real(dtype)
     if dtype.hasobject or order not in ("C", "F"):
         raise pickle.UnpicklingError("a buffer of objects")
@@ -100,7 +100,7 @@ def frombuffer(data, dtype, shape, order) -> np.ndarray:
 
 
 class StandIn:
-    """An object whose `value`, computed once, takes its place."""
+    """An object that is replaced by its `value`, which is computed once."""
 
     def __init__(self, *_):
         self.state = {}
@@ -109,23 +109,23 @@ class StandIn:
         self.state = state
 
     def compute(self):
-        """The value; classes say how."""
+        """Compute the value; every class defines how."""
         raise NotImplementedError
 
     def value(self):
-        """What takes its place."""
+        """What replaces this object."""
         if "result" not in self.__dict__:
             self.__dict__["result"] = self.compute()
         return self.__dict__["result"]
 
 
 class Sparse(StandIn):
-    """A sparse matrix, whose indices are checked."""
+    """Stands for a sparse matrix of scipy; its indices are checked."""
 
     kind: Callable  # the class of scipy
 
     def compute(self):
-        """The matrix of scipy."""
+        """The scipy matrix."""
         state = {name: resolve(value) for name, value in self.state.items()}
         shape = state.get("_shape", state.get("shape"))
         _count(shape)
@@ -150,15 +150,15 @@ class Coo(Sparse):
 
 
 class ChumpyFormula(StandIn):
-    """Any other chumpy class: a computation whose result is not in the file.
+    """Stands for any other chumpy class: a computation whose result is not in the file.
 
-    It may stand in a place that nobody asks for; only the attempt to use it as an array is an error.
+    It may appear where nobody reads it. Only an attempt to use it as an array is an error.
     """
 
-    name = "chumpy"  # of the class that it stands for
+    name = "chumpy"  # of the class that it replaces
 
     def compute(self) -> "ChumpyFormula":
-        """Itself: there is no other value."""
+        """This object itself: there is no other value."""
         return self
 
     def __array__(self, *_, **__):
@@ -166,13 +166,13 @@ class ChumpyFormula(StandIn):
 
 
 def _numbers(value) -> np.ndarray | ChumpyFormula:
-    """The array [...] of float64 that chumpy makes of a term, or the computation that it waits for."""
+    """The float64 array [...] of a chumpy term, or the ChumpyFormula that the term depends on."""
     value = resolve(value)
     return value if isinstance(value, ChumpyFormula) else np.atleast_1d(np.asarray(value, np.float64))
 
 
 class Chumpy(StandIn):
-    """chumpy.ch.Ch: an array, kept under the state key `x`."""
+    """Stands for chumpy.ch.Ch: an array under the state key `x`."""
 
     def compute(self) -> np.ndarray | ChumpyFormula:
         """The array under `x`."""
@@ -180,7 +180,7 @@ class Chumpy(StandIn):
 
 
 class ChumpySelect(StandIn):
-    """chumpy.reordering.Select: elements `idxs` of the array `a`."""
+    """Stands for chumpy.reordering.Select: elements `idxs` of the array `a`."""
 
     def compute(self) -> np.ndarray | ChumpyFormula:
         """The chosen elements in their shape."""
@@ -193,14 +193,14 @@ class ChumpySelect(StandIn):
 
 
 def resolve(value, known: dict | None = None):
-    """Replace stand-ins by their values, in dicts too; `known`: what became of the dicts so far, by identity."""
+    """Replace stand-ins by their values, inside dicts too. known: dicts that are replaced already, by their id."""
     known = {} if known is None else known
     if isinstance(value, StandIn):
         return value.value()
     if isinstance(value, Array):
         return value.view(np.ndarray)
     if isinstance(value, dict):
-        if id(value) not in known:  # a dict may stand in many places, and in itself
+        if id(value) not in known:  # a dict may occur several times, and inside itself
             known[id(value)] = {}
             known[id(value)].update((key, resolve(item, known)) for key, item in value.items())
         return known[id(value)]
@@ -208,26 +208,26 @@ def resolve(value, known: dict | None = None):
 
 
 def decode_bytes(text, encoding="latin1"):
-    """Python 3 writes bytes in protocol 2 as a call of codecs.encode on text."""
+    """Stands for codecs.encode: in protocol 2, Python 3 writes bytes as a call of it on text."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"bytes in encoding {encoding!r}")
     return text.encode("latin1")
 
 
 def empty_bytes():
-    """Python 3 writes empty bytes in protocol 2 as a call of bytes without arguments."""
+    """Stands for bytes: in protocol 2, Python 3 writes empty bytes as a call of it without arguments."""
     return b""
 
 
 def plain_set(items=()) -> set:
-    """set, of text and numbers alone: chumpy's arrays carry one with the names of what changed."""
+    """Stands for set, of text and numbers alone: chumpy's arrays hold one with the names of what changed."""
     if not isinstance(items, list | tuple) or not all(isinstance(item, str | int | float) for item in items):
         raise pickle.UnpicklingError("a set of other things than text and numbers")
     return set(items)
 
 
 def new_object(cls, base=object, state=None):
-    """copyreg._reconstructor, for the stand-ins only."""
+    """Stands for copyreg._reconstructor; it makes stand-ins only."""
     return cls.__new__(cls)
 
 

@@ -1,9 +1,8 @@
-"""Reading files of arrays (Python-2 and Python-3 pickles, .npy, .npz) without running what they contain.
+"""Read files of arrays (Python-2 and Python-3 pickles, .npy, .npz) without running any code that they contain.
 
-SMPL body models and UP-3D's `_body.pkl` are pickles, and arrays of objects in .npy files hold some. A
-pickle may name any function to be called while it is read, so only the few names that arrays need are
-admitted here. chumpy, whose objects fill the published SMPL files, is replaced by stand-ins that keep the
-state and hand out its value.
+SMPL body models and UP-3D's `_body.pkl` are pickles, and .npy files with arrays of objects contain pickles. A
+pickle may call any function while it is read, so only the few names that arrays need are admitted here. The
+published SMPL files are full of chumpy objects; stand-ins keep their state and return their value.
 """
 
 import io
@@ -23,10 +22,10 @@ _PythonUnpickler: Any = pickle._Unpickler  # a private name, without types
 
 
 class _ArrayUnpickler(_PythonUnpickler):
-    """Builds what utils.array_files.pickle_parts admits and nothing else.
+    """An unpickler that builds what utils.array_files.pickle_parts admits, and nothing else.
 
-    Of the two unpicklers of Python it is the one in Python: that in C reserves as much memory as a number in
-    the file says (the index of a memo), before it looks whether the file has as much content.
+    Python has two unpicklers; this is the one written in Python. The one written in C reserves as much memory as a
+    number in the file states (the index of a memo) before it checks how much the file holds.
     """
 
     dispatch = _PythonUnpickler.dispatch.copy()
@@ -57,7 +56,7 @@ def load_pickle(path) -> dict:
     """Read a pickled dict of arrays (text keys; Python-2 strings are read as latin1).
 
     Raises:
-        UserError: the file is missing, is no such pickle, or asks for anything but arrays.
+        UserError: the file is missing, is not such a pickle, or asks for anything but arrays.
     """
     content = _read(path, "a pickle of arrays", _unpickle)
     if not isinstance(content, dict):
@@ -71,7 +70,7 @@ def load_npy(path) -> np.ndarray:
 
 
 def load_arrays(path) -> dict:
-    """Read a dict of arrays from an .npz or, whatever the file is called, a pickle; raises as load_pickle.
+    """Read a dict of arrays from an .npz or a pickle, whatever the file is called; raises as load_pickle.
 
     An array of one object, which is how numpy stores a sparse matrix, becomes that object.
     """
@@ -90,7 +89,7 @@ def _read(path, kind: str, reader):
 
 
 def _unpickle(stream):
-    # from memory, where no length that a file names makes Python reserve more than the file has
+    # from memory: Python reserves no more than the file holds, whatever length it states
     return resolve(_ArrayUnpickler(io.BytesIO(stream.read()), encoding="latin1").load())
 
 
@@ -105,7 +104,7 @@ def _read_array(stream) -> np.ndarray:
 
 
 def unpickle_array(stream) -> np.ndarray:
-    """The array of objects that an open .npy or .npz holds as a pickle; any error where it is no such thing."""
+    """The array of objects that an open .npy or .npz holds as a pickle; raises any error where it holds none."""
     array = _unpickle(stream)
     if not isinstance(array, np.ndarray):
         raise pickle.UnpicklingError(f"a {type(array).__name__}, expected an array")

@@ -1,7 +1,7 @@
 """Weights on disk: CNet_{epoch}.ckpt and dmr_{epoch}.ckpt, each with a checksum beside it.
 
 Names in a file are relative to the network (`resnet.conv1.weight`, `CNet.dp_layers.0.1...`), however
-deep the network sits in a loss cell. Files are written whole or not at all.
+deep the network lies in a loss cell. Files are written whole or not at all.
 """
 
 import json
@@ -25,14 +25,14 @@ from utils.train_options import TrainOptions
 ARCHITECTURE = ("model", "img_res", "uv_res", "uv_type", "uv_channels", "warp_level", "norm_type", "lnet_width",
                 "no_warp")  # fmt: skip
 CONFIG_NAME = "config.json"
-HOW_TO_START = ("resume", "fresh")  # options that another run with --from_json must not repeat
-ROOM = 2  # times its size: some may be taken by other processes before it is read
+HOW_TO_START = ("resume", "fresh")  # options that a run with --from_json must not take over
+ROOM = 2  # times the size of a file: other processes may take some of the memory before it is read
 CNET_PREFIX, DMR_PREFIX = "CNet", "dmr"  # {prefix}_{epoch}.ckpt
-STATE_RECORD = "record.json"  # what only a saved state has among its parameters
+STATE_RECORD = "record.json"  # the entry by which a saved state differs from weights
 
 
 def named_parameters(network: nn.Cell) -> dict:
-    """Parameters and statistics by their name relative to `network`."""
+    """The parameters and statistics of `network`, by their name relative to it."""
     return dict(network.parameters_and_names())
 
 
@@ -44,21 +44,21 @@ def save_weights(network: nn.Cell, path) -> None:
 def write_parameters(parameters: dict, path, texts: dict | None = None, check: Callable | None = None) -> None:
     """Write parameters (name -> Parameter) and texts (name -> str) with a checksum beside `path`.
 
-    check: called with the written file before it gets its name; what it raises leaves no file.
+    check: is called with the written file before the file gets its name; if it raises, no file is left.
     """
     entries = [{"name": name, "data": parameter} for name, parameter in parameters.items()]
     with checksums.checked_path(path) as temporary:
         try:
             ms.save_checkpoint(entries, str(temporary), append_dict=texts)
         except BaseException:
-            temporary.with_suffix(".tmp").unlink(missing_ok=True)  # what MindSpore writes first
+            temporary.with_suffix(".tmp").unlink(missing_ok=True)  # MindSpore writes this file first
             raise
         if check:
             check(temporary)
 
 
 def read_checkpoint(path) -> dict:
-    """name -> array of a MindSpore checkpoint; UserError when it is missing, damaged or another kind of file."""
+    """Read a MindSpore checkpoint: name -> array. UserError if it is missing, damaged or a file of another kind."""
     if Path(path).is_dir():
         raise UserError(f"{path} is a folder, expected a checkpoint.")
     if not Path(path).is_file():
@@ -75,7 +75,7 @@ def read_checkpoint(path) -> dict:
 
 def _refuse_foreign(path) -> None:
     """UserError, with what to do, for a file of a known other kind; MindSpore would read all of it before it fails."""
-    from utils.checkpoints import foreign_files  # here: a run that starts from random weights needs none of it
+    from utils.checkpoints import foreign_files  # here, because a run that starts from random weights does not need it
 
     refusal = foreign_files.refusal(path)
     if refusal:
@@ -85,9 +85,9 @@ def _refuse_foreign(path) -> None:
 def _make_room(size: int) -> None:
     """Let MindSpore see that a file of `size` bytes fits into memory.
 
-    MindSpore 2.10 refuses a checkpoint larger than the memory that is free, and counts memory that
-    caches files as taken, as it mostly is after the data was read. Asking for memory and giving it
-    back turns cache into free memory.
+    MindSpore 2.10 refuses a checkpoint that is larger than the free memory, and does not count memory
+    that caches files as free; after the data was read, that is most of it. To ask for memory and give
+    it back turns cache into free memory.
     """
     wanted = ROOM * size
     if os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") < wanted < available_memory():
@@ -100,7 +100,7 @@ def load_weights(network: nn.Cell, path) -> None:
 
 
 def load_dmr(dmr: nn.Cell, path) -> None:
-    """Fill CNet and LNet from a dmr checkpoint; UserError that names the cure for one of another network."""
+    """Fill CNet and LNet from a dmr checkpoint; UserError, with what to do, for a checkpoint of another network."""
     values = _read_networks(path)
     if "resnet.conv1.weight" in values:
         raise UserError(
@@ -118,7 +118,7 @@ def load_cnet(cnet: nn.Cell, path) -> None:
 
 
 def _read_networks(path) -> dict:
-    """As read_weights, for a file that is to hold the CNet."""
+    """As read_weights, for a file that must hold the CNet."""
     values = read_weights(path)
     if "conv1.weight" in values and "layer1.0.conv1.weight" in values:
         raise UserError(
@@ -128,7 +128,7 @@ def _read_networks(path) -> dict:
 
 
 def read_weights(path) -> dict:
-    """name -> array of a checkpoint of weights; UserError as read_checkpoint, and for a saved state."""
+    """Read a checkpoint of weights: name -> array. UserError as read_checkpoint, and for a saved state."""
     values = read_checkpoint(path)
     if STATE_RECORD in values:
         raise UserError(
@@ -160,7 +160,7 @@ def assign(parameters: dict, values: dict, path) -> None:
 
 
 def load_encoder(resnet: nn.Cell) -> str:
-    """Fill the encoder from the ImageNet weights below the data root, if any; the line to print."""
+    """Fill the encoder from the ImageNet weights below the data root, if there are any; returns the line to print."""
     for path in (config.RESNET_CKPT, config.RESNET_CKPT_ALTERNATIVE):
         if path.is_file():
             load_weights(resnet, path)
@@ -169,9 +169,9 @@ def load_encoder(resnet: nn.Cell) -> str:
 
 
 def newest(folder, prefix: str) -> Path | None:
-    """The file {prefix}_{epoch}.ckpt of the highest epoch in `folder`; of two of one epoch, the younger.
+    """The file {prefix}_{epoch}.ckpt of the highest epoch in `folder`; of two files of one epoch, the younger.
 
-    Dates alone mean nothing after files were copied, unpacked, or written by a clock that was set back.
+    Dates alone do not tell: files may be copied or unpacked, and a clock may be set back.
     """
     files = [path for path in Path(folder).glob(f"{prefix}_*.ckpt") if re.fullmatch(rf"{prefix}_\d+", path.stem)]
     return max(files, key=lambda path: (_epoch(path), path.stat().st_mtime_ns), default=None)
@@ -182,9 +182,9 @@ def _epoch(path: Path) -> int:
 
 
 def find_weights(word, *prefixes: str) -> Path:
-    """The file `word`; where it is a folder, the newest {prefix}_{epoch}.ckpt in it or in its rank0.
+    """The file `word`; if it is a folder, the newest {prefix}_{epoch}.ckpt in it or in its rank0.
 
-    prefixes: the first one of which there is a file decides.
+    prefixes: the first one that has a file counts.
     """
     path = Path(word)
     if not path.is_dir():
@@ -202,7 +202,7 @@ def find_weights(word, *prefixes: str) -> Path:
 def save_config(options, folder, trained_on: dict | None = None) -> None:
     """Write the options beside the checkpoints, for eval.py and for --from_json.
 
-    trained_on: what atlas.trained_on.identify says of the data root, for its `check`.
+    trained_on: the result of atlas.trained_on.identify for the data root; atlas.trained_on.check reads it.
     """
     content = {name: value for name, value in vars(options).items() if name not in HOW_TO_START}
     if trained_on:
@@ -213,7 +213,7 @@ def save_config(options, folder, trained_on: dict | None = None) -> None:
 def adopt_architecture(options, checkpoint, given: set) -> None:
     """Take the architecture that `checkpoint` was trained with from the config.json beside it.
 
-    given: names of the options that stand on the command line; UserError where they contradict.
+    given: names of the options on the command line; UserError if one of them contradicts.
     """
     path = Path(checkpoint).parent / CONFIG_NAME
     if not path.is_file():

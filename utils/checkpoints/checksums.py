@@ -1,4 +1,4 @@
-"""FILE.sha256 beside FILE, in the format of the command sha256sum: written with it, compared on reading."""
+"""FILE.sha256 beside FILE, in the format of the command sha256sum. It is written with FILE and compared on reading."""
 
 import contextlib
 import hashlib
@@ -13,7 +13,7 @@ SUFFIX = ".sha256"
 
 
 class Damaged(UserError):
-    """A file whose content is not what was written."""
+    """A file whose content is not the content that was written."""
 
 
 def sum_file(path) -> Path:
@@ -25,8 +25,8 @@ def sum_file(path) -> Path:
 def checked_path(path):
     """As utils.files.atomic_path, with a checksum beside `path`; both are on the disk at the end.
 
-    The old checksum goes first and the new one comes last: a crash leaves a whole file, at worst
-    without a checksum, never one with the wrong one.
+    The old checksum is removed first and the new one is written last. A crash leaves a whole file, at
+    worst without a checksum, but never with a wrong one.
     """
     path = Path(path)
     with atomic_path(path) as temporary:
@@ -38,7 +38,7 @@ def checked_path(path):
 
 
 def _sync_folder(folder: Path) -> None:
-    """Bring the names in `folder` to the disk; a file's own fsync does not."""
+    """Write the names in `folder` to the disk; the fsync of a file does not do that."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -53,7 +53,7 @@ def file_digest(path) -> str:
 
 
 def verify(path) -> None:
-    """Raise Damaged when the checksum beside `path` is another file's; without a checksum nothing is known."""
+    """Raise Damaged if the file does not match the checksum beside it; without a checksum, nothing is checked."""
     try:
         words = sum_file(path).read_text(encoding="utf-8", errors="replace").split()
     except FileNotFoundError:
@@ -76,6 +76,7 @@ def remove(path) -> None:
 
 def remove_leftovers(folder) -> None:
     """Delete the unfinished files of a run that was killed while it wrote into `folder`."""
-    for pattern in (".*.ckpt", ".*.tmp", ".*.sha256", ".*.json"):  # MindSpore writes .tmp before it has .ckpt
+    # MindSpore writes a .tmp first and renames it to .ckpt
+    for pattern in (".*.ckpt", ".*.tmp", ".*.sha256", ".*.json"):
         for path in Path(folder).glob(pattern):
             path.unlink()

@@ -1,6 +1,6 @@
-"""What a file is that was given in place of a checkpoint, judged by its content, and what to do with it.
+"""Name the kind of a file that was given instead of a checkpoint, by its content, and say what to do with it.
 
-Nothing is unpickled or run: the first bytes, the names in an archive and the names of weights in them tell.
+Nothing is unpickled or run. The first bytes, the names in an archive and the names of the weights tell the kind.
 """
 
 import re
@@ -20,7 +20,7 @@ POINTER = "the pointer of Git LFS, not the file that it stands for"
 PAGE = "a web page, not the file that was to be downloaded"
 CONVERTIBLE = (TORCH_ZIP, TORCH_LEGACY, SAFETENSORS, PICKLE)
 
-# what a file starts with -> what it is
+# the first bytes of a file -> its kind
 STARTS = (
     (rb"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19\.", TORCH_LEGACY),
     (rb".{8}\{\s*[\"}]", SAFETENSORS),
@@ -44,11 +44,11 @@ ADVICE = {
     TORCH_TAR: "Where its origin is trusted, save it anew: "
     "torch.save(torch.load({path!r}, weights_only=False), 'weights.pt').",
 }
-NAMES_WITHIN = 2**20  # bytes; pickles and headers have the names of weights at their start
+NAMES_WITHIN = 2**20  # bytes; in pickles and headers, the names of weights come first
 
 
 def kind_of(path) -> str | None:
-    """What the file is, in words; None where nothing known, as a MindSpore checkpoint, which has no mark of its own."""
+    """The kind of the file, in words; None if it is unknown, as of MindSpore checkpoints, which have no mark."""
     with open(path, "rb") as stream:
         start = stream.read(64)
     if start.startswith(b"PK\x03\x04"):
@@ -59,12 +59,13 @@ def kind_of(path) -> str | None:
 
 
 def _kind_of_zip(path) -> str:
-    names = [name.partition("/")[2] or name for name in _zip_names(path)]  # each lies below a folder of the file's name
+    # each name begins with a folder that is called like the file
+    names = [name.partition("/")[2] or name for name in _zip_names(path)]
     if "constants.pkl" in names:
         return TORCHSCRIPT
     if "archive_format" in names:
         return TORCH_EXPORT
-    if "data.pkl" in names or not names:  # without names: cut off, and so it is most often such a file
+    if "data.pkl" in names or not names:  # no names: the archive is cut off, and most such files are PyTorch's
         return TORCH_ZIP
     return ARRAYS if any(name.endswith(".npy") for name in names) else PACKED
 
@@ -78,7 +79,7 @@ def _zip_names(path) -> list[str]:
 
 
 def refusal(path) -> str | None:
-    """The line about a file that is no MindSpore checkpoint but something known; None where it is not."""
+    """The line about a file of another known kind, with what to do; None if the kind is unknown."""
     kind = kind_of(path)
     if kind is None:
         return None
@@ -87,12 +88,12 @@ def refusal(path) -> str | None:
 
 
 def advice(path, kind: str) -> str:
-    """What to do with a file of `kind`, as a sentence; empty where there is nothing to say."""
+    """What to do with a file of `kind`, as a sentence; empty if there is nothing to say."""
     return ADVICE.get(kind, "").format(path=str(path))
 
 
 def _conversion(path: Path, kind: str) -> str:
-    """The command that converts the file; an encoder of ImageNet goes where training looks for it."""
+    """The command that converts the file. An ImageNet encoder is written to where training looks for it."""
     names = _names_of_weights(path, kind)
     if b"layer4.2.conv3" in names and b"LNet" not in names and b"dp_layers" not in names:
         return f"{_command('resnet', path, config.RESNET_CKPT)} (training starts from it by itself)"
@@ -105,7 +106,7 @@ def _command(model: str, source: Path, target: Path) -> str:
 
 
 def _names_of_weights(path: Path, kind: str) -> bytes:
-    """The part of the file that holds the names, as it is."""
+    """The bytes of the file that contain the names of weights."""
     try:
         if kind != TORCH_ZIP:
             with open(path, "rb") as stream:

@@ -1,26 +1,26 @@
-"""What a file is by its first bytes, whatever its name says: pictures, videos, and what people take for them."""
+"""The kind of a file by its first bytes, whatever its name: pictures, videos, and files that are mistaken for them."""
 
 from pathlib import Path
 
-HEAD = 512  # bytes that tell
+HEAD = 512  # bytes from the start of a file that tell its kind
 
 JPEG, PNG, WEBP, GIF, TIFF, BMP, JPEG_2000, AVIF = "JPEG", "PNG", "WebP", "GIF", "TIFF", "BMP", "JPEG 2000", "AVIF"
 HEIF, RAW, JPEG_XL, OPEN_EXR, RADIANCE = "HEIC (HEIF)", "a camera's RAW file", "JPEG XL", "OpenEXR", "Radiance HDR"
 VIDEO, EMPTY = "a video", "empty"
-ISO_MEDIA = "ISO media"  # boxes after ISO/IEC 14496-12: pictures and videos alike, told apart by their brand
+ISO_MEDIA = "ISO media"  # boxes after ISO/IEC 14496-12; pictures and videos have them, and the brand tells which it is
 
 BRANDS = {
     b"avif": AVIF, b"avis": AVIF,
     b"heic": HEIF, b"heix": HEIF, b"heim": HEIF, b"heis": HEIF, b"hevc": HEIF, b"hevx": HEIF, b"mif1": HEIF,
     b"msf1": HEIF, b"crx ": RAW,
 }  # fmt: skip
-# (kind, place of the mark, mark); the first that fits
+# (kind, place of the mark, mark); the first match counts
 MARKS = (
     (JPEG, 0, b"\xff\xd8\xff"),
     (PNG, 0, b"\x89PNG\r\n\x1a\n"),
     (WEBP, 8, b"WEBP"),
     (GIF, 0, b"GIF8"),
-    (RAW, 8, b"CR\x02\x00"),  # Canon; those of others begin like any TIFF
+    (RAW, 8, b"CR\x02\x00"),  # Canon's; RAW files of others begin like any TIFF
     (RAW, 0, b"IIRO"),
     (RAW, 0, b"IIU\x00"),
     (RAW, 0, b"FUJIFILMCCD-RAW"),
@@ -54,21 +54,22 @@ MARKS = (
     ("a file of macOS's Finder without content", 0, b"\x00\x05\x16\x07"),
 )
 READ = (JPEG, PNG, WEBP, GIF, TIFF, BMP, JPEG_2000, AVIF)
-NOT_READ = (HEIF, RAW, JPEG_XL, OPEN_EXR, RADIANCE)  # pictures that need another program first
+NOT_READ = (HEIF, RAW, JPEG_XL, OPEN_EXR, RADIANCE)  # pictures that another program must convert first
 
 
 def kind_of(head: bytes) -> str:
-    """The kind of a file by its first HEAD bytes; '' where they say nothing."""
+    """The kind of a file by its first HEAD bytes; '' where they do not tell."""
     if not head:
         return EMPTY
     kind = next((kind for kind, place, mark in MARKS if head.startswith(mark, place)), "")
     if kind == ISO_MEDIA:
         brands = [head[place : place + 4] for place in (8, *range(16, min(int.from_bytes(head[:4], "big"), HEAD), 4))]
         kinds = [BRANDS[brand] for brand in brands if brand in BRANDS]
-        return AVIF if AVIF in kinds else next(iter(kinds), VIDEO)  # AVIF may also name the general brand mif1
+        return AVIF if AVIF in kinds else next(iter(kinds), VIDEO)  # an AVIF may also carry the general brand mif1
     if kind:
         return kind
-    for packet in (188, 192):  # MPEG transport streams: a mark at the beginning of every packet, after a time in .m2ts
+    # MPEG transport streams: every packet begins with a mark; in .m2ts a time stamp comes before it
+    for packet in (188, 192):
         if {head[place : place + 1] for place in (packet - 188, 2 * packet - 188)} == {b"G"}:
             return VIDEO
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()

@@ -1,7 +1,7 @@
-"""The one reader of pictures: any file name, every common format, upright, and only whole files.
+"""The only reader of pictures: any file name, every common format, upright; damaged files are refused.
 
-Python reads the bytes (OpenCV takes no names that are not UTF-8), Pillow the header, OpenCV decodes; what it does
-not know, such as GIF and AVIF, Pillow decodes. `image_size` and `read_image` agree for every file.
+Python reads the bytes, because OpenCV accepts only names in UTF-8. Pillow reads the header and OpenCV decodes; Pillow
+decodes formats that OpenCV does not know, such as GIF and AVIF. `image_size` and `read_image` agree for every file.
 """
 
 import contextlib
@@ -22,10 +22,10 @@ from utils.errors import UserError
 from utils.media.file_kinds import HEAD, HEIF, JPEG, JPEG_2000, NOT_READ, PNG, RAW, READ, TIFF, kind_of
 from utils.media.whole_files import is_cut, png_chunks
 
-MAX_PIXELS = 80_000_000  # 240 MB as decoded; more than any phone takes
-Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit, which warns from half of it on
-Image.init()  # the formats below are registered then
-# what libraries say about files is for their authors; ours is one line
+MAX_PIXELS = 80_000_000  # 240 MB when decoded; larger than the pictures of any phone
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit; it warns from half of it on
+Image.init()  # registers the formats below
+# messages of the libraries about files are hidden: this file gives one line
 warnings.filterwarnings("ignore", module=r"PIL\.")
 cv2.setLogLevel(0)
 
@@ -33,16 +33,16 @@ FORMATS = ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM
 HEIF_PACKAGE = "pillow_heif"
 ORIENTATION_TAG = 0x0112  # of EXIF
 UPRIGHT = 1
-TRANSPOSED = (5, 6, 7, 8)  # orientations that exchange height and width
+TRANSPOSED = (5, 6, 7, 8)  # orientations in which height and width are exchanged
 DNG_VERSION_TAG, SUBFILE_TAG, PHOTOMETRIC_TAG, SENSOR = 50706, 254, 262, (32803, 34892)  # of TIFF
 JPEG_END = b"\xff\xd9"
-# chunks of a PNG that change no colour here, about whose faults libpng writes to the terminal
+# chunks of a PNG that change no colour here; libpng would write about their faults to the terminal
 PNG_REMARKS = {b"iCCP", b"cHRM", b"gAMA", b"sRGB", b"sBIT", b"tEXt", b"zTXt", b"iTXt", b"tIME", b"pHYs", b"eXIf"}
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a picture's header says: its kind (file_kinds), size in pixels as stored, and EXIF orientation."""
+    """What a picture's header states: its kind (file_kinds), its size in pixels as stored, and its EXIF orientation."""
 
     kind: str
     height: int
@@ -58,13 +58,13 @@ class Header:
 def read_image(path: Path, advice: str) -> np.ndarray:
     """Image [H, W, 3] uint8 in OpenCV's channel order (BGR), upright; grey and RGBA files become three channels.
 
-    Of several pictures in a file it is the first. UserError names a file that is missing, cannot be decoded, lacks
-    its end or is huge, and gives the advice.
+    If a file holds several pictures, the first is read. UserError, with `advice`, for a file that is missing, cannot be
+    decoded, lacks its end or is huge.
     """
     with _opened(path, advice) as file:
         is_picture = kind_of(file.read(HEAD)) in READ
         file.seek(0)
-        stream = io.BytesIO(file.read()) if is_picture else file  # any file may come here, of any size
+        stream = io.BytesIO(file.read()) if is_picture else file  # the file may be anything, of any size
         header = _read_header(path, stream, advice)
         stream.seek(0)
         content = stream.read()
@@ -79,19 +79,19 @@ def read_image(path: Path, advice: str) -> np.ndarray:
 
 
 def image_size(path: Path, advice: str) -> tuple[int, int]:
-    """Height and width of the image that read_image gives, from its header alone; raises as read_image.
+    """Height and width of the image that read_image returns, from the header alone; raises as read_image.
 
-    A file of kilobytes can say, and be decoded to, billions of pixels.
+    A file of some kilobytes can be decoded to billions of pixels.
     """
     with _opened(path, advice) as stream:
         return _read_header(path, stream, advice).shape
 
 
 def turn_upright(image: np.ndarray, orientation: int) -> np.ndarray:
-    """Image [h, w, 3] as stored -> as it is to be seen, by the EXIF orientation: 1 upright, 2-8 turned or mirrored."""
+    """Turn an image [h, w, 3] as stored upright, by its EXIF orientation: 1 is upright, 2 to 8 turned or mirrored."""
     if orientation in TRANSPOSED:
         image = cv2.transpose(image)
-    # 0: top and bottom change places, 1: left and right, -1: both
+    # 0 exchanges top and bottom, 1 left and right, -1 both
     flips = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
     return cv2.flip(image, flips[orientation]) if orientation in flips else image
 
@@ -156,13 +156,13 @@ def _orientation(kind: str, picture: Image.Image, stream: BinaryIO) -> int:
     try:
         exif.load(picture.info.get("exif") or (_png_exif(stream) if kind == PNG else b""))
         value = exif.get(ORIENTATION_TAG)
-    except Exception:  # a damaged note about a picture leaves the picture
+    except Exception:  # damaged EXIF data do not make the picture unreadable
         return UPRIGHT
     return value if isinstance(value, int) and UPRIGHT <= value <= 8 else UPRIGHT
 
 
 def _png_exif(stream: BinaryIO) -> bytes:
-    """The EXIF data of a PNG, which may stand behind the pixels; b'' where it has none."""
+    """The EXIF data of a PNG, which may come after the pixels; b'' where there are none."""
     stream.seek(0)
     content = stream.read()
     found = (content[begin : begin + length] for name, begin, length in png_chunks(content) if name == b"eXIf")
@@ -170,7 +170,7 @@ def _png_exif(stream: BinaryIO) -> bytes:
 
 
 def _is_raw(picture: Image.Image) -> bool:
-    """True for the TIFF of a camera's RAW file, whose first picture is a small one or the bare sensor's."""
+    """True for the TIFF of a camera's RAW file; its first picture is a thumbnail or the raw data of the sensor."""
     tags = dict(picture.tag_v2)  # type: ignore[attr-defined]  # of Pillow's TIFF
     small = bool(tags.get(SUBFILE_TAG, 0) & 1)
     return DNG_VERSION_TAG in tags or small or tags.get(PHOTOMETRIC_TAG) in SENSOR
@@ -180,13 +180,13 @@ def _decode(content: bytes, header: Header) -> np.ndarray | None:
     """Image [h, w, 3] uint8 BGR as stored; None where neither OpenCV nor Pillow can."""
     if header.kind == PNG:
         content = _without_remarks(content)
-    if header.kind == JPEG_2000:  # damaged ones end OpenCV's decoder, and the process with it
+    if header.kind == JPEG_2000:  # OpenCV's decoder ends the whole process at a damaged file of these formats
         return _decode_by_pillow(content, ["JPEG2000"])
     with contextlib.suppress(cv2.error):
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
         if image is not None and image.shape[:2] == (header.height, header.width):
             return image
-    # both decode these with the same libraries, but Pillow shows damaged ones
+    # both use the same libraries for these formats, but Pillow also decodes damaged files
     return None if header.kind in (JPEG, PNG) else _decode_by_pillow(content, _formats(header.kind))
 
 
@@ -196,14 +196,14 @@ def _decode_by_pillow(content: bytes, formats: list[str]) -> np.ndarray | None:
             picture.load()
             if picture.mode.startswith("I;16"):
                 return cv2.cvtColor((np.asarray(picture) >> 8).astype(np.uint8), cv2.COLOR_GRAY2BGR)
-            # the colours below a transparent part, as OpenCV gives them
+            # keeps the colours of transparent parts, as OpenCV does
             return cv2.cvtColor(np.asarray(picture.convert("RGB")), cv2.COLOR_RGB2BGR)
     except Exception:  # a damaged file can raise any exception type
         return None
 
 
 def _without_remarks(content: bytes) -> bytes:
-    """A whole PNG without the chunks of PNG_REMARKS."""
+    """The bytes of a whole PNG without the chunks of PNG_REMARKS."""
     chunks = list(png_chunks(content))
     if PNG_REMARKS.isdisjoint(name for name, _, _ in chunks):
         return content
@@ -212,9 +212,10 @@ def _without_remarks(content: bytes) -> bytes:
 
 
 def _lacks_only_its_mark(content: bytes) -> bool:
-    """True if a JPEG without an end mark holds all pixels, as some programs write them: what is appended changes none.
+    """True if a JPEG without an end mark holds all its pixels. Some programs write such files.
 
-    Of a progressive one a whole scan can be missing, and zeros at the end may be pixels or a lack of them.
+    The test is that appended bytes change no pixel. It says False for progressive files, where a whole scan can be
+    missing, and for zeros at the end, which may be pixels or may be filled in.
     """
     if content.endswith(b"\0"):
         return False
@@ -224,6 +225,6 @@ def _lacks_only_its_mark(content: bytes) -> bool:
                 return False
     except Exception:  # cut within its header
         return False
-    # by Pillow, which tells nobody about the bytes too many
+    # by Pillow, which does not warn of surplus bytes
     one, other = (_decode_by_pillow(content + filler * 64 + JPEG_END, ["JPEG"]) for filler in (b"\x55", b"\xaa"))
     return one is not None and other is not None and np.array_equal(one, other)

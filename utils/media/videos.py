@@ -1,4 +1,4 @@
-"""Opening videos: any file name, frames upright, and what is wrong with one that cannot be decoded."""
+"""Open videos: any file name, upright frames, and an explanation for files that cannot be decoded."""
 
 import contextlib
 import io
@@ -16,31 +16,32 @@ from utils.media.file_kinds import VIDEO, kind_of_file
 from utils.media.image_files import MAX_PIXELS, UPRIGHT, turn_upright
 from utils.media.whole_files import boxes, video_is_cut
 
-# ffmpeg's remarks about broken videos; ours follows in one line
+# hides ffmpeg's messages about broken videos: this file gives one line
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 CODEC_NAMES = {"av01": "AV1", "v_av1": "AV1", "vvc1": "H.266 (VVC)", "vvi1": "H.266 (VVC)"}
 CODEC_PLACES = (
-    re.compile(rb"vmhd.{12,512}?stsd.{12}([ -~]{4})", re.DOTALL),  # MP4, MOV: the table of the track of pictures
+    re.compile(rb"vmhd.{12,512}?stsd.{12}([ -~]{4})", re.DOTALL),  # MP4, MOV: the table of the video track
     re.compile(rb"(V_[A-Z0-9]+(?:/[A-Z0-9]+)*)"),  # Matroska, WebM
     re.compile(rb"strh.{4}vids([ -~]{4})", re.DOTALL),  # AVI
 )
 CODEC_SEARCH = 2**20  # bytes at both ends of a file
 ORIENTATIONS = {0: UPRIGHT, 90: 6, 180: 3, 270: 8}  # of EXIF, by degrees clockwise
-# of EXIF, by the signs in a track's matrix (a, b, c, d): a stored pixel x, y belongs at a x + c y, b x + d y
+# of EXIF, by the signs in a track's matrix (a, b, c, d): a stored pixel (x, y) belongs at (a x + c y, b x + d y)
 MIRRORED = {(-1, 0, 0, 1): 2, (1, 0, 0, -1): 4, (0, 1, 1, 0): 5, (0, -1, -1, 0): 7}
-TRACK_MATRIX, TRACK_HEADER = {0: 40, 1: 52}, 96  # place in a track's header, by the header's version; bytes of it
+TRACK_MATRIX = {0: 40, 1: 52}  # version of a track's header -> place of the matrix in it
+TRACK_HEADER = 96  # bytes
 
 
 class Video:
-    """An open video file: frames one after the other, from the first or from where `seek` leads."""
+    """An open video file. Frames come one after the other, from the first or from the one that `seek` chose."""
 
     def __init__(self, path: Path, threads: int | None = None):
-        """threads: that decode; None: as many as ffmpeg likes."""
+        """threads: how many decode; None lets ffmpeg choose."""
         settings = [] if threads is None else [cv2.CAP_PROP_N_THREADS, threads]
         with _name_for_ffmpeg(path) as name:
             self.capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG, settings)
-        # OpenCV turns frames only when told to, and takes mirrored ones for turned: they are turned here
+        # OpenCV would take mirrored frames for turned ones, so frames are turned here instead
         self.capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
         degrees = round(self.capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
         self.orientation = _mirrored_orientation(path) or ORIENTATIONS.get(degrees, UPRIGHT)
@@ -53,7 +54,7 @@ class Video:
             raise UserError(f"{self.path} has frames of more than {MAX_PIXELS / 1e6:.0f} million pixels. {advice}")
 
     def grab(self) -> bool:
-        """Go to the next frame; False where there is none."""
+        """Go to the next frame; False if there is none."""
         found = self.capture.grab()
         self.has_frames = self.has_frames or found
         return found
@@ -64,7 +65,7 @@ class Video:
         return turn_upright(frame, self.orientation) if decoded else None
 
     def seek(self, frame: int) -> None:
-        """Let the next frame be number `frame`, from 0."""
+        """Make `frame`, counted from 0, the next frame."""
         self.capture.set(cv2.CAP_PROP_POS_FRAMES, frame)
 
     def release(self) -> None:
@@ -72,12 +73,12 @@ class Video:
         self.capture.release()
 
     def is_cut(self) -> bool:
-        """True if the file lacks its end, by its own account."""
+        """True if the file is shorter than it states itself."""
         with open(self.path, "rb") as stream:
             return video_is_cut(stream)
 
     def fault(self) -> str:
-        """What is wrong with a video without frames, as ': it is ...'; '' where nothing is known."""
+        """What is wrong with a video without frames, as ': it is ...'; '' if that is unknown."""
         kind = kind_of_file(self.path)
         if kind not in ("", VIDEO):
             return f": it is {kind}"
@@ -87,13 +88,13 @@ class Video:
         return f": no frame can be decoded here (codec {codec})" if codec else ""
 
     def cannot_be_decoded(self) -> UserError:
-        """What to say about a video without frames, and what to do."""
+        """The error for a video without frames, with what to do."""
         command = f"ffmpeg -i {shlex.quote(self.path.name)} -c:v libx264 -pix_fmt yuv420p converted.mp4"
         advice = "Copy or download it again." if self.is_cut() else f"Convert it: {command}"
         return UserError(f"{self.path} cannot be decoded as a video{self.fault()}. {advice}")
 
     def _codec(self) -> str:
-        """The codec's name, or its mark in the file; '' where none is found."""
+        """The codec's name, or its mark in the file; '' if none is found."""
         code = int(self.capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF
         mark = code.to_bytes(4, "little").rstrip(b"\0") or _codec_mark(self.path)
         text = mark.decode("ascii", "backslashreplace").strip()
@@ -101,7 +102,7 @@ class Video:
 
 
 def _codec_mark(path: Path) -> bytes:
-    """The mark of the codec in a file that ffmpeg did not open; b'' where none is found."""
+    """The mark of the codec in a file that ffmpeg did not open; b'' if none is found."""
     with open(path, "rb") as stream:
         content = stream.read(CODEC_SEARCH)
         stream.seek(max(stream.seek(0, io.SEEK_END) - CODEC_SEARCH, len(content)))
@@ -112,7 +113,7 @@ def _codec_mark(path: Path) -> bytes:
 
 @contextlib.contextmanager
 def _name_for_ffmpeg(path: Path) -> Iterator[str]:
-    """A name of the file in UTF-8, good within the block; absolute, so that ffmpeg takes none for a protocol.
+    """Yield a name of the file in UTF-8, valid within the block. It is absolute, so that ffmpeg sees no protocol in it.
 
     UserError where the file cannot be read.
     """
@@ -142,6 +143,6 @@ def _mirrored_orientation(path: Path) -> int | None:
 
 
 def _inner_boxes(stream, places, name: bytes) -> Iterator[tuple[int, int]]:
-    """(place of its content, end) of the boxes of a name between the places (begin, end)."""
+    """For each range (begin, end) of `places`: (place of the content, end) of the boxes called `name` in it."""
     for begin, end in places:
         yield from [(inner, stop) for found, inner, stop in boxes(stream, begin, end) if found == name]

@@ -1,8 +1,8 @@
-"""Whether the end of a picture or video is there: downloads break off, or are filled up with zeros.
+"""Is the end of a picture or video there? Downloads can break off, or be filled up with zeros.
 
-Decoders often show what there is, with grey or black for the rest. Here only the outline of a file is followed
-(lengths of its parts, marks of its end), in milliseconds. What follows the end is allowed: cameras append videos,
-further pictures and notes of their own.
+Decoders often show the part that is there, with grey or black for the rest. This file only follows the outline of a
+file (the lengths of its parts, the mark of its end), which takes milliseconds. Bytes after the end are allowed: cameras
+append videos, further pictures and their own notes.
 """
 
 import io
@@ -14,9 +14,9 @@ from PIL import Image
 
 from utils.media.file_kinds import AVIF, BMP, HEIF, JPEG, JPEG_2000, PNG, TIFF, WEBP
 
-# compressed data do not end with so many zero bytes; others may, so that there such a tail cannot be told
+# compressed data do not end with so many zero bytes; uncompressed data may, so for them a tail of zeros tells nothing
 ZEROS = bytes(64)
-# what ends compressed data in a JPEG: a marker that is no escaped FF (FF 00) and no restart
+# ends the compressed data of a JPEG: a marker that is neither an escaped FF (FF 00) nor a restart
 JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 JPEG_SCAN, JPEG_END = 0xDA, 0xD9
 PNG_END = b"\0\0\0\0IEND\xaeB`\x82"  # a chunk of no bytes
@@ -26,18 +26,18 @@ TIFF_UNCOMPRESSED = 1
 
 
 def is_cut(kind: str, content: bytes) -> bool:
-    """True if a picture of this kind (utils.media.file_kinds) lacks its end; False where that cannot be told."""
+    """True if a picture of this kind (utils.media.file_kinds) lacks its end; False if that cannot be told."""
     check = CHECKS.get(kind)
     return check is not None and check(content)
 
 
 def _jpeg(content: bytes) -> bool:
-    """Thumbnails, which have an end of their own, lie inside segments that are passed as a whole."""
+    """Segments are skipped as a whole, because thumbnails inside them have an end mark of their own."""
     place = 2
     while place + 4 <= len(content):
         marker = content[place + 1]
         if content[place] != 0xFF or marker == JPEG_END:
-            return False  # not 0xFF: damaged in another way, which the decoder judges
+            return False  # not 0xFF: damaged in another way; the decoder will find out
         if marker == 0xFF:  # fill
             place += 1
             continue
@@ -51,7 +51,7 @@ def _jpeg(content: bytes) -> bool:
 
 
 def png_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """(name, place of its content, length) of the chunks of a PNG that are there; the last of a whole one is IEND."""
+    """Yield (name, place of the content, length) of the chunks of a PNG; the last chunk of a whole PNG is IEND."""
     size, place = len(content), 8
     while place + 12 <= size:
         length, name = int.from_bytes(content[place : place + 4], "big"), content[place + 4 : place + 8]
@@ -78,16 +78,16 @@ def _webp(content: bytes) -> bool:
 
 
 def boxes(stream: BinaryIO, place: int = 0, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
-    """(name, place of its content, end) of the boxes of an ISO media file (MP4, AVIF, JPEG 2000) from `place` to `end`.
+    """Yield (name, place of the content, end) of the boxes of an ISO media file (MP4, AVIF, JPEG 2000).
 
-    The last may reach beyond the file.
+    Boxes from `place` to `end` are listed; the last may reach beyond the end of the file.
     """
     size = stream.seek(0, io.SEEK_END)
     end = size if end is None else min(end, size)
     while place + 8 <= end:
         stream.seek(place)
         length, name, begin = int.from_bytes(stream.read(4), "big"), stream.read(4), place + 8
-        if length == 1:  # one of 64 bits follows
+        if length == 1:  # a length of 64 bits follows
             length, begin = int.from_bytes(stream.read(8), "big"), place + 16
         elif length == 0:  # to the end of the file
             length = size - place
@@ -98,7 +98,7 @@ def boxes(stream: BinaryIO, place: int = 0, end: int | None = None) -> Iterator[
 
 
 def _iso_media(stream: BinaryIO, directory: bytes) -> bool:
-    """True without the directory (a box's name), or where a box that holds something reaches beyond the file."""
+    """True if the box called `directory` is missing, or if it or the data reach beyond the end of the file."""
     found = list(boxes(stream))
     size = stream.seek(0, io.SEEK_END)
     names = [name for name, _, _ in found]
@@ -122,7 +122,7 @@ def _jpeg_2000(content: bytes) -> bool:
 
 
 def _bmp(content: bytes) -> bool:
-    # its own length is 0 in some files, and then the decoder has to see
+    # some files state a length of 0; then the decoder must find out
     return int.from_bytes(content[2:6], "little") > len(content)
 
 
@@ -130,7 +130,7 @@ def _tiff(content: bytes) -> bool:
     try:
         with Image.open(io.BytesIO(content), formats=["TIFF"]) as header:
             tags = dict(header.tag_v2)  # type: ignore[attr-defined]  # of Pillow's TIFF
-    except Exception:  # its directory is damaged, or lies behind the end
+    except Exception:  # its directory is damaged, or lies beyond the end
         directory = int.from_bytes(content[4:8], "little" if content.startswith(b"II") else "big")
         return not any(content[directory : directory + 2])
     places = [place for tag in TIFF_PLACES for place in tags.get(tag, ())]
@@ -141,7 +141,7 @@ def _tiff(content: bytes) -> bool:
 
 
 def video_is_cut(stream: BinaryIO) -> bool:
-    """True if a video lacks its end by its own account, which MP4, MOV and AVI give; False for others."""
+    """True if a video is shorter than it states itself. MP4, MOV and AVI state it; False for other formats."""
     stream.seek(0)
     head = stream.read(12)
     size = stream.seek(0, io.SEEK_END)

@@ -1,7 +1,7 @@
-"""Where nose, eyes, ears and the other places are that SMPL's skeleton lacks and the joint sets of this field name.
+"""Find nose, eyes, ears and the other joints that SMPL's skeleton lacks; utils/joints.py lists them as EXTRA_JOINTS.
 
-The face is found by its shape: the nose is the foremost of the head's middle, the ears are its widest; eyes have
-their usual place between nose and crown. What is found can be overruled by the places that a user knows better.
+The face is found by its shape: the nose is the foremost point in the middle of the head, the ears are at its widest,
+and the eyes have their usual place between nose and crown. A user may give better places.
 """
 
 import numpy as np
@@ -12,14 +12,15 @@ from utils.joints import SMPL_JOINTS
 Places = dict[str, np.ndarray]  # joint or landmark -> [3], metres
 
 HEAD = SMPL_JOINTS.index("head")
-# of the head's width: half the strip in which the nose is; the pupils' distance from the middle; of its half, the ears'
+# shares of the head's width: half of the strip with the nose; a pupil from the middle; an ear, as a share of half
 _NOSE_STRIP, _EYE_ACROSS, _EAR_ACROSS = 0.15, 0.21, 0.85
-# of the way from the nose up to the crown: eyes; ears
+# shares of the way from the nose up to the crown: eyes; ears
 _EYE_UP, _EAR_UP = 0.22, 0.15
 _BELOW_CROWN = 0.12  # LSP's head top lies this share of the way from the crown down to the nose
-# LSP's hips lie out, by this share of the hips' distance, and up, by this share of the way to the first spine joint
+# LSP's hips lie farther out, by this share of the hips' distance, and higher, by this share of the way to spine1
 _HIP_OUT, _HIP_UP = 0.08, 0.15
-_JAW_DOWN, _JAW_FORWARD = 0.45, 0.45  # of the way from the nose down to the neck; from there forward to the nose
+# shares of the way from the nose down to the neck, and from the neck forward to the nose
+_JAW_DOWN, _JAW_FORWARD = 0.45, 0.45
 
 
 def find_places(vertices: np.ndarray, weights: np.ndarray, joints: np.ndarray, known: Places | None = None) -> Places:
@@ -27,7 +28,7 @@ def find_places(vertices: np.ndarray, weights: np.ndarray, joints: np.ndarray, k
 
     Args:
         vertices: [V, 3] metres, y up, facing +z. weights: [V, 24]. joints: [24, 3].
-        known: places that are known better, by name.
+        known: better places, by name; they replace those that are found.
     """
     places = dict(zip(SMPL_JOINTS, joints, strict=True)) | face_places(vertices, weights, joints)
     hips = (places["left_hip"] + places["right_hip"]) / 2

@@ -1,8 +1,8 @@
 """Joint regressors for any body: joints as weighted means of the skin around them.
 
 Rows are non-negative and sum to one. A row holds the maximum-entropy weights (Sukumar, 2004): of all non-negative
-weights that sum to one and reproduce the joint exactly, those closest to a Gaussian around it. Where the joints
-are, a rig says; without one, the middle of the skin that moves partly with a joint and partly with the joint before.
+weights that sum to one and reproduce the joint exactly, those closest to a Gaussian around it. The places of the
+joints come from a rig. Without a rig, a joint is in the middle of the skin that moves with it and with its parent.
 """
 
 import numpy as np
@@ -14,18 +14,18 @@ from utils.joints import EXTRA_JOINTS, LSP_JOINTS, PARENTS, ROOT, SMPL_JOINTS, r
 from utils.own_body.landmarks import Places
 from utils.own_body.skeleton import subtree
 
-_SPREADS = (0.015, 0.02, 0.03, 0.045, 0.06)  # metres: the narrowest Gaussian that surrounds the joint is taken
-_LARGEST = 0.15  # no single vertex may carry a joint
-_STEEPEST = 30.0  # of the exponential tilt: beyond, the support does not surround the joint
-_SMALLEST = 1e-4  # weights below are dropped before the fit, which keeps rows sparse
-_NEAREST = 30  # vertices that a place on the skin may be a mean of
-_FIRM = 100.0  # how much more firmly weights sum to one than they meet a place on the skin, metres
+_SPREADS = (0.015, 0.02, 0.03, 0.045, 0.06)  # metres; the narrowest Gaussian whose support surrounds the joint is used
+_LARGEST = 0.15  # largest weight of one vertex: no vertex may make up a joint alone
+_STEEPEST = 30.0  # largest exponential tilt; beyond it, the support does not surround the joint
+_SMALLEST = 1e-4  # smaller weights are dropped before the fit, so that rows stay sparse
+_NEAREST = 30  # number of vertices whose mean may be a place on the skin
+_FIRM = 100.0  # weight of the condition that weights sum to one, against metres from the place on the skin
 
 
 def joint_places(vertices: np.ndarray, faces: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Where the joints are, [24, 3] metres, by the skin alone: vertices [V, 3], faces [F, 3], weights [V, 24].
+    """The places of the joints, [24, 3] metres, by the skin alone: vertices [V, 3], faces [F, 3], weights [V, 24].
 
-    A rig's own joints are better, where there is one.
+    The joints of a rig are better, if there is one.
     """
     corners = vertices[faces]
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
@@ -72,8 +72,10 @@ def row(vertices: np.ndarray, place: np.ndarray) -> np.ndarray:
 
 
 def inner_row(vertices: np.ndarray, place: np.ndarray) -> np.ndarray | None:
-    """Weights [V] whose mean is exactly at `place` [3] and of which none is large; None where the skin around it,
-    vertices [V, 3] in metres, does not surround it closely."""
+    """Weights [V], none of them large, whose mean of vertices [V, 3] (metres) is exactly at `place` [3].
+
+    None if the skin does not surround the place closely.
+    """
     for spread in _SPREADS:
         weights = _maximum_entropy(vertices - place, spread)
         if weights is not None:
@@ -82,7 +84,7 @@ def inner_row(vertices: np.ndarray, place: np.ndarray) -> np.ndarray | None:
 
 
 def _maximum_entropy(offsets: np.ndarray, spread: float) -> np.ndarray | None:
-    """[V] weights with zero mean offset, or None where the Gaussian's support does not surround the joint."""
+    """[V] weights with zero mean offset; None if the Gaussian's support does not surround the joint."""
     squared = (offsets**2).sum(axis=1)
     logarithm = (squared.min() - squared) / (2 * spread**2)
     support = np.flatnonzero(logarithm > np.log(_SMALLEST))

@@ -1,7 +1,7 @@
-"""The T pose that SMPL's rotations are counted from: is a body in it, and how it gets there.
+"""The T pose that SMPL's rotations start from: check that a body is in it, and bring a body into it.
 
-Poses of every data set say how far each bone is turned from that pose. A body whose rest pose has hanging arms would
-take "arm down by 80 degrees" from there, and put its hands into its thighs.
+The poses of every data set say how far each bone is turned from the T pose. A body whose arms hang at rest would turn
+them down by 80 degrees more, into its thighs.
 """
 
 import numpy as np
@@ -12,8 +12,8 @@ from utils.own_body.stance import axis_name, check_height
 from utils.rotations import rotation_matrices
 
 LEFT = np.array([1.0, 0.0, 0.0])
-SLOPE = 25.0  # degrees from horizontal; SMPL's own arms have a few
-UNSUMMED = 1e-3  # of weights that are written with few decimals
+SLOPE = 25.0  # degrees from horizontal; SMPL's own arms slope by a few
+UNSUMMED = 1e-3  # the error in a sum of weights that were written with few decimals
 # joint -> the joint at the other end of its bone
 _ARM = (("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "hand"))
 
@@ -26,7 +26,7 @@ def t_pose(vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray) -> tup
     Returns:
         vertices [V, 3], joints [24, 3].
     """
-    turns = np.tile(np.eye(3), (len(PARENTS), 1, 1))  # of each joint's flesh, in the axes of the body
+    turns = np.tile(np.eye(3), (len(PARENTS), 1, 1))  # the turn of each joint's flesh, in the axes of the body
     for side, outward in (("left", LEFT), ("right", -LEFT)):
         for start, end in _ARM:
             bone = joints[_number(side, end)] - joints[_number(side, start)]

@@ -1,10 +1,9 @@
-"""How a body mesh lies in its file: which way it stands and faces, where its middle is, and in which unit.
+"""The stance of a body mesh in its file: which way it stands and faces, where its middle is, and in which unit.
 
-Everything here expects y up, facing +z, the person's left at +x, the symmetry plane at x = 0, and metres.
-Meshes come otherwise as often: z up from Blender, in centimetres from Maya, in decimetres from MakeHuman.
-It shows in the geometry alone: a body mirrors itself only from left to right, its midline reaches the crown but
-not the soles, and its feet reach farther forward than back. Left and right look alike, so a mirror image of the
-right stance is the right stance.
+The program expects y up, facing +z, the person's left at +x, the symmetry plane at x = 0, and metres. Other meshes are
+as common: Blender writes z up, Maya centimetres, MakeHuman decimetres. The geometry alone tells the stance: a body is
+symmetric only from left to right, its midline reaches the crown but not the soles, and its feet reach farther forward
+than back. Left and right look alike, so the mirror image of a right stance is accepted.
 """
 
 import numpy as np
@@ -14,21 +13,23 @@ from utils.errors import UserError
 
 LOWEST, HIGHEST = 0.3, 3.0  # metres: between a newborn and a giant
 UNITS = {"kilometres": 1e3, "decimetres": 0.1, "centimetres": 0.01, "millimetres": 0.001}
-# a plane counts as that of left and right where mirroring fits the vertices this many times better than elsewhere
+# a plane is the symmetry plane if mirroring across it fits the vertices this many times better than across the others
 CLEAR = 2.0
-OFF_MIDDLE = 0.02  # of the height: asymmetric bodies have their middle this far from x = 0 at most
-SAMPLE = 2000  # vertices to judge the symmetry by
-WORST = 95  # percentile of their distances from a mirror image: front and back of a body differ at few places
-SOLE, SHIN = 0.05, (0.12, 0.25)  # heights of a foot and of the shin above it, as shares of the body's
-# a body has legs where its midline ends this far above its lowest point, as a share of the height
+OFF_MIDDLE = 0.02  # share of the height: the middle of an asymmetric body may lie this far from x = 0
+SAMPLE = 2000  # number of vertices that the symmetry is judged by
+WORST = (
+    95  # percentile of the distances from the mirror image that counts: front and back of a body differ at few places
+)
+SOLE, SHIN = 0.05, (0.12, 0.25)  # heights of a foot and of the shin above it, as shares of the body's height
+# a body has legs if its midline ends this far above its lowest point, as a share of the height
 LEGS = 0.15
-UNEVEN = 0.15  # by this share of a foot's length toes reach farther than heels at least
+UNEVEN = 0.15  # toes reach farther than heels by at least this share of a foot's length
 
 
 def check_stance(vertices: np.ndarray, faces: np.ndarray) -> None:
-    """UserError, with what to do, for a body [V, 3], [F, 3] that lies otherwise in its file than is expected here.
+    """UserError, with what to do, unless the stance of a body [V, 3], [F, 3] is the expected one.
 
-    What cannot be told, such as the front of a body without feet, is taken as right.
+    If the geometry does not tell, as for the front of a body without feet, the stance is accepted.
     """
     corners = vertices[faces]
     if np.einsum("fi,fi->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) < 0:
@@ -59,7 +60,7 @@ def check_height(height: float) -> None:
 
 
 def find_turn(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray | None:
-    """The rotation [3, 3] by quarter turns that makes a body stand as is expected here; None where nothing tells.
+    """The rotation [3, 3] by quarter turns that gives a body the expected stance; None if the geometry does not tell.
 
     `vertices @ turn.T` is the turned body. Its rows are the person's left, up and front in the axes of the file.
     """
@@ -88,7 +89,7 @@ def _coordinate(row: np.ndarray) -> str:
 
 
 def _side(vertices: np.ndarray) -> int | None:
-    """The axis across which the body mirrors itself; None where that is not clear."""
+    """The axis across which the body is symmetric; None if that is not clear."""
     points = vertices[np.linspace(0, len(vertices) - 1, min(SAMPLE, len(vertices))).astype(int)]
     tree, gaps = cKDTree(vertices), []
     for axis in range(3):
@@ -100,7 +101,7 @@ def _side(vertices: np.ndarray) -> int | None:
 
 
 def _up(vertices: np.ndarray, faces: np.ndarray, side: int, long: int) -> float:
-    """1 or -1, whether the head is at the high or at the low end of the axis `long`; 0 where nothing tells."""
+    """1 if the head is at the high end of the axis `long`, -1 if it is at the low end, 0 if that is not clear."""
     across = vertices[faces][:, :, side]
     middle = (vertices[:, side].max() + vertices[:, side].min()) / 2
     midline = vertices[faces[(across.min(axis=1) <= middle) & (across.max(axis=1) >= middle)], long]
@@ -110,7 +111,7 @@ def _up(vertices: np.ndarray, faces: np.ndarray, side: int, long: int) -> float:
 
 
 def _front(vertices: np.ndarray, level: np.ndarray, depth: np.ndarray) -> float:
-    """1 or -1, whether toes point to the high or to the low end of `depth` [V]; 0 where the feet do not tell."""
+    """1 if the toes point to the high end of `depth` [V], -1 if they point to the low end, 0 if that is not clear."""
     height = (level - level.min()) / np.ptp(level)
     shin = depth[(height > SHIN[0]) & (height < SHIN[1])]
     foot = depth[height < SOLE]

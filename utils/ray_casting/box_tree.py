@@ -1,14 +1,14 @@
-"""A tree of boxes around triangles, for numpy: whole levels of it are asked at a time."""
+"""A tree of boxes around triangles, for numpy: each step tests a whole level of the tree."""
 
 import numpy as np
 
-LEAF = 4  # triangles
-MARGIN = 1e-9  # of the coordinates: the rounding of a box test
-TINY = 1e-30  # in place of a direction's 0, by which a box test divides
+LEAF = 4  # triangles in a smallest box
+MARGIN = 1e-9  # share of the coordinates: the rounding error of a box test
+TINY = 1e-30  # replaces a 0 in a direction, by which a box test would divide
 
 
 class BoxTree:
-    """Boxes around triangles with corners [F, 3, 3]; a box of one level holds two of the next."""
+    """Boxes around triangles with corners [F, 3, 3]; a box of one level contains two boxes of the next."""
 
     def __init__(self, corners: np.ndarray):
         finite = np.flatnonzero(np.isfinite(corners).all(axis=(1, 2)))
@@ -17,7 +17,7 @@ class BoxTree:
         places[: len(finite)] = finite
         self._leaves = _halved(corners.mean(axis=1), places, depth).reshape(-1, LEAF)
 
-        # an empty place, the -1, is no number: fmin and fmax leave it out, and no ray enters it
+        # an empty place (-1) is NaN: fmin and fmax ignore it, and no ray enters it
         nothing = np.full((1, 3), np.nan)
         low = np.fmin.reduce(np.append(corners.min(axis=1), nothing, axis=0)[self._leaves], axis=1)
         high = np.fmax.reduce(np.append(corners.max(axis=1), nothing, axis=0)[self._leaves], axis=1)
@@ -29,7 +29,7 @@ class BoxTree:
         self._levels = [(low.T.copy(), high.T.copy()) for low, high in levels[::-1]]
 
     def entered(self, origins: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Pairs (ray [N], triangle [N]): those in the smallest boxes that rays [R, 3] enter."""
+        """Pairs (ray [N], triangle [N]): the triangles in the smallest boxes that rays [R, 3] enter."""
         starts = origins.T.astype(np.float64)
         steps = 1 / np.where(np.abs(directions) < TINY, TINY, directions).T.astype(np.float64)
         ray, box = np.arange(len(origins)), np.zeros(len(origins), int)
@@ -37,7 +37,7 @@ class BoxTree:
             if level:
                 ray, box = np.repeat(ray, 2), np.repeat(2 * box, 2)
                 box[1::2] += 1
-            # where the ray lies between the two planes of each axis
+            # the part of the ray between the two planes of each axis
             enter, leave = np.zeros(len(ray)), np.full(len(ray), np.inf)
             for axis in range(3):
                 start, step = starts[axis].take(ray), steps[axis].take(ray)
@@ -51,7 +51,7 @@ class BoxTree:
 
 
 def _halved(centres: np.ndarray, places: np.ndarray, depth: int) -> np.ndarray:
-    """Numbers of points [F, 3], -1 for none, in an order of which each half, quarter, ... lies together in space."""
+    """Numbers of points [F, 3], -1 for none, in an order whose halves, quarters and so on lie together in space."""
     for level in range(depth):
         places = places.reshape(2**level, -1)
         points = np.where(places[..., None] < 0, np.nan, centres[places])

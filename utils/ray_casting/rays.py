@@ -1,4 +1,4 @@
-"""What a ray caster is asked and what it answers: embree_caster.py and numpy_caster.py do the work."""
+"""The interface of a ray caster: its input and output. embree_caster.py and numpy_caster.py implement it."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,8 +10,8 @@ import numpy as np
 class PixelRays:
     """The rays of a grid of pixels, shape = (rows, columns), row by row; their directions have z = 1.
 
-    origins [n, 3], all of the same z and `depth`, and directions [n, 3], float32. positions [V, 2] say where
-    the mesh's vertices appear, as (column, row) of the grid; None where one of them lies behind the camera.
+    origins [n, 3], all at the same z and `depth`, and directions [n, 3], float32. positions [V, 2]: where the
+    mesh's vertices appear, as (column, row) of the grid; None if one of them lies behind the camera.
     """
 
     shape: tuple[int, int]
@@ -23,9 +23,9 @@ class PixelRays:
 
 @dataclass(frozen=True)
 class FirstHits:
-    """What each ray meets first: triangle [n] int32, -1 for nothing; barycentric [n, 3]; distance [n], inf for nothing.
+    """What each ray hits first: triangle [n] int32, -1 for nothing; barycentric [n, 3]; distance [n], inf for nothing.
 
-    Distances are in lengths of the rays' directions.
+    Distances are in units of the length of the ray's direction.
     """
 
     triangle: np.ndarray
@@ -34,14 +34,14 @@ class FirstHits:
 
 
 class Caster(Protocol):
-    """A mesh made ready for rays: vertices [V, 3] float32 metres, faces [F, 3] int64."""
+    """A mesh prepared for rays: vertices [V, 3] float32 metres, faces [F, 3] int64."""
 
     def __init__(self, vertices: np.ndarray, faces: np.ndarray): ...
 
     def first_hits(self, rays: PixelRays) -> FirstHits:
-        """What the rays of a picture see."""
+        """The first hit of each ray of a picture."""
         ...
 
     def blocked(self, origins: np.ndarray, directions: np.ndarray) -> np.ndarray:
-        """[N] bool: True where the ray from origins [N, 3] along directions [N, 3] meets the mesh."""
+        """[N] bool: True where the ray from origins [N, 3] along directions [N, 3] hits the mesh."""
         ...
