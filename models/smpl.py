@@ -119,3 +119,7 @@ class SMPL(nn.Cell):
     def get_eval_joints(self, vertices: Tensor) -> Tensor:
         """[B, V, 3] -> [B, 14, 3]: the joints of the evaluation, the LSP set."""
         return self.get_lsp_joints(vertices)
+
+    def get_full_joints(self, vertices: Tensor) -> Tensor:
+        """[B, V, 3] -> [B, 38, 3]: the 24 SMPL joints followed by the 14 LSP joints."""
+        return ops.concat([self.get_smpl_joints(vertices), self.get_lsp_joints(vertices)], 1)

@@ -143,6 +143,7 @@ def test_joint_sets(root, witness):
         (body.get_smpl_joints, witness.body.smpl_rows),
         (body.get_train_joints, witness.body.training_rows),
         (body.get_eval_joints, witness.body.lsp_rows),
+        (body.get_full_joints, torch.cat([witness.body.smpl_rows, witness.body.lsp_rows])),
     ):
         assert relative(ours(ms.Tensor(vertices)).asnumpy(), rows @ points) < LOSS_TOLERANCE
     assert_close(body.get_lsp_joints(ms.Tensor(vertices)).asnumpy(), witness.body.lsp_rows @ points)
