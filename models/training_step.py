@@ -75,7 +75,7 @@ class Status(NamedTuple):
 class Update(nn.Cell):
     """(gradients, total, request [1]) -> Status as float32 [3]; updates the optimiser's parameters if all is finite.
 
-    request: what this rank asks of all ranks, a number that training.stopping understands.
+    request: what this rank asks of all ranks, a number that training.guards understands.
 
     Args:
         clip_grad: longest gradient, over all parameters together; 0 leaves it as it is.
