@@ -9,7 +9,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
-from atlas.reference_map import load_or_build_reference_map
+from atlas.reference_map import load_or_build_reference_map, warp_resolution
 from models.group_norm import add_to_channels
 from models.layer import GROUP_SIZE, BilinearBottleNeck, ConvBottleNeck, HourGlass, NearestBottleNeck, conv1x1
 from models.resnet import FEATURE_CHANNELS, ResNet50
@@ -17,7 +17,6 @@ from models.warp import POSITION_CHANNELS, Warp, warp_feature  # noqa: F401  use
 
 COARSEST_LEVEL = 5  # the encoder ends at stride 2**5
 CODE_CHANNELS = FEATURE_CHANNELS[COARSEST_LEVEL]
-ATLAS_LEVEL_SIZE = 256  # an atlas of level l has 256 / 2**l pixels a side
 REFERENCE_CHANNELS = 3
 
 
@@ -129,9 +128,9 @@ class UVNet(nn.Cell):
     ):
         super().__init__()
         self.warps = warps
-        self.warp_res = ATLAS_LEVEL_SIZE >> warp_lv
+        self.warp_res = warp_resolution(warp_lv)
         self.warp = Warp(self.warp_res)
-        uv_level = {ATLAS_LEVEL_SIZE >> level: level for level in range(2)}[uv_res]
+        uv_level = {warp_resolution(level): level for level in range(2)}[uv_res]
         base = int(256 * width)
         final = int(uv_channels * width)
         group_size = max(1, int(GROUP_SIZE * width))
@@ -166,7 +165,7 @@ class UVNet(nn.Cell):
 
 def get_LNet(options) -> UVNet:  # noqa: N802  name that users import
     """The LNet that `options` describe; its reference map is built from reference_mesh.obj when missing."""
-    reference_map = load_or_build_reference_map(options.uv_type, ATLAS_LEVEL_SIZE >> options.warp_level)
+    reference_map = load_or_build_reference_map(options.uv_type, warp_resolution(options.warp_level))
     return UVNet(
         reference_map,
         uv_res=options.uv_res,

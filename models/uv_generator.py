@@ -39,8 +39,8 @@ class SparseMap(nn.Cell):
 class Index_UV_Generator(nn.Cell):  # noqa: N801 - the name that users import
     """The atlas `uv_type` at UV_height x UV_width pixels (-1: square), below the data root `data_dir`.
 
-    Tables that do not exist yet are built from the template .obj and kept. Attributes: h, w, uv_type,
-    v_index [h, w, 3], bary_weights [h, w, 3], mask [h, w] bool, texcoords [T, 2], vt2v [T],
+    Tables that do not exist yet are built from the template .obj in memory; nothing is written. Attributes: h, w,
+    uv_type, v_index [h, w, 3], bary_weights [h, w, 3], mask [h, w] bool, texcoords [T, 2], vt2v [T],
     vt_count [V]. None of them is a parameter.
     """
 

@@ -8,7 +8,8 @@ import argparse
 import json
 from pathlib import Path
 
-from models.dense_cnn import ATLAS_LEVEL_SIZE, COARSEST_LEVEL
+from atlas.reference_map import warp_resolution
+from models.dense_cnn import COARSEST_LEVEL
 from utils.checkpoints import checkpoint
 from utils.errors import UserError
 from utils.files import write_text
@@ -38,7 +39,7 @@ def from_shapes(shapes: dict, where) -> dict:
     shape("CNet.dp_uv_end.0.norm1.weight")
     return {
         "warp_level": warp_level,
-        "uv_res": ATLAS_LEVEL_SIZE >> max(0, warp_level - count("LNet.decoder.")),  # each step doubles the map
+        "uv_res": warp_resolution(max(0, warp_level - count("LNet.decoder."))),  # each step doubles the map
         "uv_channels": int(channels) if channels.is_integer() else channels,
         "norm_type": "BN" if "CNet.dp_uv_end.0.norm1.running_mean" in shapes else "GN",
         "lnet_width": width,

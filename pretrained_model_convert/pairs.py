@@ -9,7 +9,8 @@ import mindspore as ms
 import numpy as np
 import torch
 
-from models.dense_cnn import ATLAS_LEVEL_SIZE, CODE_CHANNELS, DPNet, UVNet, warp_feature
+from atlas.reference_map import warp_resolution
+from models.dense_cnn import CODE_CHANNELS, DPNet, UVNet, warp_feature
 from models.DMR import DMR
 from pretrained_model_convert import architecture, resnet_msp, resnet_pth, vgg_msp, vgg_pth
 from pretrained_model_convert.decomr_pth import run_cnet, run_lnet
@@ -110,7 +111,7 @@ class DecoMR(Pair):
     expected = "DecoMR"
 
     def build(self, state: dict, options):
-        size = ATLAS_LEVEL_SIZE >> options.warp_level
+        size = warp_resolution(options.warp_level)
         lnet = UVNet(
             random_array(1, size, size, 3),
             options.uv_res,

@@ -1,22 +1,24 @@
 #!/usr/bin/env bash
-# Set up .venv and run the tests: style, types, known vulnerabilities, the fast suite, then the whole runs.
+# Set up .venv and run the tests: style, types, known vulnerabilities, the unit suite, and one small run of the chain.
 set -euo pipefail
 
 usage() {
     cat <<'EOF'
 bash scripts/run_tests.sh [--fast | --slow] [-- PYTEST_OPTIONS]
 
-  --fast       style, types and the unit suite only (minutes)
-  --slow       the whole runs only
+Without an option: style, types, the unit suite, and the quickstart on a few photographs.
+
+  --fast       the same without the quickstart
+  --slow       all other whole runs (half an hour)
   -- OPTIONS   for pytest, for example: -- -k atlas
 EOF
 }
 
-fast=yes slow=yes
+fast=yes chain=yes slow=no
 while [ $# -gt 0 ]; do
     case "$1" in
-        --fast) slow=no; shift ;;
-        --slow) fast=no; shift ;;
+        --fast) chain=no; shift ;;
+        --slow) fast=no chain=no slow=yes; shift ;;
         --help | -h) usage; exit 0 ;;
         --) shift; break ;;
         *) echo "run_tests.sh: unknown option $1 (see --help)" >&2; exit 2 ;;
@@ -36,7 +38,10 @@ if [ "$fast" = yes ]; then
     PYTHON="$PYTHON" bash scripts/audit_dependencies.sh || true
     "$PYTHON" -m pytest -m "not slow" -n "$processes" --durations 8 "$@"
 fi
+if [ "$chain" = yes ] && [ $# -eq 0 ]; then # options choose among the unit tests
+    "$PYTHON" -m pytest -m chain --durations 0 "$@"
+fi
 if [ "$slow" = yes ]; then
     # loadfile: the tests of a file share what they run
-    "$PYTHON" -m pytest -m slow -n "$processes" --dist loadfile --durations 0 "$@"
+    "$PYTHON" -m pytest -m "slow and not chain" -n "$processes" --dist loadfile --durations 0 "$@"
 fi

@@ -1,7 +1,6 @@
 // The custom operators of MindSpore on a CPU: from its interface to convolution.h, norm.h and warp.h.
 //
-// MindSpore hands over inputs, then outputs. They run one at a time. Shapes say all that is to be said, but where an
-// operand is there only for its shape.
+// MindSpore hands over inputs, then outputs. Operators run one at a time. Some operands are there only for their shape.
 
 #include <algorithm>
 #include <cstdio>

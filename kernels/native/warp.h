@@ -1,4 +1,4 @@
-// Image features to the places on the body surface that (u, v) name: models.dense_cnn.warp_feature.
+// Image features to the places on the body surface that (u, v) name: models.warp.warp_feature.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Memory that the operators of native/ work in: one at a time, all in the same.
+// Memory that the operators work in: one at a time, all in the same.
 #pragma once
 
 #include <algorithm>

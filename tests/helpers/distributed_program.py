@@ -22,6 +22,7 @@ from models.TrainOneStepEnd import TrainOneStepEnd
 from models.WithLossCellEnd import WithLossCellEnd
 from tests.helpers.smooth import smooth_activations
 from utils.errors import run_command
+from utils.optional_kernels import find_kernels
 from utils.train_options import TrainOptions
 
 STEPS = 5
@@ -51,6 +52,7 @@ def main():
     start = {name: parameter.asnumpy().copy() for name, parameter in dmr.parameters_and_names()}
     loss_cell = WithLossCellEnd(dmr, options)
     step = TrainOneStepEnd(loss_cell, nn.SGD(dmr.trainable_params(), LEARNING_RATE, momentum=0.9))
+    find_kernels().accelerate(step, options.kernels)
     step.set_train(True)
     dmr.set_train(True)
     inputs = [ms.Tensor(batch[column]) for column in loss_cell.input_names]

@@ -5,7 +5,7 @@ import utils.environment  # noqa: F401, I001  before MindSpore
 import numpy as np
 import pytest
 
-from models.in_batches import run_in_batches
+from models.inference import run_in_batches
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 8, 9])

@@ -89,6 +89,7 @@ def test_the_quickstart_continues_a_stage_that_has_a_saved_state_unless_it_is_to
 
 
 @pytest.mark.slow
+@pytest.mark.chain
 def test_the_quickstart_goes_from_nothing_to_results_and_again_without_work(tmp_path):
     small = ("--num_train", "8", "--num_test", "3", "--", "--num_epochs_dp", "1", "--num_epochs_end", "1")
     first = run_quickstart(tmp_path, *small)
