@@ -32,6 +32,7 @@ def choose(wanted: str = "auto") -> str:
         if target != "CPU":
             raise UserError("they are for a CPU")
         build.load()
+        build.lift_limit()
     except UserError as error:
         if wanted == "compiled":
             raise UserError(f"--kernels compiled: {error}. Or use --kernels auto.") from error

@@ -37,9 +37,16 @@ def load() -> Path:
     if _loaded is None:
         check_onednn()
         _loaded = build()
-        if os.environ[INSTRUCTIONS] == SETTINGS[INSTRUCTIONS]:  # a user's own limit stays
-            ctypes.CDLL(str(ONEDNN)).dnnl_set_max_cpu_isa(ALL_INSTRUCTIONS)
     return _loaded
+
+
+def lift_limit() -> None:
+    """Let oneDNN use all instructions of the processor; without effect once this process has computed with it.
+
+    utils.environment limits them for MindSpore's own convolutions, which the compiled ones replace.
+    """
+    if os.environ[INSTRUCTIONS] == SETTINGS[INSTRUCTIONS]:  # a user's own limit stays
+        ctypes.CDLL(str(ONEDNN)).dnnl_set_max_cpu_isa(ALL_INSTRUCTIONS)
 
 
 class _Version(ctypes.Structure):

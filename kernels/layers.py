@@ -5,7 +5,6 @@ says no, and calls `prepare`, which makes the operators. Each class computes wha
 same parameters.
 """
 
-import numpy as np
 from mindspore import Tensor, nn, ops
 
 from kernels import operators
@@ -84,31 +83,8 @@ class FastConvBottleNeck(ConvBottleNeck):
         return self.normalise_and_add(out, self.norm3.gamma, self.norm3.beta, skip)[0]
 
 
-def doubling_kernel() -> np.ndarray:
-    """[9, 16]: a 3x3 kernel, as a row, times this is the 4x4 kernel of FastNearestBottleNeck.
-
-    Each pixel of the small image meets the 3x3 kernel as a 2 x 2 block of equal pixels, so that it adds to 4 x 4
-    pixels of the output; output row 2i + r - 1 gets from small row i the sum of the kernel's rows copy - r + 2, for
-    the two copies of row i.
-    """
-    rows = np.zeros((4, 3), np.float32)
-    for row in range(4):
-        for copy in range(2):
-            if 0 <= copy - row + 2 <= 2:
-                rows[row, copy - row + 2] = 1
-    return np.einsum("ak,bl->klab", rows, rows).reshape(9, 16)
-
-
 class FastNearestBottleNeck(NearestBottleNeck):
-    """Nearest x2 and the 3x3 convolution behind it as one transposed convolution of stride 2.
-
-    It takes 4 instead of 9 products a pixel and pair of channels, and the enlarged image never exists.
-    """
-
-    # Pixels of an image from which this pays for adding up the kernels anew in every step: measured on a CPU
-    # with 4 images, forward and backward, 1.2 times slower with 49 pixels, 1.5 times faster with 196. Not
-    # pixels of the batch: an image's result must not depend on the images beside it.
-    WORTHWHILE = 100
+    """Its norm and ReLU are part of the transposed convolution that models.upsample.NearestConv3x3 is."""
 
     @staticmethod
     def fits(plain: NearestBottleNeck) -> bool:
@@ -117,23 +93,16 @@ class FastNearestBottleNeck(NearestBottleNeck):
 
     def prepare(self) -> None:
         """Make the operators."""
-        self.sums = Tensor(doubling_kernel())
-        self.rectify_and_enlarge = operators.rectified_transposed_convolution(self[1].norm1.groups, stride=2)
-        self.add_bias = ops.BiasAdd()
+        self.rectify_and_convolve = operators.rectified_transposed_convolution(self[1].norm1.groups, stride=2)
 
-    def construct(self, features: Tensor) -> Tensor:
-        upsample, bottleneck = self[0], self[1]
-        reduced, skip = bottleneck.reduce(features)
-        if reduced.shape[2] * reduced.shape[3] < self.WORTHWHILE:
-            return bottleneck.expand(bottleneck.convolve(upsample(reduced)), upsample(skip))
-        return bottleneck.expand(self.enlarge(reduced), upsample(skip))
-
-    def enlarge(self, reduced: Tensor) -> Tensor:
-        """Output of conv1 -> output of conv2, of twice the size."""
-        norm, conv = self[1].norm1, self[1].conv2
-        weight = conv.weight
-        kernel = ops.matmul(weight.reshape(-1, 9), self.sums).reshape(weight.shape[0], weight.shape[1], 4, 4)
-        return self.add_bias(self.rectify_and_enlarge(reduced, norm.gamma, norm.beta, kernel)[0], conv.bias)
+    def convolve(self, reduced: Tensor) -> Tensor:
+        """As in NearestBottleNeck."""
+        upsample, bottleneck, plain = self[0], self[1], self.upsample_and_convolve
+        if not plain.is_worthwhile(reduced):
+            return bottleneck.convolve(upsample(reduced))
+        norm, conv = bottleneck.norm1, bottleneck.conv2
+        convolved = self.rectify_and_convolve(reduced, norm.gamma, norm.beta, plain.summed(conv.weight))[0]
+        return plain.add_bias(convolved, conv.bias)
 
 
 class FastBottleneck(Bottleneck):

@@ -8,7 +8,7 @@ from mindspore import Tensor, nn
 
 from models.group_norm import GroupNorm
 from models.pooling import MaxPool2d
-from models.upsample import BilinearUpsample2, NearestUpsample2
+from models.upsample import BilinearUpsample2, NearestConv3x3, NearestUpsample2
 
 GROUP_SIZE = 8  # channels per group of GroupNorm at full width
 
@@ -79,14 +79,19 @@ class NearestBottleNeck(nn.SequentialCell):
     def __init__(self, in_channels: int, out_channels: int, norm_type: str = "GN", group_size: int = GROUP_SIZE):
         super().__init__(NearestUpsample2(), ConvBottleNeck(in_channels, out_channels, norm_type, group_size))
         self.reduces_first = norm_type == "GN"
+        self.upsample_and_convolve = NearestConv3x3(out_channels // 2)
 
     def construct(self, features: Tensor) -> Tensor:
         upsample, bottleneck = self[0], self[1]
         if not self.reduces_first:
             return bottleneck(upsample(features))
         reduced, skip = bottleneck.reduce(features)
-        activated = bottleneck.relu(bottleneck.norm1(reduced))
-        return bottleneck.expand(bottleneck.conv2(upsample(activated)), upsample(skip))
+        return bottleneck.expand(self.convolve(reduced), upsample(skip))
+
+    def convolve(self, reduced: Tensor) -> Tensor:
+        """Output of conv1 -> output of conv2, of twice the size."""
+        norm, conv = self[1].norm1, self[1].conv2
+        return self.upsample_and_convolve(self[1].relu(norm(reduced)), conv.weight, conv.bias)
 
 
 class BilinearBottleNeck(nn.SequentialCell):

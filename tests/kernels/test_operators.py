@@ -8,12 +8,12 @@ import pytest
 import torch
 from mindspore import nn
 
-from kernels import accelerate, operators
+from kernels import operators
 from models import layer, resnet
 from models.warp import Warp, warp_feature
 from models.group_norm import GroupNorm
 from pretrained_model_convert import resnet_pth
-from tests.helpers.parity import assert_gradients_close, assert_same_layer, running_in
+from tests.helpers.parity import as_variant, assert_gradients_close, assert_same_layer, running_in
 from tests.reference import networks
 from tests.models.test_parity_blocks import Function, FunctionCell, noise
 
@@ -28,7 +28,7 @@ def mode(request):
 def fast(cell: nn.Cell) -> nn.Cell:
     """`cell`, with compiled kernels."""
     before = type(cell)
-    accelerate(cell, "compiled")
+    as_variant(cell, "compiled")
     assert type(cell) is not before
     return cell
 

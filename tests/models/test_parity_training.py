@@ -121,34 +121,30 @@ def make_stage(name: str, witness, live: bool = False, seed: int = 0, settled: b
 @pytest.mark.parametrize("variant", [*COMPILED, pytest.param("graph", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["dp", "end"])
 def test_gradients_of_every_parameter(name, variant, witness, monkeypatch):
-    """In one of a few batches: sums that nearly cancel may lose a digit more, or a pixel of the warp its cell."""
     monkeypatch.setattr(F, "relu", lambda values, inplace=False: F.silu(values))
-    found = []
-    for seed in range(BATCHES_TO_TRY):
+    # not batch 0: rounding decides something there, with some kernels for and with others against PyTorch
+    for seed in range(1, 1 + BATCHES_TO_TRY):
         stage = make_stage(name, witness, seed=seed)
         smooth_activations(stage.network)
         as_variant(stage.loss_cell, variant)
         _, exact = stage.torch_gradients(copy.deepcopy(stage.module).double())
         expected_terms, expected = stage.torch_gradients(stage.module)
         terms, gradients = stage.gradients()
-        if relative(terms.get("uv", 0), float(expected_terms.get("uv", torch.zeros(())).detach())) >= LOSS_TOLERANCE:
-            found.append("a pixel of the warp fell into another cell by rounding")
-            continue
-        for term, value in expected_terms.items():
-            assert_close(terms[term], value.item(), LOSS_TOLERANCE, term)
-        pytorchs = gradient_errors(expected, exact)
-        # sums that nearly cancel lose digits in any order of summation
-        excess = {
-            parameter: error / max(GRADIENT_TOLERANCE, 10 * pytorchs[parameter])
-            for parameter, error in gradient_errors(gradients, exact).items()
-        }
-        worst = max(excess, key=lambda parameter: excess[parameter])
-        # MindSpore's own convolutions are the less exact ones
-        allowed = 1 if variant == "compiled" else 2
-        if excess[worst] <= allowed and np.quantile(list(excess.values()), 0.99) <= 1:
-            return
-        found.append(f"{worst}: {excess[worst]:.2f} of what is allowed")
-    raise AssertionError(f"by batch: {found}")
+        if relative(terms.get("uv", 0), float(expected_terms.get("uv", torch.zeros(())).detach())) < LOSS_TOLERANCE:
+            break  # no pixel of the warp fell into another cell by rounding
+    for term, value in expected_terms.items():
+        assert_close(terms[term], value.item(), LOSS_TOLERANCE, term)
+    pytorchs = gradient_errors(expected, exact)
+    # sums that nearly cancel lose digits in any order of summation
+    excess = {
+        parameter: error / max(GRADIENT_TOLERANCE, 10 * pytorchs[parameter])
+        for parameter, error in gradient_errors(gradients, exact).items()
+    }
+    worst = max(excess, key=lambda parameter: excess[parameter])
+    # MindSpore's own convolutions are the less exact ones
+    allowed = 1 if variant == "compiled" else 2
+    assert excess[worst] <= allowed, f"{worst}: {excess[worst]:.2f} of what is allowed"
+    assert np.quantile(list(excess.values()), 0.99) <= 1
 
 
 @pytest.mark.slow
