@@ -13,7 +13,7 @@ from tests.helpers import tiny_decomr
 from tests.helpers.network_hosts import two_hosts
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PROGRAM = REPOSITORY / "tests" / "distributed_program.py"
+PROGRAM = REPOSITORY / "tests" / "helpers" / "distributed_program.py"
 RANKS = 2
 
 
