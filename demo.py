@@ -102,7 +102,7 @@ def main() -> int:
     texture = TextureMaker(template) if options.texture else None
     photos = reconstructor(photos_with_people(options, find_people, problems))
     for photo, people in tqdm(photos, desc="demo", unit="photo", total=count):
-        write_results(folder, photo, people, template, texture)
+        write_results(folder, photo, people, template, texture, options.turntable)
         warn_of_empty_crops(photo, people)
         people_count += len(people)
     print(f"written: {people_count} people, below {folder}")

@@ -26,15 +26,15 @@ from utils.errors import UserError
 class MeshPredictor(CompiledCell):
     """Image [B, 3, S, S] -> dp_out [B, 3, h, w], vertices [B, V, 3] in metres, camera [B, 3] = (s, tx, ty).
 
-    with_map: the location map [B, R, R, 3] in metres is the fourth output.
+    with_map: the location map [B, R, R, 3] in metres is the fourth output. `dmr` comes with its mode, of training or
+    of evaluation; its parameters keep their names.
     """
 
     def __init__(self, dmr: nn.Cell, sampler: Index_UV_Generator, with_map: bool = False):
-        super().__init__(auto_prefix=False)
+        super().__init__(auto_prefix=False)  # dmr may be part of a training step, whose names a prefix would change
         self.dmr = dmr
         self.sampler = sampler
         self.with_map = with_map
-        self.set_train(False)
 
     def construct(self, image: Tensor):
         dp_out, location_map, camera = self.dmr(image)

@@ -63,6 +63,8 @@ def make_parser() -> CommandParser:
     parser.add_argument("--out", default="./results/demo", help="folder of the results")
     parser.add_argument("--texture", nargs="?", const=True, default=False, type=boolean, metavar="BOOL",
                         help="also write a texture from the visible pixels, and a textured .glb")  # fmt: skip
+    parser.add_argument("--turntable", nargs="?", const=True, default=False, type=boolean, metavar="BOOL",
+                        help="also write a .gif of the photograph and the mesh, which turns")  # fmt: skip
     parser.add_argument("--every", type=int, default=1, metavar="N", help="take every N-th frame of a video")
     parser.add_argument("--batch_size", type=int, default=8, help="number of people that are computed at a time")
     parser.add_argument("--data_dir", help=DATA_DIR_HELP)

@@ -9,6 +9,7 @@ from reconstruction.inputs import Photo
 from reconstruction.mesh_files import write_meshes, write_textured
 from reconstruction.people import Person
 from reconstruction.texture import TextureMaker
+from reconstruction.turntable import draw_turntable, write_turntable
 from utils.files import write_npz, write_png
 from utils.objfile import ObjMesh
 from utils.pictures import draw_mesh, draw_turned, iuv_colours
@@ -19,8 +20,15 @@ VIEW_SIZE = 512  # px
 FILL = 0.9  # of a view's side is taken by the mesh
 
 
-def write_results(folder: Path, photo: Photo, people: list[Person], atlas: ObjMesh, texture: TextureMaker | None):
-    """Write everything about the people of a photograph below `folder`.
+def write_results(
+    folder: Path,
+    photo: Photo,
+    people: list[Person],
+    atlas: ObjMesh,
+    texture: TextureMaker | None = None,
+    turntable: bool = False,
+) -> None:
+    """Write everything about the people of a photograph below `folder`; textures and turning meshes if asked for.
 
     {name}_overlay.png shows all of them. The other files are {name}_* of the only person, or
     {name}_person{k}_* of several.
@@ -31,6 +39,9 @@ def write_results(folder: Path, photo: Photo, people: list[Person], atlas: ObjMe
         stem = folder / name
         drawn[stem] = (person, colour)
         _write_person(stem, photo, person, atlas, colour, texture)
+        if turntable:
+            frames = draw_turntable(photo.image, person.square, person.vertices, atlas.faces, colour)
+            write_turntable(f"{stem}_turntable.gif", frames)
     _write_overlays(folder, photo, drawn, atlas)
 
 

@@ -12,6 +12,7 @@ from datasets.loader import create_loader
 from datasets.open_dataset import open_for_training
 from datasets.replacement import REPLACED
 from models.DMR import FrozenCNetDMR
+from models.inference import MeshPredictor
 from models.training_step import Status
 from training.feed import BatchFeed, FrozenFeatures, send
 from training.guards import NEWS, BadSamples, BadSteps, Stopped, StopRequests
@@ -89,11 +90,16 @@ class Training:
         is_frozen = isinstance(network, FrozenCNetDMR)
         features = FrozenFeatures(network.CNet, self.options.no_augmentation) if is_frozen else None
         feed = BatchFeed(cell.network, self.options, features, self.source.mesh_genders)
+        predictor = None
+        if stage.name == "end":
+            predictor = MeshPredictor(cell.network.DMR, cell.network.sampler, with_map=True)
         validation = None
         if self.held_out is not None:
-            validation = Validation(self.held_out, cell.network, feed, self.options, self.ranks, self.bad_samples)
+            validation = Validation(
+                self.held_out, cell.network, predictor, feed, self.options, self.ranks, self.bad_samples
+            )
         total = getattr(self.options, stage.epochs) * self.batches
-        loop = StageLoop(self, stage, network, cell, run_step, feed, validation, total)
+        loop = StageLoop(self, stage, network, cell, run_step, feed, predictor, validation, total)
         loop.complete(first)
         with closing(StageMeter(self.log, stage.name, total, first, self.batch)) as meter:
             while first < total:
@@ -126,9 +132,12 @@ class Training:
 class StageLoop:
     """The steps of one stage."""
 
-    def __init__(self, training: Training, stage: Stage, network, cell, run_step, feed, validation, total: int):
+    def __init__(
+        self, training: Training, stage: Stage, network, cell, run_step, feed, predictor, validation, total: int
+    ):
         self.training, self.stage, self.network = training, stage, network
-        self.cell, self.run_step, self.feed, self.validation, self.total = cell, run_step, feed, validation, total
+        self.cell, self.run_step, self.feed, self.total = cell, run_step, feed, total
+        self.predictor, self.validation = predictor, validation
         self.options, self.log = training.options, training.log
         self.rate: float | None = None  # the learning rate that the device has
         self.requests: dict[int, ms.Tensor] = {}  # request -> the same on the device
@@ -190,7 +199,8 @@ class StageLoop:
         """What happens between steps: pictures, validation, saved states, weights, and the end if one was asked for."""
         training, options = self.training, self.options
         if step % options.summary_steps == 0 and self.log.is_main:
-            self.log.picture(self.stage.name, "networks", step, draw_summary(self.cell.network, self.feed, batch))
+            picture = draw_summary(self.cell.network, self.predictor, self.feed, batch)
+            self.log.picture(self.stage.name, "networks", step, picture)
             self._back_to_training()
         if self.validation and (step % options.test_steps == 0 or step == self.total):
             self._validate(step)

@@ -4,12 +4,12 @@ Losses and errors are computed on a held-out part of the training list (--val_sh
 """
 
 import numpy as np
-from mindspore import nn
 
 from datasets.loader import create_loader
 from datasets.open_dataset import open_dataset
 from datasets.replacement import REPLACED, Replacing
 from models.accumulation import MicroBatches
+from models.inference import MeshPredictor
 from training.feed import BatchFeed
 from training.guards import BadSamples
 from training.ranks import Ranks
@@ -92,15 +92,23 @@ def split(groups: np.ndarray, share: float, batch: int, seed: int) -> tuple[np.n
 class Validation:
     """A call computes the losses on the held-out part, and in stage end the errors of the mesh, over all ranks.
 
-    dataset: the held-out part, of which every rank takes whole batches.
+    dataset: the held-out part, of which every rank takes whole batches. predictor: as in draw_summary.
     """
 
-    def __init__(self, dataset: Replacing, loss_cell, feed: BatchFeed, options, ranks: Ranks, bad_samples: BadSamples):
-        self.dataset, self.loss_cell, self.feed, self.options, self.ranks = dataset, loss_cell, feed, options, ranks
-        self.bad_samples = bad_samples
+    def __init__(
+        self,
+        dataset: Replacing,
+        loss_cell,
+        predictor: MeshPredictor | None,
+        feed: BatchFeed,
+        options,
+        ranks: Ranks,
+        bad_samples: BadSamples,
+    ):
+        self.dataset, self.loss_cell, self.predictor, self.feed = dataset, loss_cell, predictor, feed
+        self.options, self.ranks, self.bad_samples = options, ranks, bad_samples
         self.parts = MicroBatches(loss_cell.input_names, options.accumulate)
-        self.has_mesh = "gt_vertices" in loss_cell.input_names
-        if self.has_mesh:
+        if predictor:
             self.lsp_rows = load_joint_regressors().lsp_rows
 
     def __call__(self) -> dict[str, float]:
@@ -116,8 +124,8 @@ class Validation:
             self.bad_samples.check(batch[REPLACED])
             for inputs in self.parts(self.feed(batch)):
                 losses += [float(value.asnumpy()) for value in self.loss_cell(*inputs)]
-                if self.has_mesh:
-                    found = self._errors(dict(zip(self.loss_cell.input_names, inputs, strict=True)))
+                if self.predictor:
+                    found = self._errors(self.predictor, dict(zip(self.loss_cell.input_names, inputs, strict=True)))
                     errors += found.sum(1)
                     meshes += found.shape[1]
         self.bad_samples.settle()
@@ -141,11 +149,11 @@ class Validation:
             seed=self.options.seed,
         )
 
-    def _errors(self, inputs: dict) -> np.ndarray:
+    def _errors(self, predictor: MeshPredictor, inputs: dict) -> np.ndarray:
         """[3, n]: the ERRORS of those n samples of a batch that have a mesh."""
-        _, location_map, _ = self.loss_cell.DMR(inputs["img"])
+        _, vertices, *_ = predictor(inputs["img"])
         chosen = inputs["has_smpl"].asnumpy() > 0
-        predicted = self.loss_cell.sampler.resample(location_map).asnumpy()[chosen]
+        predicted = vertices.asnumpy()[chosen]
         true = inputs["gt_vertices"].asnumpy()[chosen]
         found = pose_errors(predicted, self.lsp_rows @ predicted, true, self.lsp_rows @ true)
         return np.stack([found[name] for name in ERRORS])
@@ -154,17 +162,17 @@ class Validation:
 # ---- pictures ----
 
 
-def draw_summary(loss_cell: nn.Cell, feed: BatchFeed, batch: dict) -> np.ndarray:
+def draw_summary(loss_cell, predictor: MeshPredictor | None, feed: BatchFeed, batch: dict) -> np.ndarray:
     """What the networks predict for the first samples of a batch, as a picture RGB [H, W, 3] uint8.
 
     Columns: input | true IUV | predicted IUV, in stage end also mesh over input | location map.
+    predictor: the way from what the feed gives as network_input to a mesh and a location map; None in stage dp.
     Sets the networks to evaluation mode, so that BatchNorm's running statistics do not change; the caller sets them
     back to training.
     """
     images, true_iuv = batch["img"].asnumpy(), batch["gt_iuv"].asnumpy()
     size = images.shape[-1]
-    whole = getattr(loss_cell, "DMR", None)
-    network = whole or loss_cell.CNet
+    network = predictor or loss_cell.CNet
     network.set_train(False)
     outputs = network(feed.network_input(batch))
     dp_out = outputs[0].asnumpy()
@@ -174,12 +182,12 @@ def draw_summary(loss_cell: nn.Cell, feed: BatchFeed, batch: dict) -> np.ndarray
         for crop, true, predicted in zip(crops, true_iuv, dp_out, strict=False)
     ]
     titles = ("input", "true IUV", "predicted IUV")
-    if whole is None:
+    if predictor is None:
         return tile(rows, titles)
-    _, location_map, camera = outputs
-    vertices = np.nan_to_num(loss_cell.sampler.resample(location_map).asnumpy())  # a bad step has a picture too
+    _, vertices, camera, location_map = outputs
+    vertices = np.nan_to_num(vertices.asnumpy())  # a bad step has a picture too
     faces = load_body_model(config.SMPL_FILE).faces
-    mask = loss_cell.sampler.mask.asnumpy()
+    mask = predictor.sampler.mask.asnumpy()
     for index, row in enumerate(rows):
         row.append(draw_mesh(crops[index], vertices[index], faces, camera[index].asnumpy(), COLOUR))
         row.append(location_colours(np.nan_to_num(location_map[index].asnumpy()), mask, size))

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 SMALL = ["--img_res", "64", "--lnet_width", "0.125", "--uv_res", "256", "--warp_level", "3"]
 SIZE = (100, 140)  # height, width
 KINDS = ("_overlay.png", "_side.png", "_back.png", "_iuv.png", ".obj", ".ply", ".glb", ".npz",
-         "_texture.png", "_textured.glb")  # fmt: skip
+         "_texture.png", "_textured.glb", "_turntable.gif")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def results(folder, generated_root) -> dict:
     known = ["--checkpoint", f"{folder}/ckpt/dmr_1.ckpt", "--out", f"{folder}/out", "--device_target", "CPU"]
     words = {
         "mixed": [*known, "--img", f"{folder}/photos", f"{folder}/empty", "--bbox", f"{folder}/boxes", "--batch_size",
-                  "2", "--texture"],
+                  "2", "--texture", "--turntable"],
         "one": [*known, "--img", f"{folder}/photos/b.jpg"],
         "video": [*known, "--img", f"{folder}/walk.mp4", "--every", "2", "--openpose", f"{folder}/openpose"],
         "blind": ["--checkpoint", f"{folder}/blind/dmr_1.ckpt", *known[2:], "--img", f"{folder}/photos/b.jpg", "--bbox",

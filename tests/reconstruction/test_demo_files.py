@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import trimesh
+from PIL import Image, ImageSequence
 from scipy.spatial import cKDTree
 
 from datasets.preprocess.generate_gt_iuv import load_atlas_faces
@@ -11,6 +12,7 @@ from reconstruction.boxes import Square
 from reconstruction.mesh_files import write_meshes, write_textured
 from reconstruction.people import Person
 from reconstruction.texture import UNSEEN, TextureMaker
+from reconstruction.turntable import FILL, FRAMES, SECONDS, SIZE, draw_turntable, write_turntable
 from utils import config
 from utils.body_model import load_body_model, pose_vertices
 from utils.camera import from_image_units, project_weak, upright, weak_in_window
@@ -168,3 +170,25 @@ def test_a_picture_too_large_for_all_samples_shows_the_same_mesh_in_the_same_pla
         np.average(np.argwhere(picture.any(-1)), 0, picture[picture.any(-1)].mean(-1)) for picture in (fine, coarse)
     ]
     assert middles[0] == pytest.approx(middles[1], abs=0.3)
+
+
+def test_a_turntable_shows_the_photograph_and_one_turn_of_the_mesh(standing, template, tmp_path):
+    """The mesh is as wide in each frame as its vertices, turned in float64, and never leaves its half."""
+    rng = np.random.default_rng(0)
+    image = cv2.GaussianBlur(rng.integers(0, 255, (400, 300, 3)).astype(np.uint8), (0, 0), 20)
+    frames = draw_turntable(image, Square(150.0, 200.0, 200.0), standing, template.faces, (0.2, 0.4, 0.9))
+    write_turntable(tmp_path / "turn.gif", frames)
+    with Image.open(tmp_path / "turn.gif") as found:
+        assert found.info["loop"] == 0
+        shown = [np.asarray(frame.convert("RGB")).astype(int) for frame in ImageSequence.Iterator(found)]
+        milliseconds = sum(frame.info["duration"] for frame in ImageSequence.Iterator(found))
+    assert len(shown) == FRAMES and milliseconds == pytest.approx(1000 * SECONDS, rel=0.1)
+    middle = standing - (standing.min(0) + standing.max(0)) / 2
+    reach = max(np.hypot(middle[:, 0], middle[:, 2]).max(), np.abs(middle[:, 1]).max())
+    for index, frame in enumerate(shown):
+        assert np.abs(frame[:, :SIZE] - cv2.resize(image[100:300, 50:250], (SIZE, SIZE))[..., ::-1]).mean() < 6
+        turn = 2 * np.pi * index / FRAMES
+        across = (middle[:, 0] * np.cos(turn) + middle[:, 2] * np.sin(turn)) * FILL / reach
+        columns = np.flatnonzero((np.abs(frame[:, SIZE:] - frame[0, SIZE]).max(-1) > 40).any(0))
+        expected = SIZE / 2 * (1 + np.array([across.min(), across.max()]))
+        assert columns[[0, -1]] == pytest.approx(expected, abs=2.5)
