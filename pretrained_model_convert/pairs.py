@@ -87,7 +87,10 @@ class ResNet(Plain):
 
 
 class VGG(Plain):
-    """The convolutions of torchvision's vgg16 or, where the file has BatchNorm, vgg16_bn."""
+    """The convolutions of torchvision's vgg16 or, if the file has BatchNorm, vgg16_bn.
+
+    No network here uses VGG-16. The word `vgg` is part of the 2022 port's script, so it goes on working.
+    """
 
     classifier = "classifier."
     expected = "VGG-16"
