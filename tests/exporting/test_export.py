@@ -8,7 +8,7 @@ import pytest
 from mindspore import Tensor, nn
 
 import utils.environment  # noqa: F401  before MindSpore
-from exporting.agreement import TOLERANCE, compare, surface_cells
+from exporting.agreement import TOLERANCE, compare, find_surface_cells
 from exporting.formats import FORMATS
 from exporting.onnx_graph import OnnxGraph
 from exporting.onnx_network import write_sparse_map, write_warp
@@ -156,7 +156,7 @@ def test_surface_cells_are_those_of_the_warp():
     iuv = np.zeros((1, 3, 1, 3), np.float32)
     iuv[0, :, 0, 0] = 0.6, 1.0, 0.5
     iuv[0, :, 0, 1] = 0.5, 1.0, 0.5
-    assert surface_cells(iuv, 64).ravel().tolist() == [32 * 64 + 63, -1, -1]
+    assert find_surface_cells(iuv, 64).ravel().tolist() == [32 * 64 + 63, -1, -1]
 
 
 # ---- the whole network, as a command ----
