@@ -21,7 +21,7 @@ from models.inference import find_checkpoint, load_predictor
 from reconstruction.boxes import Square
 from reconstruction.inputs import Photo, count_photos, read_photos
 from reconstruction.options import parse_options
-from reconstruction.outputs import names_of, write_results
+from reconstruction.outputs import name_people, write_results
 from reconstruction.people import LEAST_MASK_SHARE, Person, Reconstructor
 from reconstruction.people_finder import PeopleFinder
 from reconstruction.texture import TextureMaker
@@ -49,7 +49,7 @@ def tell(line: str) -> None:
 
 def warn_of_empty_crops(photo: Photo, people: list[Person]) -> None:
     """A line for each person in whose crop the CNet saw no body: the mesh is there, but made from nothing."""
-    for name, person in zip(names_of(photo, people), people, strict=True):
+    for name, person in zip(name_people(photo, people), people, strict=True):
         if person.mask_share < LEAST_MASK_SHARE:
             tell(
                 f"warning: {name}: the network sees a body on {100 * person.mask_share:.2g} % of the crop, "

@@ -17,7 +17,8 @@ from mindspore import Tensor
 from atlas.prepare import write_missing_tables
 from datasets.open_dataset import open_dataset
 from exporting.agreement import compare
-from exporting.network import FORMATS, ExportedNetwork
+from exporting.formats import FORMATS
+from exporting.network import ExportedNetwork
 from models.inference import MeshPredictor, find_checkpoint, load_trained
 from models.uv_generator import Index_UV_Generator
 from utils.checkpoints import checkpoint

@@ -1,12 +1,12 @@
-"""How far does training go, and what does the warp to the surface earn? Test errors on a larger generated set.
+"""Train on a larger generated data set with and without the warp to the surface, and compare test errors.
 
     python -m benchmarks.convergence [--out convergence] [--num_train 3000] [--num_test 200] [--epochs_dp 3]
         [--epochs_end 16] [--batch_size 4] [--hours H] [--points 8] [-- TRAIN_OPTIONS]
 
-Trains one CNet and on top of it, side by side with half of the cores each, two LNets that differ in nothing but this:
-one receives features by the warp, the other (--no_warp) global features alone. Writes errors.md, a table beside the
-errors of the mean training mesh, and errors.png, their curves. With --hours it stops training after that time; the same
-command goes on from there.
+Trains one CNet, then two LNets on top of it at the same time, with half of the cores each. One LNet receives features
+by the warp; the other (--no_warp) receives global features only. Writes errors.md, a table that also has the errors of
+the mean training mesh, and errors.png with their curves. With --hours training stops after that time; the same command
+continues it.
 """
 
 import argparse
@@ -48,25 +48,25 @@ class Run:
         self.commands.run("preprocess_datasets.py", "--train_files", "--eval_files", "--gt_iuv", *workers)
 
     def train_cnet(self) -> Path:
-        """The CNet's last weights."""
+        """Train the CNet; returns the file of its last weights."""
         self._train("dp", DP)
         return self._weights("dp", CNET_PREFIX, self.arguments.epochs_dp)[-1]
 
     def train_lnet(self, arm: str, cnet: Path) -> list[dict]:
-        """Train an arm; its errors on the test list, with `epoch` and `hours`, at some of its epochs."""
-        cores = arm_cores(list(ARMS).index(arm))
+        """Train an arm; returns its errors on the test list at some epochs, with `epoch` and `hours`."""
+        cores = choose_cores(list(ARMS).index(arm))
         self._train(arm, [*END, *ARMS[arm], "--pretrained_checkpoint", cnet], cores)
         weights = self._weights(arm, DMR_PREFIX, 1)
         picked = [weights[i] for i in np.unique(np.linspace(0, len(weights) - 1, self.arguments.points).astype(int))]
         results = self.out / f"results_{arm}"
-        # one file more than once: a table and numbered results even where there is one
+        # the last file is given twice, so that eval.py numbers its results even if there is one file only
         self.commands.run("eval.py", "--checkpoint", *picked, picked[-1], "--save_root", results, "--batch_size", 8,
                           "--num_workers", 1, cores=cores)  # fmt: skip
         records = self._records(arm)
-        hours = elapsed(records, self.arguments.batch_size)[1:]
+        hours = measure_hours(records, self.arguments.batch_size)[1:]
         rows = []
         for number, path in enumerate(picked, start=1):
-            epoch = epoch_of(path)
+            epoch = get_epoch(path)
             means = json.loads((results / f"up-3d_{number}_{path.stem}.json").read_text())["mean"]
             reached = max((h for h, record in zip(hours, records, strict=True) if record["epoch"] <= epoch), default=0)
             rows.append(means | {"epoch": epoch, "hours": reached})
@@ -84,8 +84,8 @@ class Run:
         return self.out / f"ckpt_{name}" / "rank0"
 
     def _weights(self, name: str, prefix: str, needed: int) -> list[Path]:
-        """The weights of every epoch so far; UserError for fewer than `needed`."""
-        paths = sorted(self._folder(name).glob(f"{prefix}_*.ckpt"), key=epoch_of)
+        """List the weights of every epoch so far; UserError for fewer than `needed`."""
+        paths = sorted(self._folder(name).glob(f"{prefix}_*.ckpt"), key=get_epoch)
         if len(paths) < needed:
             raise UserError(
                 f"{self._folder(name)} has weights of {len(paths)} epochs, needed are {needed}: the hours are over. "
@@ -98,25 +98,25 @@ class Run:
         return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def arm_cores(number: int) -> list[int]:
-    """An arm's share of this process' cores; all of them where they are too few to share."""
+def choose_cores(number: int) -> list[int]:
+    """Choose an arm's share of the cores of this process; all cores if there are too few to share."""
     cores = sorted(os.sched_getaffinity(0))
     return cores[number :: len(ARMS)] if len(cores) >= len(ARMS) else cores
 
 
-def epoch_of(path: Path) -> int:
+def get_epoch(path: Path) -> int:
     return int(path.stem.rpartition("_")[2])
 
 
-def elapsed(records: list[dict], batch: int) -> np.ndarray:
-    """Hours of training at the start and at each record, pauses left out: from the samples a second that it states."""
+def measure_hours(records: list[dict], batch: int) -> np.ndarray:
+    """Compute the hours of training at the start and at each record, without pauses, from the samples per second."""
     steps = np.diff([0, *(record["step"] for record in records)])
     spent = [step * batch / record["samples_per_s"] for step, record in zip(steps, records, strict=True)]
     return np.cumsum([0.0, *spent]) / 3600
 
 
-def table(arms: dict[str, list[dict]]) -> str:
-    """Markdown: errors of both arms in mm, and the shape error as a share of the mean mesh's."""
+def make_table(arms: dict[str, list[dict]]) -> str:
+    """Make a Markdown table: errors of both arms in mm, and the shape error as a share of the mean mesh's."""
     titles = [*(f"{title}, mm" for title in ERRORS.values()), "share of mean mesh"]
     lines = ["| LNet | epoch | hours | " + " | ".join(titles) + " |", "|---" + "|--:" * (len(titles) + 2) + "|"]
     for arm, rows in arms.items():
@@ -130,8 +130,8 @@ def table(arms: dict[str, list[dict]]) -> str:
 
 
 def plot(arms: dict[str, list[dict]], path: Path) -> None:
-    """Errors of both arms over epochs as a PNG, an error a panel; dashed: the mean training mesh."""
-    matplotlib.use("Agg")  # no screen
+    """Plot the errors of both arms over epochs as a PNG, one panel for each error; dashed: the mean training mesh."""
+    matplotlib.use("Agg")  # works without a screen
     figure, panels = plt.subplots(1, len(ERRORS), figsize=(10, 3.5), layout="constrained")
     for axes, (name, title) in zip(panels, ERRORS.items(), strict=True):
         for arm, rows in arms.items():
@@ -165,9 +165,9 @@ def main():
     cnet = run.train_cnet()
     with ThreadPoolExecutor(len(ARMS)) as pool:
         arms = dict(zip(ARMS, pool.map(lambda arm: run.train_lnet(arm, cnet), ARMS), strict=True))
-    write_text(out / "errors.md", table(arms))
+    write_text(out / "errors.md", make_table(arms))
     plot(arms, out / "errors.png")
-    print(table(arms))
+    print(make_table(arms))
 
 
 if __name__ == "__main__":

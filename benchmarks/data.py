@@ -1,4 +1,4 @@
-"""The data root that benchmarks run on: the generated body with a few photographs, unless the user names one."""
+"""The data root of the benchmarks: the generated body with two photographs, unless the user names another."""
 
 from pathlib import Path
 
@@ -8,8 +8,8 @@ from utils import config
 CACHE = Path(__file__).resolve().parent.parent / ".cache" / "benchmark-data"
 
 
-def benchmark_root(data_dir=None) -> Path:
-    """Set the data root of this process to `data_dir`, or to one that is generated once (about a minute)."""
+def prepare_benchmark_root(data_dir=None) -> Path:
+    """Set the data root of this process to `data_dir`, or to a generated one, which takes a minute the first time."""
     config.set_data_root(data_dir or CACHE)
     if data_dir is None:
         generate(num_train=1, num_test=1)

@@ -1,10 +1,10 @@
-"""Figures of the data pipeline as one table: preparing, reading, caching, and frames of videos.
+"""Measure the data pipeline: preparing, reading and caching photographs, and reading frames of videos.
 
     python -m synthetic.generate --data_dir DIR --num_train 12 --num_test 4 --num_videos 6
     python -m benchmarks.data_pipeline --data_dir DIR
 
-Measures on copies of DIR's photographs, enlarged to 500 x 500 pixels, in a temporary folder. "per core" is
-images per second of processor time, all threads and processes together.
+Uses copies of DIR's photographs, enlarged to 500 x 500 pixels, in a temporary folder. "per core" means images per
+second of processor time of all threads and processes together.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import utils.environment  # noqa: F401  isort: skip  before MindSpore
 import cv2
 import numpy as np
 
-from benchmarks.memory import peak_of_command
+from benchmarks.memory import measure_command_peak
 from datasets.loader import create_loader
 from datasets.open_dataset import open_dataset
 from datasets.video import read_frame
@@ -30,8 +30,17 @@ from utils.train_options import TrainOptions
 
 SIDE = 500  # px of the photographs
 CROP = 224
-COLUMNS = ("img", "gt_iuv", "has_dp", "has_smpl", "keypoints", "pose", "betas", "gender")  # what stage end reads
-FRAMES = 300  # of videos, read in random order
+COLUMNS = (
+    "img",
+    "gt_iuv",
+    "has_dp",
+    "has_smpl",
+    "keypoints",
+    "pose",
+    "betas",
+    "gender",
+)  # the columns that stage end reads
+FRAMES = 300  # read from videos in random order
 BATCH = 16
 
 
@@ -42,13 +51,13 @@ def main():
     parser.add_argument("--workers", type=int, default=2, help="processes of the preparation and the loader")
     args = parser.parse_args()
     config.set_data_root(args.data_dir)
-    rows = video_rows()
+    rows = measure_videos()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         write_photographs(Path(args.data_dir).resolve(), root, args.samples)
         config.set_data_root(root)
-        rows += preparation_rows(root, args.samples, args.workers)
-        rows += loader_rows(args.workers)
+        rows += measure_preparation(root, args.samples, args.workers)
+        rows += measure_loader(args.workers)
     print_table(rows)
 
 
@@ -59,7 +68,7 @@ def print_table(rows: list[tuple[str, str]]) -> None:
 
 
 def write_photographs(source: Path, root: Path, count: int) -> None:
-    """A data root with `count` photographs of SIDE x SIDE px; body and atlases are links to those of `source`."""
+    """Write a data root with `count` photographs of SIDE x SIDE px; body and atlases are links to those of `source`."""
     for path in source.iterdir():
         if path.name not in ("up-3d", "surreal", "DATASET_NPZ_PATH"):
             (root / path.name).symlink_to(path)
@@ -80,8 +89,8 @@ def write_photographs(source: Path, root: Path, count: int) -> None:
     (root / "up-3d/trainval.txt").write_text("\n".join(names) + "\n")
 
 
-def preparation_rows(root: Path, count: int, workers: int) -> list[tuple[str, str]]:
-    """The command preprocess_datasets.py on everything, and on a quarter for the growth of memory and the start."""
+def measure_preparation(root: Path, count: int, workers: int) -> list[tuple[str, str]]:
+    """Run preprocess_datasets.py on a quarter and on everything; the difference shows speed and growth of memory."""
     quarter, seconds, memory = count // 4, [], []
     names = (root / "up-3d/trainval.txt").read_text().splitlines()
     for part in (quarter, count):
@@ -90,7 +99,7 @@ def preparation_rows(root: Path, count: int, workers: int) -> list[tuple[str, st
             shutil.rmtree(made, ignore_errors=True)
         command = [sys.executable, "preprocess_datasets.py", "--train_files", "--gt_iuv", "--workers", str(workers)]
         started = time.perf_counter()
-        memory.append(peak_of_command([*command, "--data_dir", str(root)]))
+        memory.append(measure_command_peak([*command, "--data_dir", str(root)]))
         seconds.append(time.perf_counter() - started)
     each = (seconds[1] - seconds[0]) / (count - quarter)
     speed = f"{1 / each:.1f} images/s, 1000 in {1000 * each / 60:.1f} min"
@@ -100,7 +109,7 @@ def preparation_rows(root: Path, count: int, workers: int) -> list[tuple[str, st
     ]  # fmt: skip
 
 
-def loader_rows(workers: int) -> list[tuple[str, str]]:
+def measure_loader(workers: int) -> list[tuple[str, str]]:
     rows = []
     for title, words in (("from disk", []), ("--cache_ram", ["--cache_ram"])):
         options = TrainOptions().parse_args(["--img_res", str(CROP), *words])
@@ -111,7 +120,7 @@ def loader_rows(workers: int) -> list[tuple[str, str]]:
             held = sum(region.pixels.nbytes for region in regions) / len(dataset) / 2**20
             spent = time.perf_counter() - started
             rows.append(("  filling the cache", f"{len(dataset) / spent:.0f} images/s, {held:.2f} MiB an image"))
-        run_epoch(dataset, 0, 1)  # files into the page cache, code into memory
+        run_epoch(dataset, 0, 1)  # reads the files into the page cache and loads the code
         wall, processor = run_epoch(dataset, 1, 1)
         rows.append(
             (f"loader, {CROP} px crops, {title}", f"{processor:.0f} images/s per core ({wall:.0f} by the clock)")
@@ -122,7 +131,7 @@ def loader_rows(workers: int) -> list[tuple[str, str]]:
 
 
 def run_epoch(dataset, epoch: int, workers: int) -> tuple[float, float]:
-    """Images per second by the clock and per second of processor time, over epochs of all batches."""
+    """Run four epochs; returns images per second by the clock and per second of processor time."""
     started, spent, count = time.perf_counter(), time.process_time(), 0
     for repeat in range(4):
         loader = create_loader(
@@ -132,8 +141,8 @@ def run_epoch(dataset, epoch: int, workers: int) -> tuple[float, float]:
     return count / (time.perf_counter() - started), count / (time.process_time() - spent)
 
 
-def video_rows() -> list[tuple[str, str]]:
-    """Frames in random order, as training asks for them: our reader, and opening and seeking every time."""
+def measure_videos() -> list[tuple[str, str]]:
+    """Read frames in random order, as training does: with our reader, and by opening the video every time."""
     videos = sorted((config.SURREAL_ROOT / config.SURREAL_TRAIN_FOLDER).glob("*/*/*.mp4"))
     if not videos:
         raise UserError(f"{config.SURREAL_ROOT} has no videos. Make them with generate --num_videos 6.")

@@ -1,10 +1,10 @@
-"""How far from the floor: the network's multiply-adds as they are computed, at the machine's rate of matrix products.
+"""Compare the measured time with a floor: the network's multiply-adds at the machine's rate of matrix products.
 
     python -m benchmarks.floor [--batch_size 4] [--work dp end infer] [--repeats 5]
 
-The products of one forward pass are counted as they run. A training step is taken for three forward passes: the
-gradients of a convolution are two of its size. The matrix rate is that of numpy's float32 product, measured in turn
-with the work.
+The multiply-adds of one forward pass are counted while it runs. A training step counts as three forward passes, because
+a convolution has two gradients of its own size. The matrix rate is that of numpy's float32 product; rate and work are
+measured in turn.
 """
 
 import argparse
@@ -23,26 +23,26 @@ import utils.environment  # noqa: F401  isort: skip  before MindSpore
 import mindspore as ms
 import numpy as np
 
-from benchmarks.data import benchmark_root
-from benchmarks.model_side import add_settings, model_options, settings_words
+from benchmarks.data import prepare_benchmark_root
+from benchmarks.model_side import add_settings, list_settings, make_options
 from benchmarks.side_by_side import Side
-from benchmarks.timing import machine, print_table
+from benchmarks.timing import describe_machine, print_table
 from benchmarks.train_step import write_inputs
 from models.dense_cnn import DPNet, get_LNet
 from models.DMR import DMR
 from utils.errors import run_command
 from utils.optional_kernels import find_kernels
 
-SIDE = 3072  # of the matrices
+SIDE = 3072  # rows and columns of the matrices
 FORWARD_PASSES = {"dp": 3, "end": 3, "infer": 1}
 
 
-def _of_convolution(features, kernel, output) -> int:
+def _count_convolution(features, kernel, output) -> int:
     return output.size * math.prod(kernel.shape[1:])
 
 
-def _of_compiled(features, kernel, output) -> int:
-    from kernels import build  # a folder that may be removed; then there are no such operators
+def _count_compiled(features, kernel, output) -> int:
+    from kernels import build  # the folder may be missing; then there are no such operators
 
     sizes = [(ctypes.c_int64 * 4)(*array.shape) for array in (features, kernel, output)]
     count = ctypes.CDLL(str(build.load())).multiply_adds
@@ -50,34 +50,36 @@ def _of_compiled(features, kernel, output) -> int:
     return count(*sizes)
 
 
-def _of_transposed(features, kernel, _output) -> int:
+def _count_transposed(features, kernel, _output) -> int:
     return features.size * math.prod(kernel.shape[1:])
 
 
-def _of_transposed_swapped(features, kernel, _output) -> int:
+def _count_transposed_swapped(features, kernel, _output) -> int:
     return features.size * kernel.shape[0] * math.prod(kernel.shape[2:])
 
 
-def _of_product(left, right, output) -> int:
-    return output.size * left.shape[-1]  # none of ours transposes its left matrix
+def _count_product(left, right, output) -> int:
+    return output.size * left.shape[-1]  # no product here transposes its left matrix
 
 
 # name -> count from (inputs, output)
 COUNTS = {
-    "Conv2D": lambda inputs, output: _of_convolution(*inputs[:2], output),
-    "Conv2DTranspose": lambda inputs, output: _of_transposed(*inputs[:2], output),
-    "MatMul": lambda inputs, output: _of_product(*inputs[:2], output),
-    "BatchMatMul": lambda inputs, output: _of_product(*inputs[:2], output),
-    # of native/
-    "convolve": lambda inputs, output: _of_compiled(*inputs[:2], output),
-    "convolve_twice": lambda inputs, outputs: sum(map(_of_convolution, inputs[:1] * 2, inputs[1::2], outputs)),
-    "rectified_convolve": lambda inputs, outputs: _of_compiled(inputs[0], inputs[3], outputs[0]),
-    "rectified_transposed_convolve": lambda inputs, outputs: _of_transposed_swapped(inputs[0], inputs[3], outputs[0]),
+    "Conv2D": lambda inputs, output: _count_convolution(*inputs[:2], output),
+    "Conv2DTranspose": lambda inputs, output: _count_transposed(*inputs[:2], output),
+    "MatMul": lambda inputs, output: _count_product(*inputs[:2], output),
+    "BatchMatMul": lambda inputs, output: _count_product(*inputs[:2], output),
+    # operators of kernels/native
+    "convolve": lambda inputs, output: _count_compiled(*inputs[:2], output),
+    "convolve_twice": lambda inputs, outputs: sum(map(_count_convolution, inputs[:1] * 2, inputs[1::2], outputs)),
+    "rectified_convolve": lambda inputs, outputs: _count_compiled(inputs[0], inputs[3], outputs[0]),
+    "rectified_transposed_convolve": lambda inputs, outputs: _count_transposed_swapped(
+        inputs[0], inputs[3], outputs[0]
+    ),
 }
 
 
-def multiply_adds(run: Callable) -> int:
-    """Those of the convolutions and matrix products that `run` does, in PYNATIVE mode."""
+def count_multiply_adds(run: Callable) -> int:
+    """Count the multiply-adds of the convolutions and matrix products in `run`; PYNATIVE mode."""
     counted = []
 
     def count(original):
@@ -91,40 +93,40 @@ def multiply_adds(run: Callable) -> int:
         return counting
 
     with contextlib.ExitStack() as stack:
-        # the classes that have a call of their own
+        # the classes that define __call__
         for kind in (ms.ops.Primitive, ms.ops.MatMul, ms.ops.BatchMatMul, ms.ops.Custom):
             stack.enter_context(mock.patch.object(kind, "__call__", count(kind.__call__)))
         run()
     return sum(counted)
 
 
-def count_image(arguments) -> dict[str, float]:
-    """Multiply-adds of one forward pass for one image of a batch, of the CNet and of both networks."""
+def count_forward_pass(arguments) -> dict[str, float]:
+    """Count the multiply-adds of a forward pass per image, for the CNet and for both networks."""
     ms.set_context(mode=ms.PYNATIVE_MODE)
-    dmr = DMR(DPNet(), get_LNet(model_options(arguments))).set_train(False)
+    dmr = DMR(DPNet(), get_LNet(make_options(arguments))).set_train(False)
     find_kernels().accelerate(dmr, arguments.kernels)
     images = ms.ops.zeros((arguments.batch_size, 3, arguments.img_res, arguments.img_res))
-    cnet, both = multiply_adds(lambda: dmr.CNet(images)), multiply_adds(lambda: dmr(images))
+    cnet, both = count_multiply_adds(lambda: dmr.CNet(images)), count_multiply_adds(lambda: dmr(images))
     return {work: count / arguments.batch_size for work, count in (("dp", cnet), ("end", both), ("infer", both))}
 
 
-def matrix_rate(matrix: np.ndarray) -> float:
-    """Multiply-adds per second of one product of `matrix` with itself."""
+def measure_matrix_rate(matrix: np.ndarray) -> float:
+    """Multiply `matrix` by itself; returns multiply-adds per second."""
     start = time.perf_counter()
     matrix @ matrix
     return len(matrix) ** 3 / (time.perf_counter() - start)
 
 
-def row(work: str, count: float, folder: Path, root: Path, arguments) -> list:
-    """One line of the table: the work, and matrix products in turn with it."""
+def measure_row(work: str, count: float, folder: Path, root: Path, arguments) -> list:
+    """Measure a line of the table: the work and matrix products, in turn."""
     matrix = np.random.default_rng(0).random((SIDE, SIDE), np.float32)
     rates, seconds = [], []
-    with Side("benchmarks.model_side", "mindspore", work, folder, root, *settings_words(arguments)) as side:
+    with Side("benchmarks.model_side", "mindspore", work, folder, root, *list_settings(arguments)) as side:
         side.warm_up()
-        matrix_rate(matrix)
+        measure_matrix_rate(matrix)
         for _ in range(arguments.repeats):
             seconds.append(side.run()["seconds"])
-            rates.append(matrix_rate(matrix))
+            rates.append(measure_matrix_rate(matrix))
     floor = arguments.batch_size * FORWARD_PASSES[work] * count / median(rates)
     return [work, f"{count / 1e9:.1f}", f"{median(rates) / 1e9:.0f}", f"{floor:.2f}", f"{median(seconds):.2f}",
             f"{floor / median(seconds):.0%}"]  # fmt: skip
@@ -138,12 +140,12 @@ def main():
     parser.add_argument("--data_dir", help="data root with a body model (default: one is generated)")
     add_settings(parser)
     arguments = parser.parse_args()
-    root = benchmark_root(arguments.data_dir).resolve()
+    root = prepare_benchmark_root(arguments.data_dir).resolve()
     with tempfile.TemporaryDirectory() as folder:
         write_inputs(Path(folder), root, arguments.batch_size, arguments)
-        counts = count_image(arguments)  # after the twin was imported, which chooses MindSpore's device
-        rows = [row(work, counts[work], Path(folder), root, arguments) for work in arguments.work]
-    print(f"{machine()}, batch {arguments.batch_size}, {' '.join(settings_words(arguments))}")
+        counts = count_forward_pass(arguments)  # after write_inputs, whose imports choose MindSpore's device
+        rows = [measure_row(work, counts[work], Path(folder), root, arguments) for work in arguments.work]
+    print(f"{describe_machine()}, batch {arguments.batch_size}, {' '.join(list_settings(arguments))}")
     header = ["work", "G multiply-adds an image, forward", "matrix rate, G/s", "floor s", "measured s", "share"]
     print_table(header, rows)
 

@@ -1,11 +1,11 @@
-"""Peak memory of a process or of a command, in MiB.
+"""Measure the peak memory of a process or of a command, in MiB.
 
-`ru_maxrss` of a process is at least that of the process that started it: Linux keeps it over exec. So a process
-reads its own peak from /proc, and a command is started from a process that is small.
+Linux keeps `ru_maxrss` over exec, so a process has at least the value of the process that started it. Therefore a
+process reads its own peak from /proc, and a small process starts the command.
 
     python -m benchmarks.memory WORDS ...
 
-runs the command and ends with a line that holds the peak of the largest of its processes.
+runs the command and prints the peak of its largest process as the last line.
 """
 
 import resource
@@ -16,14 +16,14 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-def peak_of_this_process() -> float:
+def read_own_peak() -> float:
     status = Path("/proc/self/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) / 1024  # kB
 
 
-def peak_of_command(words: list[str]) -> float:
-    """The command, run in this repository: the peak of its largest process. CalledProcessError where it fails."""
+def measure_command_peak(words: list[str]) -> float:
+    """Run the command in this repository; returns the peak of its largest process. CalledProcessError if it fails."""
     launcher = [sys.executable, "-m", "benchmarks.memory", *words]
     told = subprocess.run(launcher, check=True, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY).stdout
     return float(told.splitlines()[-1])

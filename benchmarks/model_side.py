@@ -12,7 +12,7 @@ from utils.train_options import KERNELS, TrainOptions
 
 WORKS = ("dp", "end", "infer", "ground_truth")
 LEARNING_RATE = 1e-6  # the weights hardly move, so that every repetition does the same work
-BATCH, WEIGHTS, TORCH_WEIGHTS = "batch.npz", "weights.npz", "weights.pth"  # what train_step writes for both sides
+BATCH, WEIGHTS, TORCH_WEIGHTS = "batch.npz", "weights.npz", "weights.pth"  # files that train_step writes for both sides
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -24,18 +24,18 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--amp_level", choices=["O0", "O2", "O3"], default="O0")
 
 
-def settings_words(arguments) -> list[str]:
-    """The command-line words that `add_settings` reads back."""
+def list_settings(arguments) -> list[str]:
+    """List the settings as command-line words, which `add_settings` reads."""
     names = ("img_res", "lnet_width", "device", "mode", "kernels", "amp_level")
     return [word for name in names for word in (f"--{name}", str(getattr(arguments, name)))]
 
 
-def model_options(arguments):
+def make_options(arguments):
     return TrainOptions().parse_args(["--img_res", str(arguments.img_res), "--lnet_width", str(arguments.lnet_width)])
 
 
-def mindspore_work(arguments):
-    """A function that does one round of the work with this project's networks."""
+def make_mindspore_work(arguments):
+    """Make a function that does one round of the work with this project's networks."""
     import mindspore as ms
 
     import utils.environment  # noqa: F401  before MindSpore
@@ -57,7 +57,7 @@ def mindspore_work(arguments):
     ms.set_context(mode=MODES[arguments.mode])
     kernels = find_kernels()
     kernels.choose(arguments.kernels)
-    options = model_options(arguments)
+    options = make_options(arguments)
     with np.load(Path(arguments.folder) / BATCH) as file:
         batch = {name: ms.Tensor(file[name]) for name in file.files}
     if arguments.work == "ground_truth":
@@ -84,15 +84,15 @@ def mindspore_work(arguments):
     return lambda: [value.asnumpy() for value in step(*inputs)]
 
 
-def torch_work(arguments):
-    """A function that does one round of the work with the PyTorch twin of tests/reference, in eager mode."""
+def make_torch_work(arguments):
+    """Make a function that does one round of the work with the PyTorch twin of tests/reference, in eager mode."""
     import torch  # before MindSpore's settings, which the next line makes
 
     from tests.helpers import tiny_decomr
     from tests.reference import losses, networks
 
     device = "cuda" if arguments.device == "GPU" else "cpu"
-    options = model_options(arguments)
+    options = make_options(arguments)
     witness = tiny_decomr.Witness(config.data_root())
     with np.load(Path(arguments.folder) / BATCH) as file:
         batch = {name: torch.tensor(file[name], device=device) for name in file.files}
@@ -137,7 +137,7 @@ def main():
     add_settings(parser)
     arguments = parser.parse_args()
     config.set_data_root(arguments.data_dir)
-    serve({"mindspore": mindspore_work, "torch": torch_work}[arguments.library](arguments))
+    serve({"mindspore": make_mindspore_work, "torch": make_torch_work}[arguments.library](arguments))
 
 
 if __name__ == "__main__":

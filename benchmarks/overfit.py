@@ -1,9 +1,10 @@
-"""Can the model learn at all? Fit 8 photographs with the project's own commands and evaluate on the same 8.
+"""Check that the model can learn: fit 8 photographs with the project's commands and evaluate on the same 8.
 
     python -m benchmarks.overfit [--out overfit] [--steps_dp 700] [--steps_end 1400] [-- TRAIN_OPTIONS]
 
-Prints what eval.py prints. Expected of a sound implementation: shape error below 20 mm, mask IoU above 0.95 in pixels
-of the IUV image; in pixels of the crop the mask loss itself allows no more than benchmarks.mask_floor finds.
+Prints what eval.py prints. A correct implementation reaches a shape error below 20 mm and a mask IoU above 0.95 in
+pixels of the IUV image. In pixels of the crop, benchmarks.mask_floor shows what the mask
+loss allows.
 """
 
 import argparse
@@ -20,17 +21,17 @@ from utils.files import write_npz
 REPOSITORY = Path(__file__).resolve().parent.parent
 PHOTOGRAPHS = 8
 BATCH = 4
-REPEATS = 20  # of the list in one epoch, so that epochs are not too short to be worth a checkpoint
+REPEATS = 20  # repetitions of the list in one epoch; shorter epochs would write too many checkpoints
 
 
 class Commands:
-    """Runs the project's commands on one data root; UserError where one fails."""
+    """Runs the project's commands on one data root; UserError if one fails."""
 
     def __init__(self, data_root: Path):
         self.environment = dict(os.environ, DECOMR_DATA=str(data_root))
 
     def run(self, *words, cores: list[int] | None = None) -> None:
-        """`words` are those behind `python`; `cores`: which ones the command may use (default: all)."""
+        """Run `python` with these words. cores: the cores that the command may use (default: all)."""
         prefix = ["taskset", "--cpu-list", ",".join(map(str, cores))] if cores else []
         command = [*prefix, sys.executable, *map(str, words)]
         result = subprocess.run(command, cwd=REPOSITORY, env=self.environment)
@@ -39,7 +40,7 @@ class Commands:
 
 
 def prepare(root: Path, commands: Commands) -> None:
-    """8 photographs as training list, repeated, and the same 8 as test list."""
+    """Prepare 8 photographs as training list, repeated, and the same 8 as test list."""
     commands.run("-m", "synthetic.generate", "--num_train", PHOTOGRAPHS, "--num_test", 1, "--clothing", "suit")
     commands.run("preprocess_datasets.py", "--train_files", "--eval_files", "--gt_iuv")
     train, test = (root / "DATASET_NPZ_PATH" / f"up_3d_{split}.npz" for split in ("trainval", "lsp_test"))
@@ -49,7 +50,7 @@ def prepare(root: Path, commands: Commands) -> None:
     write_npz(train, **{name: np.concatenate([values] * REPEATS) for name, values in rows.items()})
 
 
-def epochs(steps: int) -> int:
+def count_epochs(steps: int) -> int:
     return -(-steps * BATCH // (PHOTOGRAPHS * REPEATS))
 
 
@@ -66,7 +67,7 @@ def main():
     common = ["--img_res", 192, "--lnet_width", 0.125, "--batch_size", BATCH, "--lr", 1e-3, "--lr_schedule", "linear",
               "--no_augmentation", "--zero_init_residual", "--num_workers", 1, "--log_dir", out / "logs",
               *arguments.options]  # fmt: skip
-    dp, end = epochs(arguments.steps_dp), epochs(arguments.steps_end)
+    dp, end = count_epochs(arguments.steps_dp), count_epochs(arguments.steps_end)
     commands.run("train.py", "--fresh", "--stage", "dp", "--ckpt_dir", out / "ckpt_dp", "--name", "overfit_dp",
                  "--num_epochs_dp", dp, "--lam_dp_mask", 1, *common)  # fmt: skip
     commands.run("train.py", "--fresh", "--stage", "end", "--ckpt_dir", out / "ckpt", "--name", "overfit_end",

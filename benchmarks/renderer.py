@@ -1,4 +1,4 @@
-"""Time of one IUV image on one core: a body of the data root, posed at random, drawn at 224 x 224.
+"""Measure the time of one IUV image on one core: a body of the data root in random poses, at 224 x 224.
 
 python -m benchmarks.renderer [--data_dir DIR] [--repeats 50] [--size 224] [--caster embree|numpy]
 """
@@ -24,8 +24,8 @@ POSE_SPREAD = 0.15  # radians
 SUPERSAMPLE = 3
 
 
-def milliseconds(work, meshes: list) -> tuple[float, float]:
-    """Median and best time of work(mesh) over the meshes."""
+def measure_milliseconds(work, meshes: list) -> tuple[float, float]:
+    """Measure the median and the best time of work(mesh) over the meshes."""
     times = []
     for mesh in meshes:
         start = time.perf_counter()
@@ -44,7 +44,7 @@ def main():
     size, caster = arguments.size, CASTERS[arguments.caster]
     if arguments.data_dir:
         config.set_data_root(arguments.data_dir)
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # Embree's threads too
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # also binds Embree's threads
 
     body = load_body_model(config.SMPL_FILE)
     atlas = load_atlas_faces("BF", len(body.v_template))
@@ -75,7 +75,7 @@ def main():
     print(f"{'':36s}{'median':>10s}{'best':>10s}")
     for name, work in tasks.items():
         work(meshes[0])
-        median, best = milliseconds(work, meshes)
+        median, best = measure_milliseconds(work, meshes)
         print(f"{name:36s}{median:7.1f} ms{best:7.1f} ms")
 
 

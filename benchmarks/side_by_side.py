@@ -1,7 +1,7 @@
-"""Two programs measured in turn (A B A B ...), each in a process of its own.
+"""Measure two programs in turn (A B A B ...), each in a process of its own.
 
-In one process the two libraries' threads, allocators and caches would disturb each other. A process
-that is not at work is stopped: its threads may otherwise go on looking for work.
+In one process the threads, allocators and caches of the two libraries would disturb each other. A process is stopped
+while the other one works, because its waiting threads may use the processor.
 """
 
 import contextlib
@@ -13,30 +13,31 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks.memory import REPOSITORY, peak_of_this_process
+from benchmarks.memory import REPOSITORY, read_own_peak
 from utils.environment import SETTINGS
 from utils.errors import UserError
 
 
 def serve(work: Callable) -> None:
-    """In the child: run `work` for every line of input; answer its seconds and the process's peak memory in MiB."""
+    """Run `work` in the child for every line of input; print its seconds and the process's peak memory in MiB."""
     for _ in sys.stdin:
         start = time.perf_counter()
         work()
         seconds = time.perf_counter() - start
-        print(json.dumps({"seconds": seconds, "peak": peak_of_this_process()}), flush=True)
+        print(json.dumps({"seconds": seconds, "peak": read_own_peak()}), flush=True)
 
 
 class Side:
     """One of the programs: `python -m` words; its process lives as long as the `with` block.
 
-    environment: variables of its own, in place of those that this project sets for MindSpore.
+    environment: variables that replace those that this project sets for MindSpore.
     """
 
     def __init__(self, *words, environment: dict[str, str] | None = None):
         self.words = [sys.executable, "-m", *map(str, words)]
         inherited = {name: value for name, value in os.environ.items() if environment is None or name not in SETTINGS}
-        # a copy: importing MindSpore sets OMP_NUM_THREADS=1 below Python; a child that inherited it had one thread
+        # An explicit environment: importing MindSpore sets OMP_NUM_THREADS=1 in the C environment, which a child would
+        # inherit otherwise.
         self.environment = inherited | (environment or {})
         self.seconds: list[float] = []
         self.peak = 0.0  # MiB
@@ -55,7 +56,7 @@ class Side:
         self.process.wait()
 
     def run(self) -> dict:
-        """One round of the work: its answer. Lines that libraries print are passed over."""
+        """Run one round of the work; returns the child's answer. Other lines, which libraries print, are ignored."""
         self.process.send_signal(signal.SIGCONT)
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
@@ -73,7 +74,7 @@ class Side:
 
 
 def measure(sides: list[Side], repeats: int) -> None:
-    """Run the sides in turn, `repeats` times after one unmeasured round each; the figures stay in the sides."""
+    """Run the sides in turn, `repeats` times after one unmeasured round each; each Side keeps its figures."""
     with contextlib.ExitStack() as processes:
         for side in sides:
             processes.enter_context(side).warm_up()

@@ -1,10 +1,9 @@
-"""Training step and inference, MindSpore beside PyTorch: same weights, batch, losses and number of threads.
+"""Measure training step and inference in MindSpore and PyTorch: same weights, batch, losses and number of threads.
 
     python -m benchmarks.train_step [--batch_size 4 16] [--work dp end infer] [--img_res 224] [--repeats 5]
 
-The PyTorch side is the twin of tests/reference in eager mode. Each side has a process of its own; they
-work in turn. With --work ground_truth, MindSpore alone computes what the end step computes of its
-ground truth. Needs requirements-dev.txt.
+The PyTorch side is the twin in tests/reference, in eager mode. Each side has a process of its own; they work in turn.
+--work ground_truth measures how MindSpore alone computes the true mesh of stage end. Needs requirements-dev.txt.
 """
 
 import argparse
@@ -12,15 +11,15 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from benchmarks.data import benchmark_root
-from benchmarks.model_side import BATCH, TORCH_WEIGHTS, WEIGHTS, WORKS, add_settings, settings_words
+from benchmarks.data import prepare_benchmark_root
+from benchmarks.model_side import BATCH, TORCH_WEIGHTS, WEIGHTS, WORKS, add_settings, list_settings
 from benchmarks.side_by_side import Side, measure
-from benchmarks.timing import machine, print_table
+from benchmarks.timing import describe_machine, print_table
 from utils.errors import run_command
 
 
 def write_inputs(folder: Path, root: Path, batch_size: int, arguments) -> None:
-    """Random weights and one batch, for both sides."""
+    """Write random weights and one batch for both sides."""
     import numpy as np
     import torch
 
@@ -40,12 +39,12 @@ def write_inputs(folder: Path, root: Path, batch_size: int, arguments) -> None:
     np.savez(folder / BATCH, **batch)
 
 
-def row(work: str, batch_size: int, folder: Path, root: Path, arguments) -> list:
-    """One line of the table: the work measured on both sides."""
-    words = (work, folder, root, *settings_words(arguments))
+def measure_row(work: str, batch_size: int, folder: Path, root: Path, arguments) -> list:
+    """Measure a line of the table: the work on both sides."""
+    words = (work, folder, root, *list_settings(arguments))
     sides = [Side("benchmarks.model_side", "mindspore", *words)]
     if work != "ground_truth":
-        # PyTorch with all that the processor has
+        # PyTorch may use all instructions of the processor
         sides.append(Side("benchmarks.model_side", "torch", *words, environment={"ONEDNN_MAX_CPU_ISA": "DEFAULT"}))
     measure(sides, arguments.repeats)
     cells = [work, batch_size, *[f"{median(side.seconds):.3f}" for side in sides], *["-"] * (2 - len(sides))]
@@ -63,13 +62,13 @@ def main():
     parser.add_argument("--data_dir", help="data root with a body model (default: one is generated)")
     add_settings(parser)
     arguments = parser.parse_args()
-    root = benchmark_root(arguments.data_dir).resolve()
+    root = prepare_benchmark_root(arguments.data_dir).resolve()
     rows = []
     for batch_size in arguments.batch_size:
         with tempfile.TemporaryDirectory() as folder:
             write_inputs(Path(folder), root, batch_size, arguments)
-            rows += [row(work, batch_size, Path(folder), root, arguments) for work in arguments.work]
-    print(f"{machine()}, {' '.join(settings_words(arguments))}, {arguments.repeats} repeats")
+            rows += [measure_row(work, batch_size, Path(folder), root, arguments) for work in arguments.work]
+    print(f"{describe_machine()}, {' '.join(list_settings(arguments))}, {arguments.repeats} repeats")
     header = ["work", "batch", "MindSpore s", "PyTorch s", "ratio", "peak MiB", "start to end of first round s"]
     print_table(header, rows)
 

@@ -1,8 +1,8 @@
-"""Compiled kernels for a CPU, behind one door: accelerate(network).
+"""Compiled kernels for a CPU, behind one function: accelerate(network).
 
-The networks in models/ consist of MindSpore's own layers. `accelerate` gives the layers that have a faster form here
-another class (kernels/layers.py); their parameters and the names of these stay. Delete this folder and everything
-still runs, slower.
+The networks in models/ consist of MindSpore's own layers. If a layer has a faster form in kernels/layers.py,
+`accelerate` changes its class to that form; parameters keep their names. Without this folder everything still runs,
+but slower.
 """
 
 import mindspore as ms
@@ -16,14 +16,14 @@ COMPILED = "compiled kernels"
 
 
 def choose(wanted: str = "auto") -> str:
-    """Say in words which kernels accelerate(network, wanted) takes, and compile them where they are missing.
+    """Say which kernels accelerate(network, wanted) takes, and compile them if they are missing.
 
     Args:
-        wanted: auto (compiled kernels on a CPU where they can be compiled, else MindSpore's), compiled or mindspore.
+        wanted: auto (compiled kernels on a CPU if they can be compiled, else MindSpore's), compiled or mindspore.
     Returns:
-        The words.
+        The choice in words.
     Raises:
-        UserError: compiled kernels are wanted and cannot be had.
+        UserError: compiled kernels are wanted, but not available.
     """
     if wanted == "mindspore":
         return "MindSpore's kernels"
@@ -41,7 +41,7 @@ def choose(wanted: str = "auto") -> str:
 
 
 def accelerate(network: nn.Cell, wanted: str = "auto") -> None:
-    """Let the layers of `network` compute with compiled kernels where they can be had, in float32 on a CPU.
+    """Let the layers of `network` compute with compiled kernels, if they are available: float32, CPU.
 
     Call it on a finished network: after BatchNorm is synchronised or folded, before the first call.
 
@@ -49,7 +49,7 @@ def accelerate(network: nn.Cell, wanted: str = "auto") -> None:
         network: any cell, such as a network, a models.inference.MeshPredictor or a models.training_step.TrainingStep.
         wanted: as in choose.
     Raises:
-        UserError: compiled kernels are wanted and cannot be had.
+        UserError: compiled kernels are wanted, but not available.
     """
     if choose(wanted) != COMPILED:
         return
@@ -57,5 +57,5 @@ def accelerate(network: nn.Cell, wanted: str = "auto") -> None:
         faster = FASTER.get(type(cell))
         if faster is None or hasattr(faster, "fits") and not faster.fits(cell):
             continue
-        cell.__class__ = faster  # the object stays, with its parameters, wherever it is used
+        cell.__class__ = faster  # the object and its parameters stay the same for everyone who holds it
         cell.prepare()

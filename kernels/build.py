@@ -1,4 +1,4 @@
-"""The C++ of kernels/native: compiled for this machine at first use, and kept below the user's cache folder."""
+"""Compile kernels/native for this machine at first use, and keep the library below the user's cache folder."""
 
 import ctypes
 import hashlib
@@ -17,21 +17,21 @@ SOURCES = Path(__file__).resolve().parent / "native"
 COMPILER = "g++"
 COMMAND = [COMPILER, "-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-fopenmp"]
 ONEDNN = Path(ms.__file__).parent / "lib/libdnnl.so.3"  # MindSpore's own
-ONEDNN_VERSION = (3, 10)  # whose declarations native/onednn.h repeats
+ONEDNN_VERSION = (3, 10)  # native/onednn.h repeats its declarations
 INSTRUCTIONS = "ONEDNN_MAX_CPU_ISA"
 ALL_INSTRUCTIONS = 0  # dnnl_cpu_isa_default
 PROCESSOR = Path("/proc/cpuinfo")
-# lines of it that tell processors apart: x86's, then ARM's
+# lines that tell processors apart: of x86, then of ARM
 PROCESSOR_LINES = ("flags", "model", "Features", "CPU implementer", "CPU variant", "CPU part")
 
 _loaded: Path | None = None
 
 
 def load() -> Path:
-    """The compiled library, loaded; this process keeps it, even if the sources change meanwhile.
+    """Load the compiled library. This process keeps it, even if the sources change later.
 
     Raises:
-        UserError: it cannot be compiled or loaded, or belongs to another oneDNN than MindSpore's.
+        UserError: it cannot be compiled or loaded, or MindSpore has another oneDNN.
     """
     global _loaded
     if _loaded is None:
@@ -41,7 +41,7 @@ def load() -> Path:
 
 
 def lift_limit() -> None:
-    """Let oneDNN use all instructions of the processor; without effect once this process has computed with it.
+    """Let oneDNN use all instructions of the processor. Call it before this process computes with oneDNN.
 
     utils.environment limits them for MindSpore's own convolutions, which the compiled ones replace.
     """
@@ -55,8 +55,8 @@ class _Version(ctypes.Structure):
     _fields_ = [("major", ctypes.c_int), ("minor", ctypes.c_int)]
 
 
-def onednn_version() -> tuple[int, int]:
-    """(major, minor) of MindSpore's oneDNN; UserError where there is none."""
+def read_onednn_version() -> tuple[int, int]:
+    """Read (major, minor) of MindSpore's oneDNN; UserError if there is none."""
     try:
         function = ctypes.CDLL(str(ONEDNN)).dnnl_version
     except (OSError, AttributeError) as error:
@@ -67,15 +67,15 @@ def onednn_version() -> tuple[int, int]:
 
 
 def check_onednn() -> None:
-    """UserError unless MindSpore's oneDNN is the version whose declarations native/onednn.h repeats."""
-    found = onednn_version()
+    """Raise UserError unless MindSpore has the oneDNN whose declarations native/onednn.h repeats."""
+    found = read_onednn_version()
     if found != ONEDNN_VERSION:
         versions = ["{}.{}".format(*version) for version in (ONEDNN_VERSION, found)]
         raise UserError(f"they are written for oneDNN {versions[0]}, this MindSpore has {versions[1]}")
 
 
-def library_path() -> Path:
-    """Where the library of the present sources lies, or will lie, for this processor and this MindSpore."""
+def find_library_path() -> Path:
+    """Find the path of the library for these sources, this processor and this MindSpore."""
     try:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:
@@ -88,8 +88,8 @@ def library_path() -> Path:
 
 
 def build() -> Path:
-    """The library, compiled unless it is there already; UserError where it cannot be compiled or loaded."""
-    target = library_path()
+    """Compile the library unless it exists; UserError if it cannot be compiled or loaded."""
+    target = find_library_path()
     try:
         if not target.exists():
             if not shutil.which(COMPILER):

@@ -1,7 +1,7 @@
-"""The architecture of DecoMR's weights: from the options given, a config.json near them, and their shapes.
+"""Find the architecture of DecoMR's weights from their shapes, the options given, and a config.json near them.
 
-Shapes show all but the atlas (uv_type) and the size of the crop (img_res). They are the last word: what an option
-or a config.json says otherwise is refused with the option that fits.
+Shapes show everything except the atlas (uv_type) and the size of the crop (img_res). An option or a config.json that
+contradicts the shapes is refused, and the message names the option that fits.
 """
 
 import argparse
@@ -22,8 +22,8 @@ NAMES = tuple(name for name in checkpoint.ARCHITECTURE if name != "model")
 MARKS = ("uv_res", "uv_type", "uv_channels", "warp_level")
 
 
-def from_shapes(shapes: dict, where) -> dict:
-    """Options by name, of name -> shape of CNet's and LNet's weights (`CNet.dp_layers.0.1...`, PyTorch's names)."""
+def read_from_shapes(shapes: dict, where) -> dict:
+    """Read options by name from the shapes of the weights by PyTorch's names (`CNet.dp_layers.0.1...`)."""
 
     def shape(name: str) -> tuple:
         if name not in shapes:
@@ -47,7 +47,7 @@ def from_shapes(shapes: dict, where) -> dict:
 
 
 def find_config(folders: list[Path]) -> Path | None:
-    """The config.json of a DecoMR in the first of `folders` that has one; other programs' are passed over."""
+    """Find the config.json of a DecoMR in the first of `folders` that has one; files of other programs do not count."""
     paths = [folder / checkpoint.CONFIG_NAME for folder in folders]
     return next((path for path in paths if path.is_file() and any(name in _read_json(path) for name in MARKS)), None)
 
@@ -62,8 +62,8 @@ def _read_json(path: Path) -> dict:
     return content if isinstance(content, dict) else {}
 
 
-def from_config(path: Path, given: set) -> dict:
-    """Options by name that a config.json states (as text or as numbers), but those `given` on the command line."""
+def read_from_config(path: Path, given: set) -> dict:
+    """Read options by name from a config.json, except those `given` on the command line."""
     content = {name: value for name, value in _read_json(path).items() if name in NAMES and value is not None}
     stated = {name: value for name, value in content.items() if name not in given}
     try:
@@ -75,11 +75,13 @@ def from_config(path: Path, given: set) -> dict:
 
 
 def settle(options: argparse.Namespace, given: set, shapes: dict, where, config: Path | None) -> None:
-    """Set the architecture of `options`; prints where it comes from, UserError where something contradicts the shapes.
+    """Set the architecture in `options`, and print where it comes from.
 
-    given: names of the options that stand on the command line; they win over `config`, if there is one.
+    given: names of the options on the command line; they have priority over `config`, if there is one.
+    Raises:
+        UserError: an option or `config` contradicts the shapes.
     """
-    seen, stated = from_shapes(shapes, where), from_config(config, given) if config else {}
+    seen, stated = read_from_shapes(shapes, where), read_from_config(config, given) if config else {}
     for name in NAMES:
         if name in stated:
             setattr(options, name, stated[name])
@@ -99,7 +101,7 @@ def settle(options: argparse.Namespace, given: set, shapes: dict, where, config:
 
 
 def refuse_other_config(options: argparse.Namespace, target: Path) -> bool:
-    """Whether a config.json beside `target` says the same already; UserError where it says something else."""
+    """Tell whether a config.json beside `target` says the same already; UserError if it says something else."""
     path = target.parent / checkpoint.CONFIG_NAME
     if not path.is_file():
         return False

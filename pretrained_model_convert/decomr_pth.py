@@ -1,7 +1,7 @@
 """CNet and LNet in PyTorch as functions of a state_dict, for the check after a conversion.
 
-Each function runs weights exactly as a checkpoint names them (`dp_layers.0.1.conv1.weight`), and reads
-all sizes from the weights; nothing is built. Inference only: BatchNorm uses its running statistics.
+The functions take the weights by the names of a checkpoint (`dp_layers.0.1.conv1.weight`) and read all sizes from
+them. Inference only: BatchNorm uses its running statistics.
 Source: DecoMR (Zeng et al., CVPR 2020).
 """
 
@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from pretrained_model_convert.resnet_pth import ResNet50
 
 GROUP_SIZE = 8
-LNET_GROUPS = 32  # of its base channels, at any width
+LNET_GROUPS = 32  # groups of the LNet's base channels, at any width
 
 
 class Weights:
-    """A state_dict seen from one of its submodules: `weights["norm1"]["bias"]` is `norm1.bias`."""
+    """A state_dict, seen from one of its submodules: `weights["norm1"]["bias"]` is `norm1.bias`."""
 
     def __init__(self, state: dict, path: str = "", group_size: int = GROUP_SIZE):
         self.state, self.path, self.group_size = state, path, group_size
@@ -28,7 +28,7 @@ class Weights:
         return any(key.startswith(f"{self.path}{name}.") for key in self.state)
 
     def children(self) -> list:
-        """Numbers of the children of a list or sequence, in order."""
+        """List the numbers of the children of a list or sequence, in order."""
         names = {key.removeprefix(self.path).split(".")[0] for key in self.state if key.startswith(self.path)}
         return sorted(int(name) for name in names if name.isdigit())
 
@@ -77,7 +77,7 @@ def run_cnet(state: dict, image: torch.Tensor):
     encoder.load_state_dict({key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)})
     codes, strides = encoder(image)
     x, layers = strides[-1], weights["dp_layers"].children()
-    # dp_layers[i] goes up to level warp_level + i; the topmost one to level 4, stride 16
+    # dp_layers[i] upsamples to level warp_level + i; the last one to level 4, stride 16
     for layer, skip in zip(reversed(layers), reversed(strides[:-1]), strict=False):
         x = upsampled_bottleneck(x, weights["dp_layers"][layer], "nearest") + skip
     ends = [weights[name] for name in ("dp_mask_end", "dp_uv_end")]
@@ -99,7 +99,7 @@ def run_lnet(state: dict, surface: torch.Tensor, codes: torch.Tensor, reference_
     x = bottleneck(hourglass(conv(x, weights["uv_conv1"][4]), weights["hg"]), weights["uv_conv2"])
     for step in weights["decoder"].children():
         x = upsampled_bottleneck(x, weights["decoder"][step], "bilinear")
-    end = Weights(state, "uv_end.")  # its inner channels do not scale with the width
+    end = Weights(state, "uv_end.")  # its inner channels do not depend on the width
     location_map = conv(bottleneck(x, end[0]), end[1]).permute(0, 2, 3, 1)
     return location_map, _camera(codes, weights["camera"])
 

@@ -1,4 +1,4 @@
-"""Reading and writing PyTorch's files, without running what they contain."""
+"""Read and write PyTorch's files without running code that they contain."""
 
 import argparse
 import codecs
@@ -22,11 +22,11 @@ import torch
 from utils.checkpoints import foreign_files
 from utils.errors import UserError
 
-# training scripts keep options, dates, numbers and orders of samples beside the weights; these names rebuild those only
+# Training scripts store options, dates, numbers and sample orders beside the weights. These names rebuild only that.
 _HARMLESS: list[Any] = [
     np.core.multiarray._reconstruct,
     np.core.multiarray.scalar,
-    (np.core.multiarray._reconstruct, "numpy._core.multiarray._reconstruct"),  # as numpy 2 calls it
+    (np.core.multiarray._reconstruct, "numpy._core.multiarray._reconstruct"),  # its name in numpy 2
     (np.core.multiarray.scalar, "numpy._core.multiarray.scalar"),
     np.ndarray,
     np.dtype,
@@ -39,11 +39,11 @@ _HARMLESS: list[Any] = [
 ]
 _PYTORCH = (foreign_files.TORCH_ZIP, foreign_files.TORCH_LEGACY, foreign_files.PICKLE, None)
 _EXPORTED = (foreign_files.ONNX, foreign_files.MINDIR)
-HEADERS = 3  # pickles in front of the content in PyTorch's older format
+HEADERS = 3  # pickles before the content in PyTorch's older format
 
 
 def read_pytorch(path: Path) -> dict:
-    """The dict in a file of torch.save or safetensors; UserError when it is missing, damaged, or asks for code."""
+    """Read the dict in a file of torch.save or safetensors; UserError if it is missing, damaged, or needs code."""
     if not Path(path).is_file():
         raise UserError(f"{path} {'is a folder' if Path(path).is_dir() else 'does not exist'}.")
     kind = foreign_files.kind_of(path)
@@ -60,7 +60,7 @@ def _read(path: Path, kind: str | None):
     try:
         if kind == foreign_files.SAFETENSORS:
             return safetensors.torch.load_file(path)
-        # a plain pickle from memory, where no length that it names makes Python reserve more than the file has
+        # a plain pickle is read from memory: then a false length in it cannot make Python reserve too much
         source = path if kind == foreign_files.TORCH_ZIP else io.BytesIO(Path(path).read_bytes())
         with torch.serialization.safe_globals(_HARMLESS):
             return torch.load(source, map_location="cpu", weights_only=True)
@@ -72,7 +72,7 @@ def _read(path: Path, kind: str | None):
 
 
 def _refusal(path: Path, kind: str | None, message: str) -> str:
-    """The line about a file that PyTorch does not read as weights; `message` is PyTorch's."""
+    """Write the line about a file that PyTorch does not read as weights; `message` is PyTorch's."""
     reason = message.partition("WeightsUnpickler error:")[2]
     found = re.search(r"(?:GLOBAL|class|function) '?([A-Za-z_][\w.]+)", reason)
     if kind == foreign_files.PICKLE:
@@ -90,7 +90,7 @@ def _refusal(path: Path, kind: str | None, message: str) -> str:
 
 
 def _is_object(path: Path) -> bool:
-    """Whether the content is an object of a class, not a dict."""
+    """Tell whether the content is an object of a class, not a dict."""
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
@@ -101,7 +101,7 @@ def _is_object(path: Path) -> bool:
             for _ in range(HEADERS if foreign_files.kind_of(path) == foreign_files.TORCH_LEGACY else 0):
                 collections.deque(pickletools.genops(stream), maxlen=0)
             return _starts_with_class(stream)
-    except Exception:  # a damaged file can raise any exception type; then it is not known
+    except Exception:  # a damaged file can raise any exception type; then the answer is unknown
         return False
 
 
@@ -109,7 +109,7 @@ def _starts_with_class(stream) -> bool:
     operations = itertools.islice(pickletools.genops(stream), 8)
     passed = ("PROTO", "FRAME", "MARK")
     name, argument = next((code.name, value) for code, value, _ in operations if code.name not in passed)
-    # a class is named by one operation; in the older format of PyTorch the text `module` comes first
+    # one operation names a class; in PyTorch's older format the text `module` comes first
     return name in ("GLOBAL", "BINUNICODE") and argument != "collections OrderedDict"
 
 

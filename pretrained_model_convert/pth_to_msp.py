@@ -24,7 +24,7 @@ from utils.train_options import TrainOptions  # noqa: E402
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser of what to convert."""
+    """Make the parser of what to convert."""
     parser = argparse.ArgumentParser(description="Convert weights between PyTorch and MindSpore.")
     parser.add_argument(
         "--model",
@@ -44,7 +44,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def parse_arguments() -> tuple[argparse.Namespace, argparse.Namespace, set]:
-    """(what to convert, architecture of the model `decomr`, names of its options on the command line)."""
+    """Parse (what to convert, architecture of the model `decomr`, names of its options on the command line)."""
     arguments, others = make_parser().parse_known_args()
     options, given = TrainOptions().parse_args(others), TrainOptions().given(others)
     unknown = given - set(checkpoint.ARCHITECTURE)
@@ -60,7 +60,7 @@ def main():
     # not at the top of the file: it imports torch
     from pretrained_model_convert import conversion
 
-    convert = conversion.to_pytorch if arguments.reverse else conversion.to_mindspore
+    convert = conversion.convert_to_pytorch if arguments.reverse else conversion.convert_to_mindspore
     convert(arguments.model, Path(arguments.pth_file), Path(arguments.msp_file), options, given)
 
 

@@ -40,10 +40,10 @@ class Square:
 
 @dataclass(frozen=True)
 class Box:
-    """A person as a file or the command line names it; whether it lies in the photograph is not known yet.
+    """A person's box from a file or the command line; it may still lie outside the photograph.
 
-    low, high: corners (x, y), px. where: the place that names it, for messages. score: what its detector gave it,
-    None without one. margin: side of the square / longer side of the box.
+    low, high: corners (x, y), px. where: the place that names the box, for messages. score: the detector's score, or
+    None. margin: side of the square / longer side of the box.
     """
 
     low: tuple[float, float]
@@ -55,7 +55,7 @@ class Box:
 
 @dataclass(frozen=True)
 class PassedOver:
-    """A sound entry of a file that names nobody to reconstruct; reason: why, as it follows "passed over: 3 ..."."""
+    """A valid entry of a file that is not reconstructed. reason: continues the line "passed over: 3 ..."."""
 
     reason: str
 
@@ -63,9 +63,9 @@ class PassedOver:
 Entry = Box | PassedOver | UserError
 
 
-def box_of(values, where: str, score: float | None = None, has_corners: bool = False) -> Box | UserError:
-    """The box that a file gives as [x, y, w, h], or as [x1, y1, x2, y2] where it `has_corners`; px."""
-    array = numbers(values)
+def make_box(values, where: str, score: float | None = None, has_corners: bool = False) -> Box | UserError:
+    """Make a box from [x, y, w, h] px, or from [x1, y1, x2, y2] px if it `has_corners`; UserError for anything else."""
+    array = parse_numbers(values)
     if array is not None and len(array) == 4:
         with np.errstate(over="ignore"):
             low, high = array[:2], array[2:] if has_corners else array[:2] + array[2:]
@@ -75,8 +75,8 @@ def box_of(values, where: str, score: float | None = None, has_corners: bool = F
     return UserError(f"{where} is {reprlib.repr(values)}, expected {expected}.")
 
 
-def square_around(box: Box, photo: Photo) -> Square | UserError:
-    """The square around the middle of the box, unless that is no part of the photograph."""
+def make_square(box: Box, photo: Photo) -> Square | UserError:
+    """Make the square around the middle of the box; UserError if it lies outside the photograph or is too small."""
     height, width = photo.image.shape[:2]
     low, high = np.array(box.low), np.array(box.high)
     longer = float((high - low).max())
@@ -89,8 +89,8 @@ def square_around(box: Box, photo: Photo) -> Square | UserError:
     return Square(float(x), float(y), box.margin * longer)
 
 
-def numbers(values) -> np.ndarray | None:
-    """A list of finite numbers as float64, or None."""
+def parse_numbers(values) -> np.ndarray | None:
+    """Turn a list of finite numbers into a float64 array; None for anything else."""
     if not isinstance(values, list) or not all(type(value) in (int, float) for value in values):
         return None
     try:

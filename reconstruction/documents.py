@@ -1,4 +1,4 @@
-"""Texts and JSON of other programs: UTF-8 with a byte order mark or without, UTF-16 as PowerShell writes it."""
+"""Read text and JSON that other programs wrote: UTF-8 with or without a byte order mark, or PowerShell's UTF-16."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from utils.errors import UserError
 
 
 def read_text(path: Path, kind: str = "a text") -> str:
-    """The text of a file; UserError where it cannot be read, or is not `kind`."""
+    """Read the text of a file; UserError if it cannot be read or is not `kind`."""
     try:
         content = path.read_bytes()
         return content.decode(json.detect_encoding(content))
@@ -18,7 +18,7 @@ def read_text(path: Path, kind: str = "a text") -> str:
 
 
 def load_json(path: Path):
-    """The content of a JSON file, as json.loads gives it."""
+    """Read a JSON file; returns what json.loads returns, UserError if it is not JSON."""
     text = read_text(path, "JSON")
     try:
         return json.loads(text)

@@ -1,4 +1,4 @@
-"""Photographs from files, folders and videos. What cannot be read is a UserError among the photographs."""
+"""Read photographs from files, folders and videos. A UserError takes the place of what cannot be read."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from utils.media.file_kinds import NOT_READ, READ, VIDEO, kind_of_file
 from utils.media.image_files import image_size, read_image
 from utils.media.videos import Video
 
-# what is taken from a folder; of a file that is named alone only its content counts
+# Files of a folder are chosen by these endings; a file named on the command line is judged by its content.
 IMAGE_SUFFIXES = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif", ".avif",
     ".heic", ".heif", ".hif", ".jxl", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pnm", ".psd",
@@ -24,16 +24,17 @@ VIDEO_SUFFIXES = {
     ".mp4", ".m4v", ".mov", ".qt", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".vob", ".ts", ".mts", ".m2ts", ".3gp",
     ".3g2", ".flv", ".f4v", ".wmv", ".asf", ".ogv",
 }  # fmt: skip
-SYSTEM_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini"}  # of Windows; those of other systems begin with a dot
-NAME_LENGTH, NAME_BYTES = 60, 180  # of a name; file systems allow 255 bytes, and suffixes follow
+SYSTEM_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini"}  # Windows; system files of other systems begin with a dot
+NAME_LENGTH, NAME_BYTES = 60, 180  # longest name; file systems allow 255 bytes, and suffixes follow
 ADVICE = "Give an image, a video or a folder of them."
 
 
 @dataclass(frozen=True)
 class Photo:
-    """image [H, W, 3] uint8 BGR; name: of its output files, a plain word; stem: of the file (and frame) it is from.
+    """image [H, W, 3] uint8 BGR. name: a plain word, with which its output files begin.
 
-    file: the name of that file. frame: the number of a video's frame, from 0; None for a picture.
+    file: the name of the input file. stem: the same without ending, with the number of a video's frame.
+    frame: the number of a video's frame, from 0; None for a picture.
     """
 
     name: str
@@ -48,10 +49,9 @@ def _print_note(line: str) -> None:
 
 
 def read_photos(paths: list, every: int = 1, note: Callable[[str], None] = _print_note) -> Iterator[Photo | UserError]:
-    """The photographs of files, folders and videos in order; of a video every `every`-th frame.
+    """Read the photographs of files, folders and videos in order; of a video, every `every`-th frame.
 
-    Names are unique, however the inputs are called, and hold no separators. `note` is told in one line what is
-    passed over in a folder.
+    Names are unique and hold no separators. `note` gets one line about what is passed over in a folder.
     """
     names = _Names()
     for path in map(Path, paths):
@@ -60,19 +60,19 @@ def read_photos(paths: list, every: int = 1, note: Callable[[str], None] = _prin
 
 
 def count_photos(paths: list) -> int | None:
-    """How many photographs are to come; None where videos make that unknown."""
+    """Count the photographs of files and folders; None if there is a video, whose length is unknown."""
     files = [entry for path in map(Path, paths) for entry in _list(path, note=lambda line: None)]
     videos = any(isinstance(file, Path) and _is_video(file) for file in files)
     return None if videos else len(files)
 
 
 class _Names:
-    """Plain, short names that do not repeat."""
+    """Gives plain, short names that do not repeat."""
 
     def __init__(self):
         self.taken = set()
 
-    def unique(self, stem: str) -> str:
+    def make_unique(self, stem: str) -> str:
         plain = re.sub(r"[^\w.-]", "_", stem).lstrip(".")[:NAME_LENGTH] or "photo"
         plain = plain.encode()[:NAME_BYTES].decode(errors="ignore")
         # a_person0.obj and a_textured.glb are files of photo a
@@ -97,7 +97,7 @@ def _list(path: Path, note: Callable[[str], None]) -> list[Path | UserError]:
     files = [entry for entry in entries if not entry.is_dir()]
     visible = [file for file in files if not file.name.startswith(".") and file.name.lower() not in SYSTEM_FILES]
     taken = [file for file in visible if file.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES]
-    left = _left_over(len(entries) - len(files), len(files) - len(visible), set(visible) - set(taken))
+    left = _describe_left_over(len(entries) - len(files), len(files) - len(visible), set(visible) - set(taken))
     if not taken:
         return [UserError(f"the folder {path} holds no images or videos{f', but {left}' if left else ''}.")]
     if left:
@@ -105,8 +105,8 @@ def _list(path: Path, note: Callable[[str], None]) -> list[Path | UserError]:
     return [*taken]
 
 
-def _left_over(folders: int, hidden: int, others: set[Path]) -> str:
-    """What a folder holds besides photographs, such as '2 hidden files, 3 others (.json, .txt)'; '' for nothing."""
+def _describe_left_over(folders: int, hidden: int, others: set[Path]) -> str:
+    """Say what a folder holds besides photographs: '2 hidden files, 3 files of another kind (.json, .txt)', or ''."""
     endings = ", ".join(sorted({file.suffix.lower() or "without ending" for file in others}))
     counts = [
         (hidden, "hidden file", ""), (len(others), "file", f" of another kind ({endings})"), (folders, "folder", ""),
@@ -117,17 +117,17 @@ def _left_over(folders: int, hidden: int, others: set[Path]) -> str:
 def _read(path: Path, every: int, names: _Names) -> Iterator[Photo | UserError]:
     try:
         if _is_video(path):
-            for number, frame in _frames(path, every):
+            for number, frame in _read_frames(path, every):
                 stem = f"{path.stem}_{number:06d}"
-                yield Photo(names.unique(stem), stem, frame, path.name, number)
+                yield Photo(names.make_unique(stem), stem, frame, path.name, number)
         else:
-            yield Photo(names.unique(path.stem), path.stem, read_image(path, ADVICE), path.name)
+            yield Photo(names.make_unique(path.stem), path.stem, read_image(path, ADVICE), path.name)
     except UserError as error:
         yield error
 
 
 def _is_video(path: Path) -> bool:
-    """True for a video by its content; where that says nothing, for what ffmpeg can read and is no image."""
+    """Decide by the content; if that is unknown, a file that is no image but that ffmpeg can read is a video."""
     kind, suffix_says_so = kind_of_file(path), path.suffix.lower() in VIDEO_SUFFIXES
     if kind:
         return kind == VIDEO or (suffix_says_so and kind not in (*READ, *NOT_READ))
@@ -148,8 +148,8 @@ def _has_frames(path: Path) -> bool:
         video.release()
 
 
-def _frames(path: Path, every: int) -> Iterator[tuple[int, np.ndarray]]:
-    """(number, frame) of every `every`-th frame of a video."""
+def _read_frames(path: Path, every: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (number, frame) of every `every`-th frame of a video."""
     video = Video(path)
     try:
         video.check_size("Make it smaller.")

@@ -1,32 +1,32 @@
-"""Boxes around the people in OpenPose's files: {"people": [{"pose_keypoints_2d": [x, y, confidence, ...]}]}.
+"""Make boxes around the people of OpenPose's files: {"people": [{"pose_keypoints_2d": [x, y, confidence, ...]}]}.
 
-Any body of any number of keypoints: BODY_25, COCO, MPI; older versions say "pose_keypoints".
+Any set of keypoints will do: BODY_25, COCO, MPI. Older versions write "pose_keypoints".
 """
 
 from pathlib import Path
 
 import numpy as np
 
-from reconstruction.boxes import Box, Entry, PassedOver, numbers
+from reconstruction.boxes import Box, Entry, PassedOver, parse_numbers
 from reconstruction.documents import load_json
 from utils.errors import UserError
 
 MIN_CONFIDENCE = 0.2  # of a keypoint
-KEYPOINT_MARGIN = 1.2  # the margin of the training crops around the body
+KEYPOINT_MARGIN = 1.2  # margin of the training crops around the body
 
 
 def read_openpose(path: Path) -> list[Entry]:
-    """The people of a file; the score of each is the mean confidence of the keypoints that are seen."""
+    """Read the people of a file; a person's score is the mean confidence of the visible keypoints."""
     content = load_json(path)
     people = content.get("people") if isinstance(content, dict) else None
     if not isinstance(people, list):
         raise UserError(f'{path} has no people, expected the output of OpenPose, {{"people": [...]}}.')
-    return [_person(person, f"{path}: person {index}") for index, person in enumerate(people)]
+    return [_read_person(person, f"{path}: person {index}") for index, person in enumerate(people)]
 
 
-def _person(person, where: str) -> Entry:
+def _read_person(person, where: str) -> Entry:
     person = person if isinstance(person, dict) else {}
-    array = numbers(person.get("pose_keypoints_2d", person.get("pose_keypoints")))
+    array = parse_numbers(person.get("pose_keypoints_2d", person.get("pose_keypoints")))
     if array is None or not len(array) or len(array) % 3:
         return UserError(f"{where} has no pose_keypoints_2d, expected numbers x, y, confidence for each keypoint.")
     keypoints = array.reshape(-1, 3)

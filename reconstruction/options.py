@@ -26,7 +26,7 @@ Without --bbox and --openpose: one person, for whom the whole picture is taken""
 
 
 def parse_options(arguments=None):
-    """The options of the command line, on top of the defaults of training for what describes the network."""
+    """Read the command line; options that describe the network have the defaults of training."""
     given = vars(make_parser().parse_args(arguments))
     if given["bbox"] and given["openpose"]:
         raise UserError("--bbox and --openpose both say where people are; give one of them.")
@@ -45,7 +45,7 @@ def parse_options(arguments=None):
 
 
 def make_parser() -> CommandParser:
-    """The parser of demo.py."""
+    """Make the parser of demo.py."""
     parser = CommandParser(description="From photographs to meshes.")
     # words such as -10,20,100,200 are boxes, not options
     parser._negative_number_matcher = re.compile(r"-[.\d]")
@@ -80,9 +80,9 @@ def make_parser() -> CommandParser:
 
 
 def parse_boxes(words: list[str]) -> list[list[float]] | str:
-    """The words behind --bbox: boxes [x, y, w, h] in px, or the file or folder that they are in.
+    """Parse the words behind --bbox: boxes [x, y, w, h] in px, or the name of the file or folder that has them.
 
-    A box is four numbers with commas between, "10,20,100,200" or "[10, 20, 100, 200]", or four words.
+    A box is four numbers separated by commas, "10,20,100,200" or "[10, 20, 100, 200]", or four words.
     """
     if len(words) == 1 and os.path.exists(words[0]):
         return words[0]
@@ -101,7 +101,7 @@ def parse_boxes(words: list[str]) -> list[list[float]] | str:
 
 
 def _numbers_in(word: str) -> list[float]:
-    """The numbers of "10,20,100,200", in brackets or not; none where it holds anything else."""
+    """Parse "10,20,100,200", in brackets or not; an empty list for anything else."""
     parts = word.strip("[]() ").split(",")
     try:
         return [float(part) for part in parts]

@@ -1,4 +1,4 @@
-"""The files of one photograph: pictures, meshes and numbers of every person in it."""
+"""Write the files of one photograph: pictures, meshes and numbers of every person in it."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from utils.pictures import draw_mesh, draw_turned, iuv_colours
 COLOURS = ((0.55, 0.70, 0.95), (0.95, 0.72, 0.50), (0.62, 0.85, 0.62), (0.90, 0.62, 0.80), (0.90, 0.86, 0.52))
 VIEWS = {"side": 90, "back": 180}  # degrees about the vertical axis
 VIEW_SIZE = 512  # px
-FILL = 0.9  # of a view's side is taken by the mesh
+FILL = 0.9  # share of a view's side that the mesh takes
 
 
 def write_results(
@@ -30,11 +30,11 @@ def write_results(
 ) -> None:
     """Write everything about the people of a photograph below `folder`; textures and turning meshes if asked for.
 
-    {name}_overlay.png shows all of them. The other files are {name}_* of the only person, or
-    {name}_person{k}_* of several.
+    {name}_overlay.png shows all people. The other files are called {name}_* if there is one person, otherwise
+    {name}_person{k}_*.
     """
     drawn = {}
-    for index, (name, person) in enumerate(zip(names_of(photo, people), people, strict=True)):
+    for index, (name, person) in enumerate(zip(name_people(photo, people), people, strict=True)):
         colour = COLOURS[index % len(COLOURS)]
         stem = folder / name
         drawn[stem] = (person, colour)
@@ -45,8 +45,8 @@ def write_results(
     _write_overlays(folder, photo, drawn, atlas)
 
 
-def names_of(photo: Photo, people: list) -> list[str]:
-    """What the files of each person begin with."""
+def name_people(photo: Photo, people: list) -> list[str]:
+    """Give every person the name with which their files begin."""
     return [photo.name if len(people) == 1 else f"{photo.name}_person{index}" for index in range(len(people))]
 
 
@@ -75,7 +75,7 @@ def _write_person(stem: Path, photo: Photo, person: Person, atlas: ObjMesh, colo
 
 
 def _write_overlays(folder: Path, photo: Photo, drawn: dict, atlas: ObjMesh) -> None:
-    """One picture of each person on the photograph, and one of all; who looks larger stands in front."""
+    """Draw each person on the photograph, and all of them together; the larger a person looks, the further in front."""
     everyone = photo.image[..., ::-1]
     for stem, (person, colour) in sorted(drawn.items(), key=lambda entry: entry[1][0].image_camera[0]):
         everyone = draw_mesh(everyone, person.vertices, atlas.faces, person.image_camera, colour)

@@ -1,4 +1,4 @@
-"""Photographs and squares in, people out: the network, a batch at a time."""
+"""Reconstruct the people in squares of photographs, in batches."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -12,15 +12,15 @@ from reconstruction.inputs import Photo
 from utils.camera import weak_in_window
 from utils.imutils import Augmentation, crop_matrix, normalise_image, warp_image
 
-MAX_WAITING_PIXELS = 120_000_000  # of photographs kept until a batch is full
-# of a crop; on generated photographs the share was 0.05 to 0.15 in boxes around people, 0.01 to 0.05 in boxes three
-# times too large, and 0 beside people
+MAX_WAITING_PIXELS = 120_000_000  # photographs are kept in memory until a batch is full
+# Share of a crop. On generated photographs it was 0.05 to 0.15 in boxes around people, 0.01 to 0.05 in boxes three
+# times too large, and 0 in boxes beside people.
 LEAST_MASK_SHARE = 0.01
 
 
 @dataclass(frozen=True)
 class Person:
-    """What the network says about one square of a photograph.
+    """The network's result for one square of a photograph.
 
     vertices [V, 3] and location_map [R, R, 3]: metres, camera space. iuv [3, h, w]: mask, u, v.
     camera: (s, tx, ty) of the crop; image_camera: the same for the whole photograph.
@@ -35,7 +35,7 @@ class Person:
 
     @property
     def mask_share(self) -> float:
-        """The share of the crop that the CNet takes for the body, which is all that the LNet sees of it; 0 to 1."""
+        """Share of the crop that the CNet marks as body, 0 to 1; the LNet sees only these pixels."""
         return float((self.iuv[0] > FOREGROUND).mean())
 
 
@@ -52,16 +52,16 @@ class _Waiting:
 
 
 class Reconstructor:
-    """People of photographs, by a predictor that gives the location map too."""
+    """Reconstructs the people of photographs. The predictor must return the location map too."""
 
     def __init__(self, predictor: MeshPredictor, options):
         self.predictor = predictor
         self.size, self.batch_size = options.img_res, options.batch_size
-        self.fixed_batch = options.mode != "pynative"  # every other size would be compiled anew
+        self.fixed_batch = options.mode != "pynative"  # graph mode compiles for every new size
         self.num_vertices = len(predictor.sampler.vt_count)
 
     def __call__(self, photos: Iterable[tuple[Photo, list[Square]]]) -> Iterator[tuple[Photo, list[Person]]]:
-        """The people of every photograph, in order; photographs wait for each other until a batch is full."""
+        """Yield the people of every photograph, in order; photographs are collected until a batch is full."""
         waiting = _Waiting()
         for photo, squares in photos:
             waiting.add(photo, squares)
@@ -77,13 +77,13 @@ class Reconstructor:
         batch_size = self.batch_size if self.fixed_batch else min(self.batch_size, len(crops))
         outputs = zip(*run_in_batches(self.predictor, batch_size, np.stack(crops)), strict=True)
         for photo, squares in waiting.photos:
-            yield photo, [self._person(photo, square, *next(outputs)) for square in squares]
+            yield photo, [self._make_person(photo, square, *next(outputs)) for square in squares]
 
     def _crop(self, photo: Photo, square: Square) -> np.ndarray:
         crop = warp_image(photo.image, crop_matrix(square.centre, square.scale, self.size, Augmentation()), self.size)
         return normalise_image(crop[..., ::-1].transpose(2, 0, 1).astype(np.float32) / 255)
 
-    def _person(self, photo: Photo, square: Square, iuv, vertices, camera, location_map) -> Person:
+    def _make_person(self, photo: Photo, square: Square, iuv, vertices, camera, location_map) -> Person:
         height, width = photo.image.shape[:2]
         image_camera = weak_in_window(camera, square.side, np.array([width, height]) / 2 - square.centre, width)
         return Person(square, vertices, location_map, iuv, camera, image_camera)

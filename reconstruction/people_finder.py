@@ -1,13 +1,13 @@
-"""Who is in a photograph: every person's square, and a word about the photographs without any.
+"""Find the square of every person in a photograph, and report the photographs without people.
 
-That a detector saw nobody is a result and no fault, of a picture as of a frame. A picture is named at once, frames are
-counted to the end.
+A photograph without people is no error. Pictures without people are reported at once; frames of a video are counted,
+and reported at the end.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from reconstruction.boxes import Box, Entry, PassedOver, Square, square_around
+from reconstruction.boxes import Box, Entry, PassedOver, Square, make_square
 from reconstruction.inputs import Photo
 from reconstruction.people_files import open_source
 from reconstruction.photo_names import NoFile, NotNamed
@@ -18,10 +18,10 @@ class PeopleFinder:
     """Called with one photograph after another; `finish` at the end.
 
     Args:
-        bbox, openpose: as `open_source` takes them; where neither is given, one person fills the picture.
-        min_score: boxes of a lower score are passed over.
-        say: called with each line for the person at the terminal that is no error.
-        is_alone: there is one photograph, see `open_source`.
+        bbox, openpose: as in `open_source`; without both, one person fills the picture.
+        min_score: boxes with a lower score are passed over.
+        say: prints a line that is no error.
+        is_alone: as in `open_source`.
     """
 
     def __init__(
@@ -29,18 +29,18 @@ class PeopleFinder:
     ):
         self.source = open_source(bbox, openpose, is_alone)
         self.min_score, self.say = min_score, say
-        self.passed_over: Counter = Counter()  # entries of files by reason
-        self.frames: Counter = Counter()  # of videos by file name
+        self.passed_over: Counter = Counter()  # entries by reason
+        self.frames: Counter = Counter()  # frames by video file name
         self.frames_without: Counter = Counter()
-        self.missing: dict[str, list[NoFile]] = {}  # of videos by file name
-        self.named = 0  # photographs that the files have something about
+        self.missing: dict[str, list[NoFile]] = {}  # by video file name
+        self.named = 0  # photographs that the files mention
         self.not_named: NotNamed | None = None
         self.without_score = 0
         if self.source is None:
             say("neither --bbox nor --openpose: one person is taken to fill each picture")
 
     def __call__(self, photo: Photo) -> list[Square | UserError]:
-        """A square for every person of the photograph; what is wrong with a person, or with a file, is a UserError."""
+        """Return a square for every person of the photograph, or a UserError for a box or file that is wrong."""
         if self.source is None:
             height, width = photo.image.shape[:2]
             return [Square(width / 2, height / 2, float(max(height, width)))]
@@ -49,7 +49,7 @@ class PeopleFinder:
             entries = self.source(photo)
         except NotNamed as error:
             self.not_named = error
-            return self._nobody(photo, str(error))
+            return self._report_nobody(photo, str(error))
         except NoFile as error:
             if photo.frame is None:
                 return [error]
@@ -60,8 +60,8 @@ class PeopleFinder:
         self.named += 1
         kept = self._keep(entries)
         if not kept:
-            return self._nobody(photo, "all boxes are passed over" if entries else "there is no box in its file")
-        return [square_around(entry, photo) if isinstance(entry, Box) else entry for entry in kept]
+            return self._report_nobody(photo, "all boxes are passed over" if entries else "there is no box in its file")
+        return [make_square(entry, photo) if isinstance(entry, Box) else entry for entry in kept]
 
     def _keep(self, entries: Sequence[Entry]) -> list[Box | UserError]:
         kept: list[Box | UserError] = []
@@ -75,7 +75,7 @@ class PeopleFinder:
                 kept.append(entry)
         return kept
 
-    def _nobody(self, photo: Photo, reason: str) -> list:
+    def _report_nobody(self, photo: Photo, reason: str) -> list:
         if photo.frame is None:
             self.say(f"nobody in {photo.file or photo.name}: {reason}")
         else:
@@ -83,7 +83,7 @@ class PeopleFinder:
         return []
 
     def finish(self) -> Iterator[UserError]:
-        """Says what was counted; what is wrong with the files as a whole is a UserError."""
+        """Print the counts, and yield a UserError for what is wrong with the files as a whole."""
         for video, count in self.frames_without.items():
             self.say(f"nobody in {count} of {self.frames[video]} frames of {video}")
         if self.passed_over:

@@ -1,7 +1,7 @@
-"""How files name the photographs that they are about: by file name, stem or number; a frame by its video and number.
+"""Match the names that files of boxes use for photographs: a file name, stem or number; for a frame, video and number.
 
-Widths of numbers differ: what OpenPose calls clip_000000000007 is clip_8 to ultralytics, which counts from 1, and
-clip_000007 here.
+Programs write the number of a frame differently. The frame that is clip_000007 here is clip_000000000007 for OpenPose
+and clip_8 for ultralytics, which counts from 1.
 """
 
 import re
@@ -17,15 +17,15 @@ SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}")
 
 
 class NotNamed(UserError):
-    """Nothing is said about a photograph, which means that nobody was found where only people are written down."""
+    """A file has no entry for a photograph. Files that list only people mean by this that nobody is in it."""
 
 
 class NoFile(UserError):
-    """A photograph has no file where each should have one."""
+    """A photograph has no file, although each should have one."""
 
 
-def key_of(value) -> int | str | None:
-    """An image_id, category_id or stem as it is compared: "0139", 139 and 139.0 are one; None for no such thing."""
+def make_key(value) -> int | str | None:
+    """Make an image_id, category_id or stem comparable: "0139", 139 and 139.0 become 139; None for other types."""
     if isinstance(value, str):
         return int(value) if DIGITS.fullmatch(value) else value
     if isinstance(value, float) and value.is_integer():
@@ -33,36 +33,36 @@ def key_of(value) -> int | str | None:
     return value if type(value) is int else None
 
 
-def base_of(name: str) -> str:
-    """The file name at the end of a path of Linux or Windows."""
+def get_file_name(name: str) -> str:
+    """Get the file name at the end of a path of Linux or Windows."""
     return name.replace("\\", "/").rsplit("/", 1)[-1]
 
 
-def stem_of(name: str) -> str:
-    """A file name without the suffix of its type; numbers behind a dot stay."""
+def get_stem(name: str) -> str:
+    """Get a file name without the suffix of its type; numbers behind a dot stay."""
     suffix = Path(name).suffix
     return name[: -len(suffix)] if SUFFIX.fullmatch(suffix) else name
 
 
-def frame_of(stem: str) -> tuple[str, int] | None:
-    """(stem of the video, number) of a name such as clip_000007."""
+def parse_frame(stem: str) -> tuple[str, int] | None:
+    """Parse a name such as clip_000007: (stem of the video, number), or None."""
     match = FRAME.fullmatch(stem)
     return (match[1], int(match[2])) if match else None
 
 
-def keys_of(photo: Photo) -> list:
-    """What a file may call a photograph, the surest first: see `key_of` and `frame_of`."""
+def list_keys(photo: Photo) -> list:
+    """List the keys under which a file may have a photograph, the surest first; see `make_key`, `parse_frame`."""
     if photo.frame is not None:
         return [(Path(photo.file).stem, photo.frame), photo.frame]
     number = COCO_NAME.fullmatch(photo.stem)
-    return [photo.file, photo.stem, key_of(photo.stem), *([int(number[1])] if number else [])]
+    return [photo.file, photo.stem, make_key(photo.stem), *([int(number[1])] if number else [])]
 
 
-def files_of_frames(folder: Path, ending: str) -> dict[tuple[str, int], Path]:
-    """The files {video}_{number}{ending} of a folder, numbers of any width; by (video, number)."""
+def find_frame_files(folder: Path, ending: str) -> dict[tuple[str, int], Path]:
+    """Find the files {video}_{number}{ending} of a folder, by (video, number); numbers have any width."""
     found = {}
     for path in sorted(folder.glob(f"*{ending}")):
-        frame = frame_of(path.name[: -len(ending)])
+        frame = parse_frame(path.name[: -len(ending)])
         if frame:
             found[frame] = path
     return found

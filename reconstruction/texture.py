@@ -1,4 +1,4 @@
-"""The colours of a photograph on the atlas: every texel takes the pixel that shows its surface point."""
+"""Make a texture from a photograph: every texel of the atlas takes the pixel that shows its surface point."""
 
 import cv2
 import numpy as np
@@ -8,23 +8,23 @@ from utils.camera import from_image_units, project_weak
 from utils.objfile import ObjMesh
 from utils.renderer import Renderer, unit, vertex_normals
 
-SIZE = 512  # texels a side
+SIZE = 512  # texels per side
 UNSEEN = 150  # grey of texels that the photograph does not show
 TOWARDS_VIEWER = np.array([0.0, 0.0, -1.0], np.float32)
-SLANT = 0.15  # smallest cosine between normal and viewer: a more slanted surface smears its few pixels
-OFFSET = 2e-3  # metres above the surface, so that a ray does not hit where it starts
-PADDING = 3  # texels that colours are carried beyond their edge, for filtering in viewers
+SLANT = 0.15  # smallest cosine between normal and viewer; a more slanted surface has too few pixels
+OFFSET = 2e-3  # metres above the surface, so that a ray does not hit its own starting point
+PADDING = 3  # texels by which colours are extended beyond their edge, for filtering in viewers
 
 
 class TextureMaker:
-    """Textures [SIZE, SIZE, 3] of meshes with the topology of `template`, an atlas of textured faces."""
+    """Makes textures [SIZE, SIZE, 3] of meshes that have the faces and texture coordinates of `template`."""
 
     def __init__(self, template: ObjMesh, size: int = SIZE):
         self.faces = template.faces
         self.atlas = build_atlas(template, size, size)
 
     def __call__(self, image: np.ndarray, vertices: np.ndarray, camera: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Texture [R, R, 3] uint8, channels as `image`'s, and which texels the image shows, [R, R] bool.
+        """Make a texture [R, R, 3] uint8, channels as in `image`, and the mask of texels that it shows, [R, R] bool.
 
         image [H, W, 3] uint8; vertices [V, 3] metres in camera space; camera (s, tx, ty) of the image.
         """
@@ -49,10 +49,10 @@ class TextureMaker:
 
 
 def _look_up(image: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """Colours [N, 3] at pixels [N, 2], bilinear."""
+    """Interpolate colours [N, 3] at pixels [N, 2], bilinearly."""
     if not len(pixels):  # OpenCV refuses empty maps
         return np.zeros((0, 3), np.uint8)
-    row = 4096  # the maps of OpenCV are at most 32767 a side
+    row = 4096  # OpenCV allows at most 32767 per side
     count = len(pixels)
     padded = np.concatenate([pixels, np.zeros((-count % row, 2), np.float32)]).reshape(-1, row, 2)
     columns, rows = np.moveaxis(padded, -1, 0).copy()
@@ -60,7 +60,7 @@ def _look_up(image: np.ndarray, pixels: np.ndarray) -> np.ndarray:
 
 
 def _pad(texture: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Carry the colours of seen texels to the unseen ones next to them."""
+    """Extend the colours of seen texels to the unseen texels next to them."""
     kernel = np.ones((3, 3), np.float32)
     filled, known = texture.copy(), seen.copy()
     for _ in range(PADDING):

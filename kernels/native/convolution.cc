@@ -1,6 +1,6 @@
-// MindSpore's convolution keeps oneDNN to plain layouts, [B, C, H, W], for which it has no fast code on processors
-// with AVX-512, and slower code elsewhere. Here oneDNN chooses the layouts, and its reorders bring images and
-// weights there and back. Biases and their gradients are part of the convolution.
+// MindSpore makes oneDNN compute convolutions in the plain layout [B, C, H, W]. For this layout oneDNN has no fast code
+// on processors with AVX-512, and slower code on others. Here oneDNN chooses the layouts, and its reorders convert
+// images and weights. Biases and their gradients are part of the convolution.
 
 #include "convolution.h"
 
@@ -20,7 +20,7 @@ namespace {
 
 using onednn::check, onednn::Layout, onednn::make_memory, onednn::make_primitive, onednn::processor;
 
-// A caller's memory, and how it comes from or to a copy in another layout.
+// The caller's memory, and the reorder between it and a copy in another layout.
 struct Part {
   dnnl_memory_t callers, copy = nullptr;
   dnnl_primitive_t reorder = nullptr;
@@ -45,8 +45,8 @@ struct Part {
 enum Place { IMAGE, KERNEL, OUTPUT, BIAS, SCRATCHPAD, PLACES };
 using Copies = std::array<void *, PLACES>;
 
-// What a primitive reads or writes: the caller's memory, or a copy of it, or of its two parts, in the primitive's
-// layout.
+// An operand of a primitive: the caller's memory, or a copy of it in the primitive's layout. With a split, two pieces
+// of the caller's memory have one copy.
 class Operand {
  public:
   Operand(dnnl_primitive_desc_t primitive, int number, Place place, bool is_output, const Shape &shape,
@@ -73,10 +73,10 @@ class Operand {
   }
 
   Place place() const { return place_; }
-  size_t bytes() const { return bytes_; }  // of the copy, where there is one
+  size_t bytes() const { return bytes_; }  // size of the copy; 0 without one
 
   dnnl_exec_arg_t bind(const Operands &operands, const Copies &copies) const {
-    void *const data[] = {operands.image, operands.kernel, operands.output, operands.bias};  // by Place
+    void *const data[] = {operands.image, operands.kernel, operands.output, operands.bias};  // in the order of Place
     dnnl_memory_set_data_handle(parts_[0].callers, data[place_]);
     if (parts_.size() > 1) dnnl_memory_set_data_handle(parts_[1].callers, operands.second_output);
     if (!copy_) return {number_, parts_[0].callers};
@@ -84,13 +84,13 @@ class Operand {
     for (auto &part : parts_) dnnl_memory_set_data_handle(part.copy, copies[place_]);
     return {number_, copy_};
   }
-  void before() const {
+  void fill_copy() const {
     if (copy_ && !is_output_) reorder();
   }
-  void after() const {
+  void write_back() const {
     if (copy_ && is_output_) reorder();
   }
-  // Whether the other reads a copy that this one has made.
+  // Whether the other operand can read the copy that this one has made.
   bool serves(const Operand &other) const {
     if (is_output_ || place_ != other.place_ || !copy_ || !other.copy_) return false;
     const_dnnl_memory_desc_t own, others;
@@ -115,9 +115,9 @@ struct Operation {
   dnnl_primitive_t primitive;
   std::vector<Operand> operands;
   dnnl_memory_t scratchpad;
-  std::array<size_t, PLACES> bytes = {};  // that it works in
+  std::array<size_t, PLACES> bytes = {};  // sizes of its copies and its scratchpad
 
-  // before: what has just run on the same memory.
+  // before: the operation that has just run on the same memory, if any.
   void run(const Operands &memory, const Copies &copies, const Operation *before = nullptr) const {
     std::vector<dnnl_exec_arg_t> bound;
     for (auto &operand : operands) bound.push_back(operand.bind(memory, copies));
@@ -125,14 +125,14 @@ struct Operation {
     bound.push_back({onednn::SCRATCHPAD, scratchpad});
     for (auto &operand : operands) {
       const auto serves = [&](const Operand &other) { return other.serves(operand); };
-      if (!before || std::none_of(before->operands.begin(), before->operands.end(), serves)) operand.before();
+      if (!before || std::none_of(before->operands.begin(), before->operands.end(), serves)) operand.fill_copy();
     }
     check(dnnl_primitive_execute(primitive, processor().stream, int(bound.size()), bound.data()), "convolution");
-    for (auto &operand : operands) operand.after();
+    for (auto &operand : operands) operand.write_back();
   }
 };
 
-// Memory for the larger of the two at every place.
+// Takes memory for every place, enough for either operation.
 Copies take_memory(const Operation &first, const Operation &second) {
   Copies copies;
   for (int place = 0; place < PLACES; ++place) {
@@ -141,7 +141,7 @@ Copies take_memory(const Operation &first, const Operation &second) {
   return copies;
 }
 
-// What oneDNN shall compute, with the layouts that it chose.
+// Describes the computation to oneDNN, which chooses the layouts.
 dnnl_primitive_desc_t describe(Kind kind, const Sizes &sizes, bool has_bias) {
   const auto &[image, kernel, output, is_swapped, split] = sizes;
   dnnl_dims_t strides = {}, dilations = {}, before = {}, after = {};
@@ -208,8 +208,8 @@ Operation make_operation(Kind kind, const Sizes &sizes, bool has_bias) {
   return operation;
 }
 
-// The operation, made at its first use.
-const Operation &operation(Kind kind, const Sizes &sizes, bool has_bias) {
+// Finds the operation; makes it at its first use.
+const Operation &find_operation(Kind kind, const Sizes &sizes, bool has_bias) {
   static std::map<Shape, Operation> operations;
   Shape key = {kind, has_bias, sizes.is_swapped, sizes.split};
   for (auto shape : {&sizes.image, &sizes.kernel, &sizes.output}) key.insert(key.end(), shape->begin(), shape->end());
@@ -222,7 +222,7 @@ const Operation &operation(Kind kind, const Sizes &sizes, bool has_bias) {
 
 void run(Kind kind, const Sizes &sizes, const Operands &operands) {
   if (winograd::suits(sizes)) return winograd::run(kind, sizes, operands);
-  const Operation &only = operation(kind, sizes, operands.bias);
+  const Operation &only = find_operation(kind, sizes, operands.bias);
   only.run(operands, take_memory(only, only));
 }
 
@@ -238,8 +238,8 @@ void run_both(const Sizes &sizes, const Work &first, const Work &second) {
     winograd::run(second.kind, sizes, second.operands);
     return;
   }
-  const Operation &before = operation(first.kind, sizes, first.operands.bias);
-  const Operation &after = operation(second.kind, sizes, second.operands.bias);
+  const Operation &before = find_operation(first.kind, sizes, first.operands.bias);
+  const Operation &after = find_operation(second.kind, sizes, second.operands.bias);
   const Copies copies = take_memory(before, after);
   before.run(first.operands, copies);
   after.run(second.operands, copies, &before);

@@ -1,6 +1,6 @@
-// Float32 convolutions by the oneDNN of MindSpore's own wheel.
+// Float32 convolutions, computed by the oneDNN library of MindSpore's wheel.
 //
-// Padding is half of the kernel's size and the stride follows from the sizes, so shapes say all:
+// Padding is half of the kernel's size and the stride follows from the sizes, so the shapes are the only settings:
 // image [B, C, H, W], kernel [C', C, k, k], output [B, C', ceil(H / stride), ceil(W / stride)].
 #pragma once
 
@@ -12,29 +12,30 @@ namespace convolution {
 
 using Shape = std::vector<int64_t>;
 
-// What is computed of the others. A transposed convolution is OF_IMAGE.
+// FORWARD computes the output; OF_IMAGE and OF_KERNEL compute the gradients of the image and of the kernel. A
+// transposed convolution is OF_IMAGE.
 enum Kind { FORWARD, OF_IMAGE, OF_KERNEL };
 
 // is_swapped: the kernel lies in memory as [C, C', k, k].
-// split: the output is two images, of so many channels and of the rest; 0: one.
+// split: the output is stored as two images; the first has `split` channels. 0: as one image.
 struct Sizes {
   Shape image, kernel, output;
   bool is_swapped = false;
   int64_t split = 0;
 };
 
-// bias [C'], or its gradient for OF_KERNEL: null where there is none.
+// bias: [C'], for OF_KERNEL its gradient; null if there is none.
 struct Operands {
   void *image, *kernel, *output, *bias = nullptr, *second_output = nullptr;
 };
 
-// std::exception where oneDNN fails.
+// Throws std::exception if oneDNN fails.
 void run(Kind, const Sizes &, const Operands &);
 
-// The multiply-adds of each kind.
+// Counts the multiply-adds, which are the same for each kind.
 int64_t multiply_adds(const Sizes &);
 
-// Two kinds, one after the other. Of what both read, copies in another layout are made once.
+// Runs two kinds, one after the other. An operand that both read is copied to oneDNN's layout only once.
 struct Work {
   Kind kind;
   Operands operands;

@@ -1,4 +1,4 @@
-// oneDNN on this processor, with the threads of OpenMP, and how its memory is laid out.
+// oneDNN on this processor with the threads of OpenMP, and its descriptions of memory.
 #pragma once
 
 #include <omp.h>
@@ -49,7 +49,7 @@ inline Processor &processor() {
   return instance;
 }
 
-// A description of memory, of the layout that oneDNN likes or of the plain one.
+// A description of memory: `any` lets oneDNN choose the layout, `plain` is the layout of C arrays.
 class Layout {
  public:
   static Layout any(const Shape &shape) {
@@ -58,7 +58,7 @@ class Layout {
                                            ANY_LAYOUT), "layout");
     return layout;
   }
-  // is_swapped: the first two axes lie in memory in the other order.
+  // is_swapped: the first two axes change places in memory.
   static Layout plain(Shape shape, bool is_swapped = false) {
     if (is_swapped) std::swap(shape[0], shape[1]);
     Shape strides(shape.size(), 1);

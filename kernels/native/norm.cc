@@ -1,5 +1,5 @@
-// A set of planes is read, centred and written by one thread while it is in the processor's cache. Sums over pixels are
-// sums of short runs, added up in double precision.
+// One thread reads, centres and writes a set of planes while it is in the processor's cache. Sums over pixels are taken
+// over short runs in float, and the runs are added up in double.
 
 #include "norm.h"
 
@@ -11,7 +11,7 @@ namespace norm {
 namespace {
 
 constexpr float EPSILON = 1e-5f;  // as PyTorch's
-constexpr int64_t RUN = 1024;     // pixels whose sum is kept in float
+constexpr int64_t RUN = 1024;     // pixels that are added up in float
 
 template <typename Value>
 double sum(int64_t count, Value value) {
@@ -26,7 +26,7 @@ double sum(int64_t count, Value value) {
   return total;
 }
 
-// The mean over a set; `value` gives that of a pixel x.
+// The mean of value(x) over the pixels x of a set.
 template <typename Value>
 float mean_of(const Sizes &sizes, int64_t set, const float *x, Value value) {
   double total = 0;
@@ -37,7 +37,7 @@ float mean_of(const Sizes &sizes, int64_t set, const float *x, Value value) {
   return float(total / sizes.count());
 }
 
-// The gradient that a ReLU lets through, or all of it where there is none.
+// The gradient behind a ReLU, or the whole gradient if there is no ReLU.
 template <bool RECTIFIES>
 struct Passed {
   const float *gradient, *output;
@@ -47,7 +47,7 @@ struct Passed {
   }
 };
 
-// gamma * (x - mean) / deviation + beta of one set, plus the skip, with a ReLU or without.
+// Writes gamma * (x - mean) / deviation + beta of one set, with or without a skip and a ReLU.
 template <bool ADDS, bool RECTIFIES>
 void scale_and_shift(const Sizes &sizes, int64_t set, const Input &input, const Statistics &statistics, float *y) {
   const float mean = statistics.mean[set], inverse_deviation = statistics.inverse_deviation[set];
@@ -66,9 +66,9 @@ void scale_and_shift(const Sizes &sizes, int64_t set, const Input &input, const 
 }
 
 template <bool RECTIFIES>
-void find_gradients(const Sizes &sizes, const Input &input, const Statistics &statistics, const float *gradient,
-                    const float *output, const Gradients &found) {
-  // by plane: sums of g and of g times the normalised x
+void compute_gradients(const Sizes &sizes, const Input &input, const Statistics &statistics, const float *gradient,
+                       const float *output, const Gradients &found) {
+  // for every plane: the sum of g, and of g times the normalised x
   std::vector<double> sums(sizes.sets * sizes.planes), products(sizes.sets * sizes.planes);
 #pragma omp parallel for schedule(static)
   for (int64_t set = 0; set < sizes.sets; ++set) {
@@ -117,7 +117,7 @@ void normalise(const Sizes &sizes, const Input &input, bool rectifies, const Sta
 #pragma omp parallel for schedule(static)
   for (int64_t set = 0; set < sizes.sets; ++set) {
     const float mean = mean_of(sizes, set, input.x, [](float value) { return value; });
-    // centred first: E[x^2] - E[x]^2 would cancel where the mean is large
+    // from centred values: E[x^2] - E[x]^2 loses its digits if the mean is large
     const auto centred_square = [=](float value) { return (value - mean) * (value - mean); };
     const float variance = mean_of(sizes, set, input.x, centred_square);
     statistics.mean[set] = mean;
@@ -126,14 +126,15 @@ void normalise(const Sizes &sizes, const Input &input, bool rectifies, const Sta
   }
 }
 
-void rectified_again(const Sizes &sizes, const Input &input, const Statistics &statistics, float *y) {
+void rectify_again(const Sizes &sizes, const Input &input, const Statistics &statistics, float *y) {
 #pragma omp parallel for schedule(static)
   for (int64_t set = 0; set < sizes.sets; ++set) scale_and_shift<false, true>(sizes, set, input, statistics, y);
 }
 
-void gradients(const Sizes &sizes, const Input &input, const Statistics &statistics, const float *gradient,
-               const float *rectified, const Gradients &found) {
-  (rectified ? find_gradients<true> : find_gradients<false>)(sizes, input, statistics, gradient, rectified, found);
+void find_gradients(const Sizes &sizes, const Input &input, const Statistics &statistics, const float *gradient,
+                    const float *rectified, const Gradients &found) {
+  const auto compute = rectified ? compute_gradients<true> : compute_gradients<false>;
+  compute(sizes, input, statistics, gradient, rectified, found);
 }
 
 }  // namespace norm

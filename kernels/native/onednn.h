@@ -1,5 +1,5 @@
-// The part of oneDNN's C interface that is used here. MindSpore's wheel carries the library (3.10, with threads from
-// its caller) without its headers. Names, order and numbers are oneDNN's and hold for all of version 3.
+// The part of oneDNN's C interface that is used here. MindSpore's wheel has the library (3.10, which uses its caller's
+// threads) but not its headers. Names, order and numbers are oneDNN's; they hold for all of version 3.
 #pragma once
 
 #include <cstddef>
@@ -58,7 +58,7 @@ int dnnl_convolution_backward_weights_primitive_desc_create(
 int dnnl_reorder_primitive_desc_create(dnnl_primitive_desc_t *, const_dnnl_memory_desc_t from, dnnl_engine_t,
                                        const_dnnl_memory_desc_t to, dnnl_engine_t, const_dnnl_primitive_attr_t);
 const_dnnl_memory_desc_t dnnl_primitive_desc_query_md(dnnl_primitive_desc_t, int what, int index);
-// matrices in the order of C
+// matrices are stored row by row
 int dnnl_threadpool_interop_sgemm(char transposes_a, char transposes_b, int64_t rows, int64_t columns, int64_t inner,
                                   float alpha, const float *a, int64_t a_row, const float *b, int64_t b_row, float beta,
                                   float *result, int64_t result_row, void *threadpool);
@@ -70,11 +70,11 @@ int dnnl_primitive_execute(dnnl_primitive_t, dnnl_stream_t, int count, const dnn
 namespace onednn {
 constexpr int CPU = 1, FLOAT32 = 3, ANY_LAYOUT = 1, DIRECT_CONVOLUTION = 1, FORWARD_TRAINING = 64;
 constexpr int CALLERS_SCRATCHPAD = 1;
-constexpr int QUERY_OPERAND = 255;  // the layout of an operand, by its number:
+constexpr int QUERY_OPERAND = 255;  // asks for the layout of an operand, by one of these numbers:
 constexpr int SOURCE = 1, DESTINATION = 17, WEIGHTS = 33, BIAS = 41, SCRATCHPAD = 80;
 constexpr int SOURCE_GRADIENT = 129, DESTINATION_GRADIENT = 145, WEIGHTS_GRADIENT = 161, BIAS_GRADIENT = 169;
 
-// What oneDNN asks of the threads of its caller; it calls them through this table of virtual functions.
+// oneDNN's interface to its caller's threads. The order of the virtual functions is part of it.
 struct Threadpool {
   virtual int get_num_threads() const = 0;
   virtual bool get_in_parallel() const = 0;

@@ -1,6 +1,7 @@
-// The custom operators of MindSpore on a CPU: from its interface to convolution.h, norm.h and warp.h.
+// Custom operators for MindSpore on a CPU, which call convolution.h, norm.h and warp.h.
 //
-// MindSpore hands over inputs, then outputs. Operators run one at a time. Some operands are there only for their shape.
+// MindSpore passes the inputs and then the outputs. Operators run one at a time. Some inputs are needed only for their
+// shape.
 
 #include <algorithm>
 #include <cstdio>
@@ -48,27 +49,27 @@ int guarded(Work work) {
   }
 }
 
-// The sizes of a convolution from the numbers of its operands.
+// The sizes of a convolution; image, kernel and output are the numbers of its operands.
 convolution::Sizes sizes(const Arguments &in, int image, int kernel, int output) {
   return {in.shape(image), in.shape(kernel), in.shape(output)};
 }
 
-// The same where output and image change places and the kernel is stored the other way round.
+// The sizes of a transposed convolution: image and output change places, and so do the kernel's first two axes.
 convolution::Sizes transposed_sizes(const Arguments &in, int features, int kernel, int enlarged) {
   Shape swapped = in.shape(kernel);
   std::swap(swapped[0], swapped[1]);
   return {in.shape(enlarged), swapped, in.shape(features), true};
 }
 
-// Of the norm of the first operand.
+// The sizes of a norm of the first operand.
 norm::Sizes norm_sizes(const Arguments &in, int statistics) {
   return {in.shapes[0], in.shapes[statistics], in.ndims[statistics]};
 }
 
-// Memory of the first operand's size.
-float *like_first(const Arguments &in) { return static_cast<float *>(workspace().take(in.bytes(0))); }
+// Takes memory of the first operand's size.
+float *take_like_first(const Arguments &in) { return static_cast<float *>(workspace().take(in.bytes(0))); }
 
-// Two operands, one behind the other.
+// Two operands in one piece of memory, one behind the other.
 struct Joined {
   const Arguments &in;
   int first, second;
@@ -83,7 +84,7 @@ struct Joined {
   }
 };
 
-// Of two convolutions of one image as one, whose output has the channels of both.
+// The sizes of two convolutions of one image, computed as one whose output has the channels of both.
 convolution::Sizes sizes_of_both(const Arguments &in, int image, int kernel1, int kernel2, int output1) {
   convolution::Sizes found = sizes(in, image, kernel1, output1);
   found.split = found.kernel[0];
@@ -94,7 +95,7 @@ convolution::Sizes sizes_of_both(const Arguments &in, int image, int kernel1, in
 
 }  // namespace
 
-// For benchmarks: the multiply-adds of a convolution, from its sizes, four each.
+// For benchmarks: counts the multiply-adds of a convolution from its shapes, four numbers each.
 extern "C" int64_t multiply_adds(const int64_t *image, const int64_t *kernel, const int64_t *output) {
   return convolution::multiply_adds({Shape(image, image + 4), Shape(kernel, kernel + 4), Shape(output, output + 4)});
 }
@@ -124,7 +125,7 @@ OPERATOR(gradient_of_kernel) {
   convolution::run(convolution::OF_KERNEL, sizes(in, 0, 2, 1), {in.data[0], in.data[3], in.data[1], bias});
 }
 
-// image, kernel, bias, kernel, bias -> output of the first convolution, of the second
+// image, kernel 1, bias 1, kernel 2, bias 2 -> output 1, output 2
 OPERATOR(convolve_twice) {
   const Joined kernels{in, 1, 3}, biases{in, 2, 4};
   kernels.read();
@@ -133,7 +134,7 @@ OPERATOR(convolve_twice) {
                    {in.data[0], kernels.memory, in.data[5], biases.memory, in.data[6]});
 }
 
-// image, kernel, kernel, gradient of the first output, of the second -> gradients of image, kernel, bias, kernel, bias
+// image, kernel 1, kernel 2, gradients of output 1 and 2 -> gradients of image, kernel 1, bias 1, kernel 2, bias 2
 OPERATOR(gradients_of_both) {
   const Joined kernels{in, 1, 2};
   const Joined of_kernels{in, 6, 8}, of_biases{in, 7, 9};
@@ -166,7 +167,7 @@ OPERATOR(square_sum) {
     const float *values;
     int64_t count;
   };
-  constexpr int64_t LONGEST = 16384;  // of a piece, whose sum is kept in float by many lanes
+  constexpr int64_t LONGEST = 16384;  // values of a piece, which is added up in float
   std::vector<Piece> pieces;
   for (int i = 0; i < in.count - 1; ++i) {
     const int64_t count = in.bytes(i) / sizeof(float);
@@ -183,7 +184,7 @@ OPERATOR(square_sum) {
     for (int64_t i = 0; i < pieces[piece].count; ++i) partial += values[i] * values[i];
     sums[piece] = partial;
   }
-  // in one order, whatever the threads
+  // in a fixed order, which does not depend on the threads
   *in.floats(in.count - 1) = float(std::accumulate(sums.begin(), sums.end(), 0.0));
 }
 
@@ -197,7 +198,7 @@ OPERATOR(normalise) {
 // x, gamma, mean, 1 / deviation, gradient of the normalised -> gradients of x, gamma and beta
 OPERATOR(norm_gradient) {
   const norm::Input input{in.floats(0), in.floats(1), nullptr};
-  norm::gradients(norm_sizes(in, 2), input, {in.floats(2), in.floats(3)}, in.floats(4), nullptr,
+  norm::find_gradients(norm_sizes(in, 2), input, {in.floats(2), in.floats(3)}, in.floats(4), nullptr,
                   {in.floats(5), in.floats(6), in.floats(7)});
 }
 
@@ -210,14 +211,14 @@ OPERATOR(residual_norm) {
 // x, gamma, mean, 1 / deviation, gradient of the sum, the sum -> gradients of x, gamma, beta and skip
 OPERATOR(residual_norm_gradient) {
   const norm::Input input{in.floats(0), in.floats(1), nullptr};
-  norm::gradients(norm_sizes(in, 2), input, {in.floats(2), in.floats(3)}, in.floats(4), in.floats(5),
+  norm::find_gradients(norm_sizes(in, 2), input, {in.floats(2), in.floats(3)}, in.floats(4), in.floats(5),
                   {in.floats(6), in.floats(7), in.floats(8), in.floats(9)});
 }
 
 // x, gamma, beta, kernel[, bias] -> convolution of the normalised and rectified x, mean, 1 / deviation
 OPERATOR(rectified_convolve) {
   const int output = in.count - 3;
-  float *rectified = like_first(in);
+  float *rectified = take_like_first(in);
   const norm::Input input{in.floats(0), in.floats(1), in.floats(2)};
   const norm::Statistics statistics{in.floats(output + 1), in.floats(output + 2)};
   norm::normalise(norm_sizes(in, output + 1), input, true, statistics, rectified);
@@ -227,28 +228,28 @@ OPERATOR(rectified_convolve) {
 
 // x, gamma, beta, kernel -> transposed convolution of the normalised and rectified x, mean, 1 / deviation
 OPERATOR(rectified_transposed_convolve) {
-  float *rectified = like_first(in);
+  float *rectified = take_like_first(in);
   const norm::Input input{in.floats(0), in.floats(1), in.floats(2)};
   norm::normalise(norm_sizes(in, 5), input, true, {in.floats(5), in.floats(6)}, rectified);
   convolution::run(convolution::OF_IMAGE, transposed_sizes(in, 0, 3, 4), {in.data[4], in.data[3], rectified});
 }
 
-// The rectified x is computed again rather than kept since the forward pass: `convolve` is given it, and where to
-// write its gradient.
+// Computes the rectified x again, because the forward pass does not keep it. `convolve` gets the rectified x and the
+// memory for its gradient.
 template <typename Convolve>
-static void rectified_gradient(const Arguments &in, Convolve convolve) {
-  float *rectified = like_first(in), *gradient = like_first(in);
+static void find_rectified_gradients(const Arguments &in, Convolve convolve) {
+  float *rectified = take_like_first(in), *gradient = take_like_first(in);
   const norm::Sizes of_norm = norm_sizes(in, 3);
   const norm::Input input{in.floats(0), in.floats(1), in.floats(2)};
   const norm::Statistics statistics{in.floats(3), in.floats(4)};
-  norm::rectified_again(of_norm, input, statistics, rectified);
+  norm::rectify_again(of_norm, input, statistics, rectified);
   convolve(rectified, gradient);
-  norm::gradients(of_norm, input, statistics, gradient, rectified, {in.floats(7), in.floats(8), in.floats(9)});
+  norm::find_gradients(of_norm, input, statistics, gradient, rectified, {in.floats(7), in.floats(8), in.floats(9)});
 }
 
 // x, gamma, beta, mean, 1 / deviation, kernel, gradient of the output -> gradients of x, gamma, beta, kernel[, bias]
 OPERATOR(rectified_gradients) {
-  rectified_gradient(in, [&](float *rectified, float *gradient) {
+  find_rectified_gradients(in, [&](float *rectified, float *gradient) {
     void *bias = in.count == 12 ? in.data[11] : nullptr;
     convolution::run_both(sizes(in, 0, 5, 6),
                           {convolution::OF_KERNEL, {rectified, in.data[10], in.data[6], bias}},
@@ -258,7 +259,7 @@ OPERATOR(rectified_gradients) {
 
 // the same of a transposed convolution, without bias
 OPERATOR(rectified_transposed_gradients) {
-  rectified_gradient(in, [&](float *rectified, float *gradient) {
+  find_rectified_gradients(in, [&](float *rectified, float *gradient) {
     convolution::run_both(transposed_sizes(in, 0, 5, 6),
                           {convolution::OF_KERNEL, {in.data[6], in.data[10], rectified}},
                           {convolution::FORWARD, {in.data[6], in.data[5], gradient}});

@@ -1,4 +1,4 @@
-// Image features to the places on the body surface that (u, v) name: models.warp.warp_feature.
+// Moves image features to the places (u, v) on the body surface, as models.warp.warp_feature.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,10 @@ struct Sizes {
   int64_t cells() const { return side * side; }
 };
 
-// surface: features, pixel x, pixel y, 1 where a pixel landed.
+// Computes the surface: features, pixel x, pixel y, and 1 for cells that received a pixel.
 void forward(const Sizes &, const float *iuv, const float *features, float *surface);
 
-// From the gradient of the surface to that of the features; (u, v) have none.
+// Computes the gradient of the features from that of the surface; (u, v) have no gradient.
 void backward(const Sizes &, const float *iuv, const float *of_surface, float *of_features);
 
 }  // namespace warp

@@ -1,10 +1,11 @@
-// Along one axis, two pixels of the output see four of the image: y = A [(G w) * (D x)], * four products of numbers.
-// With two axes a tile has 4 x 4 of them, each summed over the channels, which is a product of matrices:
+// Along one axis, two pixels y of the output depend on four pixels x of the image: y = A [(G w) * (D x)], where * is
+// four products of numbers. Along two axes a tile has 4 x 4 products. Each is summed over the channels, so that it
+// becomes a product of matrices:
 //
-//   V [16, C, T] from the image, of T tiles; U [16, C', C] from the kernel; M = U V [16, C', T], to the output.
+//   V [16, C, T] from the T tiles of the image, U [16, C', C] from the kernel, M = U V [16, C', T] for the output.
 //
-// The gradient of the image is the same with the kernel turned by 180 degrees. That of the kernel goes through A and G
-// the other way: M from the gradient of the output, U = M V^T, to the kernel.
+// The gradient of the image is the same computation with the kernel turned by 180 degrees. The gradient of the kernel
+// uses the transposed A and G: M from the gradient of the output, U = M V^T, which gives the kernel's gradient.
 
 #include "winograd.h"
 
@@ -23,16 +24,16 @@ namespace {
 using convolution::Kind, convolution::Operands, convolution::Sizes;
 
 constexpr int64_t FEWEST_CHANNELS = 128, FEWEST_PIXELS = 14 * 14;
-// Of one product of matrices: enough tiles to be fast, and so few channels that U does not outgrow all else.
+// For one product of matrices: enough tiles to be fast, and few enough channels to keep U small.
 constexpr int64_t FEWEST_TILES = 256, MOST_CHANNELS = 512;
 
-// The factor of the kernel that takes this one's place when the kernel is turned.
+// The factor that takes the place of factor `product` when the kernel is turned.
 inline int64_t turned(int64_t product) {
   constexpr int64_t REVERSED[] = {3, 1, 2, 0};
   return REVERSED[product / TAPS] * TAPS + REVERSED[product % TAPS];
 }
 
-// The gradient of the bias: sums over images and pixels, in one order.
+// Computes the gradient of the bias: sums over images and pixels, in a fixed order.
 void sum_channels(const float *gradient, const Sizes &sizes, float *sums) {
   const int64_t channels = sizes.output[1], pixels = sizes.output[2] * sizes.output[3];
 #pragma omp parallel for schedule(static)
@@ -49,7 +50,7 @@ void sum_channels(const float *gradient, const Sizes &sizes, float *sums) {
   }
 }
 
-// What a product of matrices is given: the thread it is called in.
+// Lets a product of matrices run in the thread that calls it.
 struct OneThread : onednn::Threadpool {
   int get_num_threads() const override { return 1; }
   bool get_in_parallel() const override { return true; }
@@ -60,7 +61,7 @@ struct OneThread : onednn::Threadpool {
   void wait() override {}
 };
 
-// 16 matrices, one behind the other. is_turned: taken in the order of the turned kernel.
+// 16 matrices, one behind the other. is_turned: read in the order of the turned kernel.
 struct Factors {
   const float *values;
   int64_t rows, pitch;
@@ -72,11 +73,11 @@ struct Factors {
   char flag() const { return is_transposed ? 'T' : 'N'; }
 };
 
-// results [16, rows, columns] = a [16, rows, inner] b [16, inner, columns], added to what is there or not
+// Computes a [16, rows, inner] b [16, inner, columns] -> results [16, rows, columns]; `adds`: adds to the old results.
 void multiply(int64_t rows, int64_t columns, int64_t inner, const Factors &a, const Factors &b, bool adds,
               float *results, int64_t pitch) {
   static OneThread one_thread;
-  const int64_t parts = (omp_get_max_threads() + PRODUCTS - 1) / PRODUCTS;  // of the rows
+  const int64_t parts = (omp_get_max_threads() + PRODUCTS - 1) / PRODUCTS;  // the rows are divided into
   int failed = 0;
 #pragma omp parallel for schedule(static) reduction(max : failed)
   for (int64_t task = 0; task < PRODUCTS * parts; ++task) {
@@ -93,8 +94,8 @@ float *take(int64_t rows, int64_t columns) {
   return static_cast<float *>(workspace().take(sizeof(float) * PRODUCTS * rows * (columns + PADDING)));
 }
 
-// In what pieces a convolution is worked off: groups of images that have tiles enough, and of channels of the output.
-// of_image: from output to image, so the kernel's rows are what is read.
+// Divides a convolution into groups of images, which have enough tiles, and groups of output channels.
+// of_image: from output to image, so that the channels read are the kernel's rows.
 struct Plan {
   int64_t batch, height, width, read, written, channels, images;
   Plan(const Sizes &sizes, bool of_image)

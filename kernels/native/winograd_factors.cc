@@ -9,12 +9,12 @@
 namespace winograd {
 namespace {
 
-constexpr int64_t STRIP = 512;  // kernels of a row at a time
+constexpr int64_t STRIP = 512;  // kernels of a row that are transformed together
 
 template <int count>
 using Numbers = std::array<float, count>;
 
-// Along one axis: D x, G w, A (of products), and the transposed of A and G.
+// Along one axis: D x, G w, A m for products m, and the transposed A and G.
 inline Numbers<4> of_pixels(float x0, float x1, float x2, float x3) { return {x0 - x2, x1 + x2, x2 - x1, x1 - x3}; }
 inline Numbers<4> of_weights(float w0, float w1, float w2) {
   return {w0, 0.5f * (w0 + w1 + w2), 0.5f * (w0 - w1 + w2), w2};
@@ -25,7 +25,7 @@ inline Numbers<3> to_weights(float u0, float u1, float u2, float u3) {
   return {u0 + 0.5f * (u1 + u2), 0.5f * (u1 - u2), 0.5f * (u1 + u2) + u3};
 }
 
-// Rows of tiles of all channels of all images, in parallel.
+// Calls `work` for every row of tiles of every channel and image, in parallel.
 template <typename Work>
 void for_rows_of_tiles(const Maps &maps, Work work) {
 #pragma omp parallel for collapse(2) schedule(static)

@@ -1,4 +1,4 @@
-// Memory that the operators work in: one at a time, all in the same.
+// Memory for the operators. They run one at a time and share it.
 #pragma once
 
 #include <algorithm>
@@ -9,15 +9,15 @@
 
 class Workspace {
  public:
-  // For an operator that begins: whatever was taken before is free again.
+  // Begins an operator: all memory that was taken before is free again.
   void begin() {
-    if (blocks_.size() > 1) {  // next time, all of it in one piece
+    if (blocks_.size() > 1) {  // from now on one block of the size of all
       blocks_.clear();
       add(taken_);
     }
     used_ = taken_ = 0;
   }
-  // Valid until the next operator begins.
+  // The memory is valid until the next operator begins.
   void *take(size_t bytes) {
     bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     taken_ += bytes;
@@ -41,8 +41,8 @@ class Workspace {
     if (!blocks_.back()) throw std::bad_alloc();
   }
   std::vector<std::unique_ptr<char, Free>> blocks_;
-  size_t size_ = 0, used_ = 0;  // of the last block
-  size_t taken_ = 0;            // since the operator began
+  size_t size_ = 0, used_ = 0;  // bytes of the last block
+  size_t taken_ = 0;            // bytes since the operator began
 };
 
 inline Workspace &workspace() {

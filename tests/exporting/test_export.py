@@ -8,10 +8,11 @@ import pytest
 from mindspore import Tensor, nn
 
 import utils.environment  # noqa: F401  before MindSpore
-from exporting.agreement import TOLERANCE, compare, surface_cells
-from exporting.network import FORMATS
-from exporting.onnx_network import Walk
-from exporting.onnx_writer import OnnxWriter
+from exporting.agreement import TOLERANCE, compare, find_surface_cells
+from exporting.formats import FORMATS
+from exporting.onnx_graph import OnnxGraph
+from exporting.onnx_network import write_sparse_map, write_warp
+from exporting.onnx_operators import write_cell
 from models.dense_cnn import warp_feature
 from models.group_norm import GroupNorm
 from models.layer import ConvBottleNeck, HourGlass, NearestBottleNeck
@@ -30,9 +31,9 @@ def random_tensor(*shape, seed=0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-def run_onnx(writer: OnnxWriter, inputs: dict, output: str, shape: tuple) -> np.ndarray:
-    writer.name_output(output, "result")
-    model = writer.model({name: value.shape for name, value in inputs.items()}, {"result": shape})
+def run_onnx(graph: OnnxGraph, inputs: dict, output: str, shape: tuple) -> np.ndarray:
+    graph.name_output(output, "result")
+    model = graph.make_model({name: value.shape for name, value in inputs.items()}, {"result": shape})
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     return session.run(["result"], inputs)[0]
 
@@ -72,14 +73,14 @@ def test_every_known_cell_has_an_onnx_form_that_computes_the_same(name):
     make, shape = CELLS[name]
     cell, values = randomise(make()), random_tensor(BATCH, *shape)
     expected = cell(Tensor(values)).asnumpy()
-    writer = OnnxWriter()
-    output = Walk(writer, BATCH, pixels=0, level=2).cell(cell, "x")
-    np.testing.assert_allclose(run_onnx(writer, {"x": values}, output, expected.shape), expected, atol=2e-5, rtol=2e-5)
+    graph = OnnxGraph()
+    output = write_cell(graph, cell, "x")
+    np.testing.assert_allclose(run_onnx(graph, {"x": values}, output, expected.shape), expected, atol=2e-5, rtol=2e-5)
 
 
 def test_an_unknown_cell_is_refused():
     with pytest.raises(TypeError, match="no ONNX form is known for Tanh"):
-        Walk(OnnxWriter(), BATCH, 4, 2).cell(nn.Tanh(), "x")
+        write_cell(OnnxGraph(), nn.Tanh(), "x")
 
 
 def test_the_warp_by_scatter_nd_adds_up_the_same_pixels():
@@ -89,9 +90,9 @@ def test_the_warp_by_scatter_nd_adds_up_the_same_pixels():
     iuv[:, 1:] = np.rint(iuv[:, 1:] * 4) / 4 * 0.9  # many pixels share a cell
     features = random_tensor(BATCH, channels, size, size)
     expected = warp_feature(Tensor(iuv), Tensor(features), side).asnumpy()
-    writer = OnnxWriter()
-    output = Walk(writer, BATCH, size, 2).warp("iuv", "features", channels, side)
-    found = run_onnx(writer, {"iuv": iuv, "features": features}, output, expected.shape)
+    graph = OnnxGraph()
+    output = write_warp(graph, "iuv", "features", (BATCH, channels, size), side)
+    found = run_onnx(graph, {"iuv": iuv, "features": features}, output, expected.shape)
     assert 10 < (expected[:, -1] > 0).sum() < 200
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -100,9 +101,9 @@ def test_the_sampler_by_gathers_reads_the_same_map(data_root):
     sampler = Index_UV_Generator(64)
     values = random_tensor(BATCH, 64 * 64, 3)
     expected = sampler.to_vertices(Tensor(values)).asnumpy()
-    writer = OnnxWriter()
-    output = Walk(writer, BATCH, 0, 2).sparse_map(sampler.to_vertices, "x")
-    np.testing.assert_allclose(run_onnx(writer, {"x": values}, output, expected.shape), expected, atol=1e-5)
+    graph = OnnxGraph()
+    output = write_sparse_map(graph, sampler.to_vertices, "x", BATCH)
+    np.testing.assert_allclose(run_onnx(graph, {"x": values}, output, expected.shape), expected, atol=1e-5)
 
 
 # ---- what agreement means ----
@@ -155,7 +156,7 @@ def test_surface_cells_are_those_of_the_warp():
     iuv = np.zeros((1, 3, 1, 3), np.float32)
     iuv[0, :, 0, 0] = 0.6, 1.0, 0.5
     iuv[0, :, 0, 1] = 0.5, 1.0, 0.5
-    assert surface_cells(iuv, 64).ravel().tolist() == [32 * 64 + 63, -1, -1]
+    assert find_surface_cells(iuv, 64).ravel().tolist() == [32 * 64 + 63, -1, -1]
 
 
 # ---- the whole network, as a command ----

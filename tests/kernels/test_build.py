@@ -61,16 +61,16 @@ def test_other_code_is_another_library(tmp_path, monkeypatch):
     (tmp_path / "convolution.cc").write_text("int other;\n")
     monkeypatch.setattr(build, "SOURCES", tmp_path)
     assert build.load() == before  # of what is in use; a process that starts now has the other
-    assert build.library_path() != before
+    assert build.find_library_path() != before
 
 
 def test_code_for_another_processor_or_mindspore_is_not_taken(monkeypatch, tmp_path):
-    found = {build.library_path(), build.library_path()}
+    found = {build.find_library_path(), build.find_library_path()}
     monkeypatch.setattr(build, "PROCESSOR", tmp_path / "cpuinfo")
     (tmp_path / "cpuinfo").write_text("model name : another\nflags : avx2\n")
-    found.add(build.library_path())
+    found.add(build.find_library_path())
     monkeypatch.setattr(build.ms, "__version__", "3")
-    assert len({*found, build.library_path()}) == 3
+    assert len({*found, build.find_library_path()}) == 3
 
 
 @functools.cache
@@ -106,7 +106,7 @@ def test_elsewhere_they_are_mindspore_s(target, monkeypatch):
 
 def test_another_onednn_is_not_used_and_said(monkeypatch):
     monkeypatch.setattr(build, "ONEDNN_VERSION", (3, 11))
-    found = "{}.{}".format(*build.onednn_version())
+    found = "{}.{}".format(*build.read_onednn_version())
     assert choose("auto") == f"MindSpore's kernels (they are written for oneDNN 3.11, this MindSpore has {found})"
     with pytest.raises(UserError, match="written for oneDNN 3.11"):
         choose("compiled")
@@ -145,7 +145,7 @@ def test_what_the_compiler_complains_of_is_said_and_nothing_stays(tmp_path, monk
 
 
 def test_a_library_that_cannot_be_loaded_is_not_used():
-    target = build.library_path()
+    target = build.find_library_path()
     target.parent.mkdir(parents=True)
     target.write_bytes(b"not a library")
     assert "the compiled code cannot be loaded" in choose("auto")

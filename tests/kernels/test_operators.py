@@ -74,7 +74,7 @@ def test_two_convolutions_of_the_same_features(kernel, channels, mode):
     inputs = [noise(2, 7, 6, 5)]
     for count in channels:
         inputs += [noise(count, 7, kernel, kernel, seed=count), noise(count, seed=count + 1)]
-    ours = FunctionCell(operators.two_convolutions())
+    ours = FunctionCell(operators.make_two_convolutions())
     assert_same_layer(ours, Function(theirs), inputs, mode, differentiable=5)
 
 
@@ -102,7 +102,7 @@ def test_the_rectified_sum_with_normalised_features(size, mode):
         return torch.relu(torch.nn.functional.group_norm(features, 3, gamma, beta) + skip)
 
     inputs = [noise(2, 6, *size) + 3, noise(6, seed=2), noise(6, seed=3), noise(2, 6, *size, seed=4)]
-    ours = First(operators.residual_norm(groups=3))
+    ours = First(operators.make_residual_norm(groups=3))
     assert_same_layer(ours, Function(theirs), inputs, mode, differentiable=4)
 
 
@@ -115,7 +115,7 @@ def test_the_convolution_of_rectified_features(kernel, size, mode):
 
     inputs = [noise(2, 6, *size) + 3, noise(6, seed=2), noise(6, seed=3)]
     inputs += [noise(20, 6, kernel, kernel, seed=4), noise(20, seed=5)]
-    ours = First(operators.rectified_convolution(groups=3))
+    ours = First(operators.make_rectified_convolution(groups=3))
     assert_same_layer(ours, Function(theirs), inputs, mode, differentiable=5)
 
 
@@ -126,7 +126,7 @@ def test_the_transposed_convolution_of_rectified_features(size, mode):
         return torch.nn.functional.conv_transpose2d(rectified, weight.transpose(0, 1), stride=2, padding=1)
 
     inputs = [noise(2, 6, *size) + 3, noise(6, seed=2), noise(6, seed=3), noise(20, 6, 4, 4, seed=4)]
-    ours = First(operators.rectified_transposed_convolution(groups=3, stride=2))
+    ours = First(operators.make_rectified_transposed_convolution(groups=3, stride=2))
     assert_same_layer(ours, Function(theirs), inputs, mode, differentiable=4)
 
 
@@ -135,7 +135,7 @@ class Chain(nn.Cell):
 
     def __init__(self):
         super().__init__()
-        self.wide, self.narrow = (operators.rectified_convolution(groups) for groups in (2, 4))
+        self.wide, self.narrow = (operators.make_rectified_convolution(groups) for groups in (2, 4))
 
     def construct(self, features, gamma, beta, weight, bias):
         out = self.wide(features, gamma, beta, weight, bias)[0]
@@ -181,7 +181,7 @@ def test_the_iuv_image_gets_no_gradient(mode):
 def test_the_sum_of_squares_is_exact_to_float32(mode):
     arrays = [noise(3, 5), noise(1), noise(70_001, seed=2), noise(16384, seed=3) * 1e-3]
     with running_in(mode):
-        found = FunctionCell(operators.square_sum())(*map(ms.Tensor, arrays)).asnumpy()
+        found = FunctionCell(operators.make_square_sum())(*map(ms.Tensor, arrays)).asnumpy()
     exact = sum((array.astype(np.float64) ** 2).sum() for array in arrays)
     assert found.shape == (1,)
     assert abs(found[0] - exact) < 1e-6 * exact
@@ -192,7 +192,7 @@ def test_one_number_that_is_not_finite_shows_in_the_sum_of_squares(mode):
         array = noise(40_000)
         array[39_999] = value
         with running_in(mode):
-            found = FunctionCell(operators.square_sum())(ms.Tensor(noise(3)), ms.Tensor(array))
+            found = FunctionCell(operators.make_square_sum())(ms.Tensor(noise(3)), ms.Tensor(array))
             assert not np.isfinite(found.asnumpy()[0])
 
 
@@ -224,9 +224,9 @@ class Two(nn.Cell):
 
     def __init__(self):
         super().__init__()
-        self.halve = operators.convolution(stride=2, has_bias=False)
-        self.keep = operators.convolution(stride=1, has_bias=False)
-        self.keep_and_add = operators.convolution(stride=1, has_bias=True)
+        self.halve = operators.make_convolution(stride=2, has_bias=False)
+        self.keep = operators.make_convolution(stride=1, has_bias=False)
+        self.keep_and_add = operators.make_convolution(stride=1, has_bias=True)
 
     def construct(self, features, kernel, bias):
         halved, kept = self.halve(features, kernel), self.keep(features, kernel)
@@ -255,7 +255,7 @@ def test_rounding_is_that_of_pytorch(mode):
         return {"features": x.grad.numpy(), "kernel": w.grad.numpy()}
 
     exact, theirs = torch_gradients(torch.float64), torch_gradients(torch.float32)
-    convolve = FunctionCell(operators.convolution(stride=1, has_bias=False))
+    convolve = FunctionCell(operators.make_convolution(stride=1, has_bias=False))
     with running_in(mode):
         inputs = [ms.Tensor(features), ms.Tensor(kernel)]
         found = ms.ops.GradOperation(get_all=True, sens_param=True)(convolve)(*inputs, ms.Tensor(gradient))

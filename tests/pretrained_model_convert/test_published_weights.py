@@ -69,7 +69,7 @@ def write(folder, content):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_shapes_of_the_weights_show_the_architecture(variant):
-    assert architecture.from_shapes(shapes_of(variant), "decomr.pt") == variant
+    assert architecture.read_from_shapes(shapes_of(variant), "decomr.pt") == variant
 
 
 def test_what_shapes_do_not_show_is_said_in_one_line(shapes, capsys):

@@ -13,9 +13,9 @@ import torch
 
 from pretrained_model_convert import resnet_pth, vgg_pth
 from pretrained_model_convert.files import read_pytorch
-from pretrained_model_convert.known_networks import network_name
+from pretrained_model_convert.known_networks import identify_network
 from pretrained_model_convert.pairs import PAIRS
-from pretrained_model_convert.wrapping import KNOWN, state_dict, unwrap
+from pretrained_model_convert.wrapping import KNOWN, extract_state_dict, unwrap
 from utils.errors import UserError
 
 STATE = OrderedDict((f"conv{i}.weight", torch.full((2, 3), float(i))) for i in (1, 2))
@@ -54,7 +54,7 @@ WRAPPINGS = {
 @pytest.mark.parametrize("kind", WRAPPINGS)
 def test_the_weights_are_found_in_any_wrapping(tmp_path, kind, zipped):
     torch.save(WRAPPINGS[kind], tmp_path / "weights.pt", _use_new_zipfile_serialization=zipped)
-    found = state_dict(unwrap(read_pytorch(tmp_path / "weights.pt"), "weights.pt"), "weights.pt")
+    found = extract_state_dict(unwrap(read_pytorch(tmp_path / "weights.pt"), "weights.pt"), "weights.pt")
     assert found.keys() == STATE.keys()
     for name, value in found.items():
         assert value.dtype == torch.float32 and not value.requires_grad
@@ -62,7 +62,7 @@ def test_the_weights_are_found_in_any_wrapping(tmp_path, kind, zipped):
 
 
 def test_what_is_left_out_is_said(capsys):
-    state_dict(unwrap({"model": STATE | {"version": 1}, **BESIDE}, "weights.pt"), "weights.pt")
+    extract_state_dict(unwrap({"model": STATE | {"version": 1}, **BESIDE}, "weights.pt"), "weights.pt")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith("weights under 'model' are taken; left out: optimizer, epoch, best_acc1, scaler")
     assert lines[1].endswith("2 tensors are taken; left out: version")
@@ -70,7 +70,7 @@ def test_what_is_left_out_is_said(capsys):
 
 def test_safetensors_are_read(tmp_path):
     safetensors.torch.save_file(prefixed("module."), tmp_path / "weights.safetensors")
-    found = state_dict(read_pytorch(tmp_path / "weights.safetensors"), "weights")
+    found = extract_state_dict(read_pytorch(tmp_path / "weights.safetensors"), "weights")
     assert found.keys() == STATE.keys()
 
 
@@ -112,7 +112,7 @@ def test_what_cannot_be_taken_is_one_line(tmp_path, kind, zipped):
     path = tmp_path / "weights.pt"
     torch.save(content, path, _use_new_zipfile_serialization=zipped)
     with pytest.raises(UserError, match=line) as caught:
-        state_dict(unwrap(read_pytorch(path), "weights.pt"), "weights.pt")
+        extract_state_dict(unwrap(read_pytorch(path), "weights.pt"), "weights.pt")
     assert "\n" not in str(caught.value)
 
 
@@ -168,7 +168,7 @@ NETWORKS = {
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks_of_torchvision_are_told_apart(name):
-    assert network_name(NETWORKS[name]) == name
+    assert identify_network(NETWORKS[name]) == name
 
 
 @pytest.mark.parametrize("model", ["resnet", "vgg"])

@@ -8,21 +8,24 @@ import numpy as np
 import pytest
 from mindspore import ops
 
-from benchmarks.convergence import elapsed
-from benchmarks.floor import multiply_adds
-from benchmarks.memory import REPOSITORY, peak_of_command
+from benchmarks.convergence import measure_hours
+from benchmarks.floor import count_multiply_adds
+from benchmarks.memory import REPOSITORY, measure_command_peak
 from benchmarks.side_by_side import Side
 from utils.environment import SETTINGS
 
 
 def test_the_products_of_convolutions_are_counted():
     image, kernel = ops.zeros((2, 3, 8, 8)), ops.zeros((5, 3, 3, 3))
-    assert multiply_adds(lambda: ops.conv2d(image, kernel, None, 1, "pad", 1)) == 2 * 8 * 8 * 5 * 3 * 9
+    assert count_multiply_adds(lambda: ops.conv2d(image, kernel, None, 1, "pad", 1)) == 2 * 8 * 8 * 5 * 3 * 9
     transposed = ops.Conv2DTranspose(5, 4, pad_mode="pad", pad=(1, 1, 1, 1), stride=2)
-    assert multiply_adds(lambda: transposed(image, ops.zeros((3, 5, 4, 4)), (2, 5, 16, 16))) == 2 * 8 * 8 * 3 * 5 * 16
-    assert multiply_adds(lambda: ops.MatMul(transpose_b=True)(ops.ones((6, 7)), ops.ones((5, 7)))) == 6 * 7 * 5
-    assert multiply_adds(lambda: ops.BatchMatMul()(ops.ones((2, 6, 7)), ops.ones((2, 7, 5)))) == 2 * 6 * 7 * 5
-    assert multiply_adds(lambda: image + 1) == 0
+    assert (
+        count_multiply_adds(lambda: transposed(image, ops.zeros((3, 5, 4, 4)), (2, 5, 16, 16)))
+        == 2 * 8 * 8 * 3 * 5 * 16
+    )
+    assert count_multiply_adds(lambda: ops.MatMul(transpose_b=True)(ops.ones((6, 7)), ops.ones((5, 7)))) == 6 * 7 * 5
+    assert count_multiply_adds(lambda: ops.BatchMatMul()(ops.ones((2, 6, 7)), ops.ones((2, 7, 5)))) == 2 * 6 * 7 * 5
+    assert count_multiply_adds(lambda: image + 1) == 0
 
 
 def test_pauses_between_records_are_no_training():
@@ -30,7 +33,7 @@ def test_pauses_between_records_are_no_training():
         {"time": 10.0, "step": 20, "samples_per_s": 8.0},  # 20 steps of 4 in 10 s
         {"time": 5000.0, "step": 40, "samples_per_s": 4.0},
     ]
-    assert elapsed(records, batch=4) == pytest.approx(np.array([0, 10, 30]) / 3600)
+    assert measure_hours(records, batch=4) == pytest.approx(np.array([0, 10, 30]) / 3600)
 
 
 def test_a_side_has_the_threads_that_it_would_have_alone():
@@ -47,12 +50,12 @@ def test_pytorch_is_measured_without_the_settings_for_mindspore():
 
 def test_the_memory_of_a_command_is_its_own():
     large = np.ones(50 * 2**20)  # 400 MiB of this process
-    assert peak_of_command([sys.executable, "-c", "pass"]) < 100 < large.nbytes / 2**20
-    assert peak_of_command([sys.executable, "-c", "bytearray(300 * 2**20)"]) > 300
+    assert measure_command_peak([sys.executable, "-c", "pass"]) < 100 < large.nbytes / 2**20
+    assert measure_command_peak([sys.executable, "-c", "bytearray(300 * 2**20)"]) > 300
 
 
 def test_a_process_reads_its_own_peak():
     large = np.ones(50 * 2**20)
-    words = "from benchmarks.memory import peak_of_this_process as peak; print(peak())"
+    words = "from benchmarks.memory import read_own_peak as peak; print(peak())"
     told = subprocess.run([sys.executable, "-c", words], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
     assert 1 < float(told.stdout) < 100 < large.nbytes / 2**20

@@ -85,6 +85,38 @@ def imported_modules(path: Path) -> set[str]:
     return {name.replace(".", "/") for name in modules if name.split(".")[0] in PROGRAM}
 
 
+def test_no_two_files_import_each_other():
+    """Directly or by way of others; an import inside a function counts too."""
+    files = {path.relative_to(REPOSITORY) for name in PROGRAM for path in sources(name)}
+    files |= {Path(f"{name}.py") for name in SCRIPTS}
+    imports = {path: {Path(f"{name}.py") for name in imported_modules(REPOSITORY / path)} & files for path in files}
+    assert len(files) > 200 and sum(map(len, imports.values())) > len(files)
+    assert not find_circle(imports)
+
+
+def test_a_circle_is_found_and_a_diamond_is_none():
+    assert find_circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert not find_circle({"a": {"b", "c"}, "b": {"d"}, "c": {"d"}, "d": set()})
+
+
+def find_circle(imports: dict) -> list:
+    """A way from a file over its imports back to it, or nothing. imports: file -> files that it imports."""
+    done = set()
+
+    def follow(path, way: list) -> list:
+        if path in way:
+            return [*way[way.index(path) :], path]
+        if path in done:
+            return []
+        for other in sorted(imports[path]):
+            if found := follow(other, [*way, path]):
+                return found
+        done.add(path)
+        return []
+
+    return next((found for path in sorted(imports) if (found := follow(path, []))), [])
+
+
 def test_the_architecture_page_says_the_same():
     page = (REPOSITORY / "docs/architecture.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)/` \| .* \| ([^|]*) \|$", page, re.MULTILINE)
@@ -96,7 +128,7 @@ def test_the_architecture_page_says_the_same():
 UNEXPLAINED = {"construct", "bprop", "main"}
 
 
-# the other two write networks cell by cell, with a method for each that is named after it
+# the other two write networks cell by cell, with a function for each that is named after it
 @pytest.mark.parametrize("package", sorted(MAY_IMPORT.keys() - {"exporting", "pretrained_model_convert"}))
 def test_every_public_function_says_what_it_does(package):
     for path in sources(package):

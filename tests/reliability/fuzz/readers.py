@@ -111,7 +111,7 @@ def _adopt(path: Path):
 
 def _read_release(path: Path):
     found = architecture.find_config([path.parent])
-    return found and architecture.from_config(found, given=set())
+    return found and architecture.read_from_config(found, given=set())
 
 
 def _flatten(path: Path):
