@@ -5,7 +5,6 @@ square that no crop reaches beyond: that is what --cache_ram holds, decoded, and
 with or without it. So the cache changes no item by a single bit.
 """
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from tqdm import tqdm
 from utils.camera import BOX_UNIT
 from utils.errors import UserError
 from utils.memory import available_memory
+from utils.workers import default_workers
 
 BORDER = 2.0  # px around the square for bilinear weights
 SAMPLES_TO_JUDGE_BY = 64  # whose memory is taken as that of all
@@ -82,8 +82,8 @@ def load_all(read, count: int, label: str) -> list:
     Called before the loader's workers are forked, so all of them share one copy. UserError where the memory
     does not suffice.
     """
-    threads = len(os.sched_getaffinity(0))
     found: list[tuple] = []
+    threads = default_workers()
     with ThreadPoolExecutor(threads) as pool, tqdm(total=count, desc=f"{label}: reading", unit="img") as progress:
         for start in range(0, count, SAMPLES_TO_JUDGE_BY):
             found += pool.map(read, range(start, min(start + SAMPLES_TO_JUDGE_BY, count)))

@@ -1,18 +1,21 @@
 """The raw files of the synthetic SURREAL: videos with their annotations, and the lists of the validation."""
 
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
 import numpy as np
 import scipy.io
+from tqdm import tqdm
 
 from synthetic.photographs.photos import Stage
 from synthetic.photographs.videos import FEMALE, MALE, annotate, film, stage_take
-from synthetic.workers import run_in_processes
 from utils import config
 from utils.body_model import GENDERS, load_joint_regressors, load_model_of_gender
 from utils.files import atomic_path, plain_path, write_text
 from utils.surreal_files import HEIGHT, WIDTH, info_file, read_info
+from utils.workers import run_in_processes
 
 FRAMES = 31  # of every video but one
 ONE_FRAME = 1  # the number of the video that has one frame only; SURREAL has such, and they are skipped
@@ -28,20 +31,32 @@ def video_name(index: int) -> str:
 
 def write_videos(folder: Path, indices: list[int], first_stream: int, seed: int, workers: int, clothing: str) -> None:
     """Film the videos that are still missing in `folder`; video i is number first_stream + i of the collection."""
-    videos = [(folder / video_name(index), index) for index in indices]
-    jobs = [
-        (video, seed, first_stream + index, 1 if index == ONE_FRAME else FRAMES)
-        for video, index in videos
-        if not (video.is_file() and info_file(video).is_file())
-    ]
-    run_in_processes(_write_video, jobs, workers, _open_stages, (clothing,), "videos")
+    videos = {index: folder / video_name(index) for index in indices}
+    missing = [index for index in indices if not (videos[index].is_file() and info_file(videos[index]).is_file())]
+    filmed = run_in_processes(_VideoTaker(folder, first_stream, seed, clothing), missing, workers, one_thread=True)
+    for _ in tqdm(filmed, "videos", len(missing), unit="file", disable=not missing):
+        pass
 
 
-_stages: dict[int, Stage] = {}  # by the gender number of a .mat, of this worker process
+@dataclass(frozen=True)
+class _VideoTaker:
+    """Film and write the video of an index; each process opens its own stages."""
 
+    folder: Path
+    first_stream: int
+    seed: int
+    clothing: str
 
-def _open_stages(clothing: str) -> None:
-    _stages.update(open_stages(clothing))
+    @cached_property
+    def stages(self) -> dict[int, Stage]:
+        return open_stages(self.clothing)
+
+    def __call__(self, index: int) -> None:
+        number = self.first_stream + index
+        stage = self.stages[MALE if number % 2 else FEMALE]
+        take = stage_take(stage.model, self.seed, number, 1 if index == ONE_FRAME else FRAMES)
+        frames = film(stage, take, self.seed, number)
+        write_video(self.folder / video_name(index), frames, annotate(stage.model, take))
 
 
 def open_stages(clothing: str = "street") -> dict[int, Stage]:
@@ -51,12 +66,6 @@ def open_stages(clothing: str = "street") -> dict[int, Stage]:
         gender: Stage(model, load_joint_regressors(config.DATA_ROOT, model), clothing)
         for gender, model in models.items()
     }
-
-
-def _write_video(path: Path, seed: int, index: int, frames: int) -> None:
-    stage = _stages[MALE if index % 2 else FEMALE]
-    take = stage_take(stage.model, seed, index, frames)
-    write_video(path, film(stage, take, seed, index), annotate(stage.model, take))
 
 
 def write_video(path: Path, frames, info: dict) -> None:

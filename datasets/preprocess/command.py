@@ -4,10 +4,11 @@ import argparse
 from pathlib import Path
 from typing import Protocol
 
-from datasets.preprocess.samples import Summary, default_workers
+from datasets.preprocess.samples import Summary
 from utils import config
 from utils.errors import UserError
 from utils.renderer import CASTER_NOTE
+from utils.workers import default_workers
 
 
 class Preparation(Protocol):
