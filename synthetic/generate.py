@@ -17,9 +17,9 @@ from pathlib import Path
 
 from atlas.unwrap.templates import atlas_makers, write_atlases
 from synthetic import surreal
-from synthetic.body.body import write_body
+from synthetic.body.write_body import write_body
 from synthetic.foreign_body import check_body, copy_body, fingerprint
-from synthetic.photographs.outfits import CLOTHING
+from synthetic.photographs.clothing_choice import CLOTHING
 from synthetic.up_3d import write_lists, write_photos
 from utils import config
 from utils.errors import UserError, run_command

@@ -14,10 +14,10 @@ import numpy as np
 from synthetic.body.landmarks import Landmarks, find_landmarks
 from synthetic.photographs import props
 from synthetic.photographs.backgrounds import make_backdrop
-from synthetic.photographs.clothing import dress
+from synthetic.photographs.clothing_choice import Outfit, sample_outfit
+from synthetic.photographs.clothing_painting import dress
 from synthetic.photographs.framing import Sitter, sample_sitter
 from synthetic.photographs.lighting import Light, lit_samples, lit_share, openness, sample_light
-from synthetic.photographs.outfits import Outfit, sample_outfit
 from synthetic.photographs.rooms import studio
 from synthetic.photographs.textures import blur, to_display
 from synthetic.photographs.view import Backdrop
@@ -39,7 +39,7 @@ class Stage:
 
     model: BodyModel
     regressors: JointRegressors
-    clothing: str = "street"  # one of clothing.CLOTHING
+    clothing: str = "street"  # one of clothing_choice.CLOTHING
 
     @cached_property
     def rest(self) -> np.ndarray:

@@ -12,9 +12,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
 from synthetic.photographs.backgrounds import make_backdrop
+from synthetic.photographs.clothing_choice import sample_outfit
 from synthetic.photographs.framing import Sitter
 from synthetic.photographs.lighting import sample_light
-from synthetic.photographs.outfits import sample_outfit
 from synthetic.photographs.photos import SUPERSAMPLE, Stage, build_scene, develop, light_foreground
 from synthetic.photographs.poses import SampledPose, sample_pose
 from synthetic.photographs.view import View, world_to_camera

@@ -20,7 +20,7 @@ from utils.ray_casting.numpy_caster import NumpyCaster
 
 SCRIPTS = ("train.py", "eval.py", "demo.py", "export.py", "preprocess_datasets.py", "preprocess_surreal.py",
            "pretrained_model_convert/pth_to_msp.py")  # fmt: skip
-MODULES = ("synthetic.generate", "synthetic.body.body", "atlas.unwrap.__main__")
+MODULES = ("synthetic.generate", "synthetic.body.write_body", "atlas.unwrap.__main__")
 COMMANDS = [(name,) for name in SCRIPTS] + [("-m", name.removesuffix(".__main__")) for name in MODULES]
 SIX = ("up-3d", "1", "1", "1", "1", "c")  # words of a run script
 FILES = [REPOSITORY / name for name in SCRIPTS] + [REPOSITORY / f"{name.replace('.', '/')}.py" for name in MODULES]

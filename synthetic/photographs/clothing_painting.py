@@ -1,4 +1,4 @@
-"""Dressing the body: cloth, skin, hair and face as colours on its rest pose.
+"""Paint clothes, skin, hair and face on the body: a colour for every point of its rest pose.
 
 Every border (sleeve, hem, neckline, hairline) is a condition on the rest position of a surface
 point, which the renderer interpolates for each pixel, so borders are crisp at any resolution and
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from synthetic.body.landmarks import Landmarks
-from synthetic.photographs.outfits import Outfit
+from synthetic.photographs.clothing_choice import Outfit
 from synthetic.photographs.textures import Noise, to_linear
 
 

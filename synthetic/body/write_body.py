@@ -1,6 +1,6 @@
 """Write the open mannequin as a set of SMPL files, so that everything runs without a licensed body model.
 
-    python -m synthetic.body.body --data_dir DIR
+    python -m synthetic.body.write_body --data_dir DIR
 
 The files have the names and formats of the originals (data/README.md lists them); the atlas templates are not
 among them, they come from atlas.unwrap.templates. Nothing is random:

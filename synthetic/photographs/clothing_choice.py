@@ -1,4 +1,7 @@
-"""What a person wears, drawn at random: fabrics with patterns, lengths of sleeves and legs, skin, hair and eyes."""
+"""Choose at random what a person wears and looks like: fabrics, lengths of sleeves and legs, skin, hair, eyes.
+
+clothing_painting.py paints it on the body.
+"""
 
 from dataclasses import dataclass
 
