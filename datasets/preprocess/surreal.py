@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from datasets.preprocess.generate_gt_iuv import AtlasFaces, draw_iuv, load_atlas_faces, make_iuv
@@ -23,6 +22,7 @@ from utils.body_model import GENDERS, BodyModel, load_model_of_gender, pose_vert
 from utils.errors import UserError
 from utils.files import inside, read_lines, require_file
 from utils.joints import NUM_JOINTS
+from utils.rotations import axis_angle, rotation_matrices
 from utils.surreal_files import HEIGHT, RENEW_ADVICE, UPRIGHT, WIDTH, WORLD_TO_CAMERA, Info, info_file, read_info
 
 FRAME_STEP = 10  # training takes every 10th frame
@@ -34,9 +34,8 @@ LAYOUT = Layout(
 
 def camera_orientation(root: np.ndarray, zrot: float) -> np.ndarray:
     """Root orientation [3] (axis-angle) of the .mat -> in camera coordinates (x right, y down, z away)."""
-    turn = cv2.Rodrigues(np.array([0.0, 0.0, zrot]))[0]
-    orientation = WORLD_TO_CAMERA @ UPRIGHT @ turn @ cv2.Rodrigues(np.asarray(root, np.float64))[0]
-    return cv2.Rodrigues(orientation)[0].ravel()
+    turn, orientation = rotation_matrices(np.array([(0.0, 0.0, zrot), root]))
+    return axis_angle(WORLD_TO_CAMERA @ UPRIGHT @ turn @ orientation)
 
 
 def frame_row(info: Info, frame: int) -> dict:
