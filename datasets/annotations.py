@@ -15,7 +15,7 @@ from utils.errors import UserError, warn
 
 
 class Annotations:
-    """The rows of a table as datasets.registry.read_table gives it.
+    """The rows of a table as datasets.columns.read_table gives it.
 
     gendered: whether it must say the body models of its meshes by a column gender. images: what names a row's picture.
     has_mesh, has_joints, has_smpl_joints: [N] float32, 0 or 1. genders: [N] int32, the body model of a row's pose

@@ -9,8 +9,9 @@ import re
 import numpy as np
 
 from datasets.annotations import Annotations
+from datasets.columns import read_table
 from datasets.regions import Reach, Region, load_all
-from datasets.registry import BRING_IT, DATASETS, dataset_files, read_table
+from datasets.registry import BRING_IT, DATASETS, dataset_files
 from utils import imutils
 from utils.camera import normalise_pixels
 from utils.errors import UserError
@@ -43,7 +44,6 @@ COLUMNS = {
     "partname": "name of the part annotation, or ''",
     "iuvname": "path of the IUV image below the data set's folder, or ''",
 }
-TEXT_COLUMNS = ("imgname", "maskname", "partname", "iuvname")
 IUV_ELSEWHERE = "Train stage dp on up-3d or surreal, then this with --stage end --pretrained_checkpoint CNET."
 IUV_FOLDER = re.compile(r"^(BF|SMPL)_IUV_gt/")
 

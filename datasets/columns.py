@@ -10,7 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets.registry import BRING_IT
+from utils.array_files.pickles import unpickle_array
 from utils.errors import UserError
+from utils.files import read_npz
 from utils.joints import SMPL_JOINTS, TRAINING_JOINTS, limb_bones
 
 TEXT = ("imgname", "videoname", "iuv_names", "maskname", "partname")
@@ -36,6 +39,25 @@ BONE_ROWS = 10_000  # rows to judge the unit by, spread over the table
 # Bones are 0.06 m (an infant's lower arm) to 0.6 m (a tall person's thigh) long; halfway on the scale of ratios to the
 # next unit in use, centimetres, and from there to millimetres:
 LONGEST_IN_METRES, LONGEST_IN_CENTIMETRES = 3, 80
+
+
+def read_table(npz_file: Path, prepare: str, needed: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The columns [N, ...] of a data set's npz file; UserError if one of `needed` is missing or a column does not fit.
+
+    prepare: how to make or get the file. The advice to delete it is left out for files that the user brought.
+    """
+    if not npz_file.is_file():
+        raise UserError(f"{npz_file} does not exist. {prepare}")
+    advice = prepare if prepare == BRING_IT else f"Delete it. {prepare}"
+    table = read_npz(npz_file, advice, unpickle_array, KNOWN)
+    missing = [key for key in needed if key not in table]
+    if missing:
+        raise UserError(f"{npz_file} has no {', '.join(missing)}. {advice}")
+    count = len(np.atleast_1d(table[needed[0]]))
+    uneven = [key for key, column in table.items() if column.shape[:1] != (count,)]
+    if uneven or not count:
+        raise UserError(f"{npz_file} has {count} images, but another number of {', '.join(uneven) or 'rows'}.")
+    return tidy(npz_file, table, advice)
 
 
 def tidy(npz_file: Path, table: dict[str, np.ndarray], advice: str) -> dict[str, np.ndarray]:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets.columns import read_table
 from datasets.preprocess.samples import SkipSample, Summary, run_samples
-from datasets.registry import read_table
 from utils import config
 from utils.camera import CameraFitError, fit_camera
 from utils.errors import UserError

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.columns import GENDER
+from datasets.columns import GENDER, read_table
 from datasets.preprocess.generate_gt_iuv import RENEW_ADVICE as RENEW_TABLE
 from datasets.preprocess.generate_gt_iuv import AtlasFaces, draw_iuv, load_atlas_faces, make_iuv
 from datasets.preprocess.samples import SkipSample, Summary, centre_and_scale
 from datasets.preprocess.tables import Layout, make_table
-from datasets.registry import read_table
 from utils import config
 from utils.array_files.pickles import as_floats, load_npy, load_pickle
 from utils.body_model import (
