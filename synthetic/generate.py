@@ -17,7 +17,7 @@ from pathlib import Path
 
 from atlas.unwrap.templates import atlas_makers, write_atlases
 from synthetic import surreal
-from synthetic.body.write_body import write_body
+from synthetic.body.write_body import GENDER_FILES, SHARED_FILES, write_body
 from synthetic.foreign_body import check_body, copy_body, fingerprint
 from synthetic.photographs.clothing_choice import CLOTHING
 from synthetic.up_3d import write_lists, write_photos
@@ -102,7 +102,7 @@ def generate(
 
 def write_own_body(root: Path) -> None:
     """The generated body and its atlases, where they are missing."""
-    if not all(path.is_file() for path in body_files()):
+    if not all(getattr(config, name).is_file() for name in (*GENDER_FILES.values(), *SHARED_FILES)):
         print("building the body model (about half a minute)", flush=True)
         write_body(root)
     if not all(config.atlas_template(name).is_file() for name in atlas_makers()):
@@ -168,21 +168,6 @@ def claim(root: Path, text: str, places: list[Path], renew: str, advice: str = "
             f"and is left as it is. Choose an empty folder with --data_dir.{advice}"
         )
     write_text(marker, text)
-
-
-def body_files() -> list[Path]:
-    """The files that write_body makes."""
-    return [
-        config.SMPL_FILE,
-        config.MALE_SMPL_FILE,
-        config.FEMALE_SMPL_FILE,
-        config.JOINT_REGRESSOR_TRAIN_EXTRA,
-        config.LSP_REGRESSOR_EVAL,
-        config.JOINT_REGRESSOR_H36M,
-        config.REFERENCE_MESH,
-        config.SEGMENTATION_FILE,
-        config.VERTEX_TEXTURE_FILE,
-    ]
 
 
 if __name__ == "__main__":

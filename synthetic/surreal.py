@@ -13,7 +13,7 @@ from synthetic.photographs.photos import Stage
 from synthetic.photographs.videos import FEMALE, MALE, annotate, film, stage_take
 from utils import config
 from utils.body_model import GENDERS, load_joint_regressors, load_model_of_gender
-from utils.files import atomic_path, plain_path, write_text
+from utils.files import atomic_path, plain_path, write_text_if_changed
 from utils.surreal_files import HEIGHT, WIDTH, info_file, read_info
 from utils.workers import run_in_processes
 
@@ -93,10 +93,5 @@ def write_lists(count: int) -> None:
         middle = info.joints2d[len(info) // 2]
         if ((middle >= 0) & (middle <= (WIDTH - 1, HEIGHT - 1))).all():
             valid.append(index + 1)
-    _write_once(config.SURREAL_VALIDATION_NAMES, "".join(lines))
-    _write_once(config.SURREAL_VALIDATION_LIST, f"{valid}\n")
-
-
-def _write_once(path: Path, text: str) -> None:
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        write_text(path, text)
+    write_text_if_changed(config.SURREAL_VALIDATION_NAMES, "".join(lines))
+    write_text_if_changed(config.SURREAL_VALIDATION_LIST, f"{valid}\n")

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from synthetic.photographs.photos import Photo, Stage, take_photo
 from utils import config
 from utils.body_model import load_body_model, load_joint_regressors
-from utils.files import atomic_path, write_npy, write_png, write_text
+from utils.files import atomic_path, write_npy, write_png, write_text_if_changed
 from utils.workers import run_in_processes
 
 VALIDATION_EVERY = 5
@@ -73,6 +73,4 @@ def write_lists(train: range, test: range) -> None:
 
 
 def _write_list(path: Path, indices) -> None:
-    text = "".join(f"/{index:05d}_image.png\n" for index in indices)
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        write_text(path, text)
+    write_text_if_changed(path, "".join(f"/{index:05d}_image.png\n" for index in indices))

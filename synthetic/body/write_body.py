@@ -30,7 +30,7 @@ from utils.own_body.skeleton import body_parts
 
 ORIGIN = "DecoMR-MindSpore mannequin"  # marks our files, so that real ones are never overwritten
 GENDER_FILES = {"neutral": "SMPL_FILE", "male": "MALE_SMPL_FILE", "female": "FEMALE_SMPL_FILE"}
-_SHARED_FILES = (
+SHARED_FILES = (
     "JOINT_REGRESSOR_TRAIN_EXTRA", "LSP_REGRESSOR_EVAL", "JOINT_REGRESSOR_H36M", "REFERENCE_MESH", "SEGMENTATION_FILE",
     "VERTEX_TEXTURE_FILE",
 )  # fmt: skip
@@ -96,7 +96,7 @@ def _refuse_foreign(root: Path, model_files: dict) -> None:
     models = [path for path in map(config.body_model_file, model_files.values()) if path.exists()]
     foreign = [path for path in models if load_pickle(path).get("origin") != ORIGIN]
     if model_files["neutral"] not in models:
-        foreign += [root / getattr(config, name).name for name in _SHARED_FILES]
+        foreign += [root / getattr(config, name).name for name in SHARED_FILES]
     for path in foreign:
         if path.exists():
             raise UserError(

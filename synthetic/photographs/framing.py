@@ -36,7 +36,7 @@ class Sitter:
 
 def sample_sitter(rng: np.random.Generator, model: BodyModel) -> Sitter:
     """Draw shape, pose, orientation and framing of one person."""
-    betas = np.clip(rng.normal(size=10), -MAX_BETA, MAX_BETA)
+    betas = sample_betas(rng)
     sampled = sample_pose(rng, model, betas)
     yaw, pitch, roll = _sample_orientation(rng)
     axes = world_to_camera(pitch, roll)
@@ -49,6 +49,11 @@ def sample_sitter(rng: np.random.Generator, model: BodyModel) -> Sitter:
     camera = _frame(rng, vertices, width, height)
     floor = (vertices @ axes[:, 1]).min() - rng.uniform(*AIRBORNE.get(sampled.family, (0.0, 0.0)))
     return Sitter(pose, betas, vertices, View(camera, height, width, axes.astype(np.float32), floor), yaw, sampled)
+
+
+def sample_betas(rng: np.random.Generator) -> np.ndarray:
+    """Draw a shape of the body: betas [10]."""
+    return np.clip(rng.normal(size=10), -MAX_BETA, MAX_BETA)
 
 
 def _sample_orientation(rng: np.random.Generator) -> tuple[float, float, float]:

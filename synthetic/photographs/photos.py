@@ -70,7 +70,6 @@ class Scene:
     body_normals: np.ndarray
     num_body_faces: int
     thing_colours: np.ndarray
-    hides: np.ndarray
 
 
 def take_photo(stage: Stage, seed: int, index: int) -> Photo:
@@ -137,7 +136,6 @@ def build_scene(stage: Stage, sitter: Sitter, things: list[props.Thing]) -> Scen
         body_normals=body_normals,
         num_body_faces=len(body_faces),
         thing_colours=np.concatenate([np.zeros((0, 3)), *(thing.colours for thing in things)]),
-        hides=np.concatenate([np.zeros(0, bool), *(np.full(len(thing.faces), thing.hides) for thing in things)]),
     )
 
 

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from synthetic.photographs.backgrounds import make_backdrop
 from synthetic.photographs.clothing_choice import sample_outfit
-from synthetic.photographs.framing import Sitter
+from synthetic.photographs.framing import Sitter, sample_betas
 from synthetic.photographs.lighting import sample_light
 from synthetic.photographs.photos import SUPERSAMPLE, Stage, build_scene, develop, light_foreground
 from synthetic.photographs.poses import SampledPose, sample_pose
@@ -26,7 +26,6 @@ from utils.surreal_files import HEIGHT, UPRIGHT, WIDTH, WORLD_TO_CAMERA
 FOCAL_LENGTH = 600.0  # px, SURREAL's
 CAMERA_HEIGHT = 1.0  # metres above the world's origin
 FEMALE, MALE = 0, 1
-MAX_BETA = 2.0
 OUTSIDE_EVERY = 3  # of so many videos, one shows a person who walks out of the frame
 
 
@@ -56,7 +55,7 @@ def stage_take(model: BodyModel, seed: int, index: int, frames: int) -> Take:
     Women and men alternate. Every third video the person leaves the frame.
     """
     rng = np.random.default_rng([seed, index])
-    betas = np.clip(rng.normal(size=10), -MAX_BETA, MAX_BETA)
+    betas = sample_betas(rng)
     yaw = rng.uniform(0, 360) + np.linspace(0, rng.uniform(-90, 90), frames)
     turn = Rotation.from_euler("y", yaw[:, None], degrees=True)
     pose = _between(_standing_pose(rng, model, betas), _standing_pose(rng, model, betas), frames)

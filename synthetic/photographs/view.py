@@ -56,9 +56,9 @@ class View:
         """The unit vector towards the viewer, turned about the upright axis: [3]."""
         return Rotation.from_rotvec(np.radians(degrees) * self.up).apply(self.axes[:, 2]).astype(np.float32)
 
-    def meet_plane(self, normal: np.ndarray, level: float, directions: np.ndarray) -> np.ndarray:
-        """Ray parameter [H, W] where rays meet the plane normal . point = level; inf where they do not."""
-        slope = directions @ np.float32(normal)
+    def meet_plane(self, normal: np.ndarray, level: float) -> np.ndarray:
+        """Ray parameter [H, W] at which each pixel's ray meets the plane normal . point = level; inf if it does not."""
+        slope = self.directions @ np.float32(normal)
         with np.errstate(divide="ignore", invalid="ignore"):
             distance = (level - self.origin @ normal) / slope
         return np.where(np.isfinite(distance) & (distance > 0), distance, np.inf).astype(np.float32)
