@@ -1,4 +1,4 @@
-"""A body that the generator did not make, for its photographs: is all of it there, and which one is it."""
+"""Check, identify and copy a body model that was not generated, so that photographs of it can be made."""
 
 import hashlib
 import shutil
@@ -15,12 +15,12 @@ from utils.objfile import read_obj
 from utils.own_body.rest_pose import check_rest_pose, check_weights
 
 _MODELS = tuple(GENDER_FILES.values())
-# what the photographs depend on, besides the model
+# besides the model, the photographs and their annotations depend on these
 _REGRESSORS = ("JOINT_REGRESSOR_TRAIN_EXTRA", "LSP_REGRESSOR_EVAL")
 
 
 def check_body(folder: Path, videos: bool) -> None:
-    """UserError, with how to make it, for what `folder` lacks of a body to photograph (and film) and to train with."""
+    """UserError if `folder` lacks a file that photographs, videos or training need; it says how to make the file."""
     models = [config.body_model_file(_below(folder, name)) for name in _MODELS[: 3 if videos else 1]]
     for path in models:
         if not path.is_file():
@@ -46,7 +46,7 @@ def check_body(folder: Path, videos: bool) -> None:
 
 
 def fingerprint(folder: Path) -> str:
-    """Changes with the body that photographs show and the joints that they are annotated with."""
+    """16 hexadecimal digits that depend on the body model and the joint regressors of the annotations."""
     digest = hashlib.sha256()
     for path in (config.body_model_file(_below(folder, _MODELS[0])), *(_below(folder, name) for name in _REGRESSORS)):
         digest.update(path.read_bytes() if path.is_file() else b"")
@@ -54,7 +54,7 @@ def fingerprint(folder: Path) -> str:
 
 
 def copy_body(folder: Path, root: Path) -> None:
-    """Copy a body's files below another data root; UserError where a file of another content is there."""
+    """Copy a body's files to another data root; UserError if it has a different file of the same name."""
     sources = [config.body_model_file(_below(folder, name)) for name in _MODELS]
     sources += [_below(folder, name) for name in SHARED_FILES]
     sources += [config.atlas_template(uv_type, folder) for uv_type in config.ATLAS_TEMPLATES]

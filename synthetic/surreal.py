@@ -17,10 +17,10 @@ from utils.files import atomic_path, plain_path, write_text_if_changed
 from utils.surreal_files import HEIGHT, WIDTH, info_file, read_info
 from utils.workers import run_in_processes
 
-FRAMES = 31  # of every video but one
-ONE_FRAME = 1  # the number of the video that has one frame only; SURREAL has such, and they are skipped
+FRAMES = 31  # of each video
+ONE_FRAME = 1  # index of a video with a single frame: SURREAL has such videos, and preprocessing skips them
 FRAME_RATE = 30
-LIST_PREFIX = "surreal/data/cmu/val/"  # any path that ends like this; what follows val/ counts
+LIST_PREFIX = "surreal/data/cmu/val/"  # only what follows val/ is read
 
 
 def video_name(index: int) -> str:
@@ -30,7 +30,7 @@ def video_name(index: int) -> str:
 
 
 def write_videos(folder: Path, indices: list[int], first_stream: int, seed: int, workers: int, clothing: str) -> None:
-    """Film the videos that are still missing in `folder`; video i is number first_stream + i of the collection."""
+    """Film the missing videos of `folder` in `workers` processes; video i depends on (seed, first_stream + i)."""
     videos = {index: folder / video_name(index) for index in indices}
     missing = [index for index in indices if not (videos[index].is_file() and info_file(videos[index]).is_file())]
     filmed = run_in_processes(_VideoTaker(folder, first_stream, seed, clothing), missing, workers, one_thread=True)
@@ -40,7 +40,7 @@ def write_videos(folder: Path, indices: list[int], first_stream: int, seed: int,
 
 @dataclass(frozen=True)
 class _VideoTaker:
-    """Film and write the video of an index; each process opens its own stages."""
+    """Film and write one video, called with its index; each process opens its own stages."""
 
     folder: Path
     first_stream: int
@@ -76,7 +76,7 @@ def write_video(path: Path, frames, info: dict) -> None:
             writer.write(np.ascontiguousarray(frame))
         writer.release()
     with atomic_path(info_file(path)) as temporary:
-        # Matlab, which wrote the original, drops a last axis of length 1
+        # Matlab wrote the original, and drops a last axis of length 1
         squeezed = {
             key: value[..., 0] if np.ndim(value) == 3 and value.shape[-1] == 1 else value for key, value in info.items()
         }
@@ -84,7 +84,7 @@ def write_video(path: Path, frames, info: dict) -> None:
 
 
 def write_lists(count: int) -> None:
-    """namescmu.txt with every validation video; valid_list.txt leaves out those whose middle frame lacks the person."""
+    """Write namescmu.txt with all validation videos, and valid_list.txt with those that show the person halfway."""
     folder = config.SURREAL_ROOT / config.SURREAL_VALIDATION_FOLDER
     lines, valid = [], []
     for index in range(count):

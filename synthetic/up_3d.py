@@ -1,4 +1,4 @@
-"""The raw files of the synthetic UP-3D: photographs taken by several processes, and the lists that name them."""
+"""The raw files of the synthetic UP-3D: photographs with annotations, and the lists that name them."""
 
 import pickle
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ def sample_files(folder: Path, index: int) -> dict[str, Path]:
 
 
 def write_photos(folder: Path, indices: list[int], seed: int, workers: int, clothing: str = "street") -> None:
-    """Take the photographs that are still missing in `folder`, in `workers` processes."""
+    """Take the missing photographs of `folder` in `workers` processes."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = [index for index in indices if not all(path.is_file() for path in sample_files(folder, index).values())]
     samples = run_in_processes(_PhotoTaker(folder, seed, clothing), missing, workers, one_thread=True)
@@ -33,7 +33,7 @@ def write_photos(folder: Path, indices: list[int], seed: int, workers: int, clot
 
 @dataclass(frozen=True)
 class _PhotoTaker:
-    """Take and write the photograph of an index; each process opens its own stage."""
+    """Take and write one photograph, called with its index; each process opens its own stage."""
 
     folder: Path
     seed: int
@@ -48,13 +48,13 @@ class _PhotoTaker:
 
 
 def open_stage(clothing: str = "street") -> Stage:
-    """The neutral body model of the data root, ready for photographs (UP-3D knows no gender)."""
+    """The neutral body model of the data root, ready for photographs; UP-3D has no genders."""
     model = load_body_model(config.SMPL_FILE)
     return Stage(model, load_joint_regressors(config.DATA_ROOT, model), clothing)
 
 
 def write_sample(folder: Path, index: int, photo: Photo) -> None:
-    """Write a photograph with its annotations; the body last, whose presence says that the sample is whole."""
+    """Write a photograph with its annotations; the body is written last and marks the sample as complete."""
     files = sample_files(folder, index)
     write_png(files["image"], photo.image)
     write_npy(files["joints"], photo.joints)

@@ -1,4 +1,4 @@
-"""From the implicit body to its mesh: 6890 vertices, 13776 even triangles, exactly left-right symmetric.
+"""Turn the implicit body into a mesh: 6890 vertices, 13776 even triangles, exactly left-right symmetric.
 
 Marching cubes of the left half (a grid plane lies on the mirror plane, so the half ends exactly at
 x = 0), collapse of short edges to half the wished number of faces, then rounds of splits, collapses,
@@ -18,10 +18,10 @@ from synthetic.body.trianglemesh import EditableMesh, boundary_edges, collapse_t
 
 FACE_COUNT = 13776  # as SMPL has; a closed surface without holes then has 6890 vertices
 _GRID_STEP = 0.006
-_COARSE = 4  # grid steps between the samples that tell where the surface is
+_COARSE = 4  # grid steps between the first samples, which show roughly where the surface is
 _BOX = ((0.0, 0.92), (FLOOR - 0.03, FLOOR + 1.74), (-0.21, 0.21))  # x, y, z of the left half
 _ROUNDS = 4
-# around which place, how far (metres), by which share edges are shorter
+# (place, radius around it in metres, share by which edges are shorter there)
 _FINE = (("left_hand", 0.09, 0.56), ("left_fingers", 0.06, 0.70), ("left_foot", 0.10, 0.30), ("nose", 0.09, 0.42))
 
 

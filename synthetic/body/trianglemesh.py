@@ -1,7 +1,7 @@
-"""A triangle mesh that can be edited: edge collapses, splits and flips which keep it a manifold.
+"""A triangle mesh that can be edited: edges collapse, split and flip, and the mesh stays a manifold.
 
-The surface may have a boundary (the half body ends on the mirror plane). Every operation keeps the
-topology: it is refused where it would pinch the surface, fold a triangle over or move the boundary.
+The surface may have a boundary: the half body ends on the mirror plane. An edit is refused if it would pinch the
+surface, fold a triangle over or move the boundary.
 """
 
 import heapq
@@ -12,7 +12,7 @@ _FOLD = 0.2  # cosine below which a face counts as folded over by an edit
 
 
 class EditableMesh:
-    """Positions [V][3] and faces in lists, with the faces around every vertex; dead faces are empty."""
+    """Positions [V][3] and faces in lists, with the faces around each vertex; removed faces are empty tuples."""
 
     def __init__(self, vertices: np.ndarray, faces: np.ndarray):
         self.vertices = [tuple(vertex) for vertex in vertices.tolist()]
@@ -40,7 +40,7 @@ class EditableMesh:
         return found
 
     def collapse(self, keep: int, gone: int) -> int:
-        """Merge vertex `gone` into `keep` (to their midpoint, or the boundary's place); returns the faces removed."""
+        """Merge vertex `gone` into `keep`, at their midpoint or on the boundary; returns the faces removed."""
         if gone in self.boundary and keep not in self.boundary:
             keep, gone = gone, keep
         shared = self.around[keep] & self.around[gone]

@@ -1,4 +1,4 @@
-"""Floors and ground: what lies under the feet, painted in metres on a plane."""
+"""Floors and ground, painted in metres on a plane."""
 
 import numpy as np
 
@@ -29,7 +29,7 @@ def footprint_of(view: View, distance: np.ndarray, normal: np.ndarray) -> np.nda
 
 
 def floor_colour(rng, kind, u, v, footprint):
-    """Linear RGB [H, W, 3] of a floor of a kind at places u, v [H, W], metres, for pixels of size `footprint`."""
+    """Linear RGB [H, W, 3] of a kind of floor at places u, v [H, W], for pixels of size `footprint`; metres."""
     base = {
         "planks": np.array([0.42, 0.25, 0.13]) * rng.uniform(0.35, 1.5) * rng.uniform(0.9, 1.1, 3),
         "tiles": muted_colour(rng, (0.5, 0.95)),

@@ -47,7 +47,7 @@ def box(view: View, place, size, turn: float, colour: np.ndarray) -> Thing:
 
 
 def cylinder(view: View, place, radius: float, height: float, colour: np.ndarray) -> Thing:
-    """An upright cylinder at place (right, above the floor, towards), metres, or if low a disc; colour [3]."""
+    """An upright cylinder at place (right, above the floor, towards), metres; colour [3]."""
     return _turned(view, place, [(0, 0), (radius, 0), (radius, height), (0, height)], colour)
 
 
@@ -58,7 +58,7 @@ def ball(view: View, place, radius: float, colour: np.ndarray) -> Thing:
 
 
 def _turned(view: View, place, profile: list, colour: np.ndarray, sides: int = 28) -> Thing:
-    """The solid that a profile of (radius, height) points makes when it turns about the upright axis."""
+    """The solid of revolution of a profile of (radius, height) points about the upright axis."""
     angles = np.arange(sides) * 2 * np.pi / sides
     rings = [
         np.stack([radius * np.cos(angles), np.full(sides, height), radius * np.sin(angles)], 1)
@@ -84,7 +84,7 @@ def _in_view_axes(view: View, vertices: np.ndarray) -> np.ndarray:
 def seat(rng: np.random.Generator, view: View, vertices: np.ndarray, body_yaw: float, pelvis: np.ndarray) -> Thing:
     """A block under the buttocks of a seated body, vertices [V, 3]; pelvis [3] is its root joint."""
     located, hip = _in_view_axes(view, vertices), _in_view_axes(view, pelvis[None])[0]
-    # what touches the seat: the flesh close to the upright line through the pelvis
+    # the flesh close to the upright line through the pelvis touches the seat
     near = np.hypot(located[:, 0] - hip[0], located[:, 2] - hip[2]) < 0.16
     height = max(0.05, located[near, 1].min() + 0.015)
     turn = Rotation.from_euler("y", body_yaw, degrees=True)

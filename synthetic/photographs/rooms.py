@@ -49,7 +49,7 @@ def room(rng: np.random.Generator, view: View) -> Backdrop:
 
 
 def _wall_paint(rng: np.random.Generator):
-    """A function (rng, u, v above the floor, footprint) -> colour that paints all walls of one room alike."""
+    """Draw how the walls of a room look: a function (rng, u, v above the floor, footprint) -> colour [H, W, 3]."""
     base = muted_colour(rng, (0.6, 0.97))
     second = np.clip(base * rng.uniform(0.5, 0.85), 0, 1)
     kind = pick(rng, [(4, "paint"), (2, "stripes"), (1.5, "brick"), (1.5, "panels"), (1.5, "two tones"), (1, "tiles")])
@@ -80,7 +80,10 @@ def _wall_paint(rng: np.random.Generator):
 
 
 def _hang_picture(rng, colour, u, v, taken):
-    """A framed picture, a window or a door on a wall, unless its place is in `taken`, a list of (from, to) metres."""
+    """Paint a picture, window or door on a wall unless it would overlap with an earlier one.
+
+    taken: the (from, to) of earlier ones along the wall, metres; the new one is added.
+    """
     kind = pick(rng, [(4, "picture"), (2, "window"), (1, "door")])
     width, height = {
         "picture": (rng.uniform(0.3, 0.9), rng.uniform(0.3, 0.8)),
@@ -115,7 +118,7 @@ def studio(rng: np.random.Generator, view: View) -> Backdrop:
     floor = view.meet_plane(view.up, view.floor)
     wall = view.meet_plane(view.axes[:, 2], -depth)
     distance = np.minimum(floor, wall)
-    # the fold: the normal turns from up to towards the viewer over half a metre
+    # where floor and wall meet, the normal turns smoothly from up to towards the viewer
     points = view.origin + view.directions * distance[..., None]
     height = points @ view.up - view.floor
     back = points @ view.axes[:, 2] + depth
