@@ -1,7 +1,7 @@
-"""Run one function over many samples: in several processes, in order, past broken samples.
+"""Run one function over many samples, in order, and go on after broken samples.
 
-Preprocessing meets thousands of files that others made. One that cannot be read must not stop the
-rest: it is reported by name and counted. The result does not depend on the number of processes.
+A sample whose files cannot be read does not stop the others: it is reported by name and counted. The result does not
+depend on the number of processes.
 """
 
 import sys
@@ -17,12 +17,12 @@ from utils.errors import CannotWrite, UserError
 from utils.workers import run_in_processes
 
 BOX_MARGIN = 1.2  # the crop's side over the larger side of the bounding box, protocol of UP-3D and SURREAL
-KINDS = ("incomplete", "skipped", "broken")  # of samples that the user is told of
-FEW = 4  # samples that take less time than starting processes does
+KINDS = ("incomplete", "skipped", "broken")  # kinds of problems, which are reported
+FEW = 4  # up to so many samples are done in this process, faster than others can start
 
 
 class Samples(Protocol):
-    """What is worked through: a sequence, or what makes its members when they are asked for."""
+    """A sequence of samples, or an object that makes each sample on access."""
 
     def __len__(self) -> int: ...
 
@@ -35,7 +35,7 @@ class SkipSample(Exception):
 
 @dataclass(frozen=True)
 class Incomplete:
-    """What a job made of a sample of which a part is missing, and the reason."""
+    """The result for a sample of which a part is missing, and the reason."""
 
     value: object
     reason: str
@@ -43,7 +43,7 @@ class Incomplete:
 
 @dataclass
 class Summary:
-    """What became of the samples of one step; incomplete, skipped and broken map sample name -> reason."""
+    """The numbers of samples made and kept in one step; incomplete, skipped and broken map sample name -> reason."""
 
     label: str
     done: int = 0
@@ -62,12 +62,12 @@ class Summary:
 @dataclass(frozen=True)
 class _Outcome:
     value: object = None
-    kind: str = ""  # of KINDS
+    kind: str = ""  # one of KINDS, '' without a problem
     reason: str = ""
 
 
 class _Guarded:
-    """Picklable wrapper of a job that turns what goes wrong with a sample into an _Outcome."""
+    """Picklable wrapper of a job that turns errors of a sample into an _Outcome."""
 
     def __init__(self, job: Callable):
         self.job = job
@@ -81,16 +81,16 @@ class _Guarded:
             raise
         except UserError as error:
             return _Outcome(kind="broken", reason=str(error))
-        except Exception as error:  # a damaged file can raise any type; it must cost this sample only
+        except Exception as error:  # a damaged file can raise any type
             return _Outcome(kind="broken", reason=f"{type(error).__name__}: {error}")
         return _Outcome(value.value, "incomplete", value.reason) if isinstance(value, Incomplete) else _Outcome(value)
 
 
 def run_samples(job: Callable, samples: Samples, names: Sequence[str], summary: Summary, workers: int) -> Iterator:
-    """Yield (position, job(sample)) of the samples that succeed, in order, and keep count in `summary`.
+    """Yield (position, job(sample)) of the samples that succeed, in order, and count them in `summary`.
 
-    `job` is called as job(sample) and must be picklable; it is sent once to each process. It may return
-    an Incomplete, whose value is yielded. Problems are printed above the progress bar with the sample's name.
+    job: picklable; each process gets it once. It may return an Incomplete, whose value is yielded. Problems are printed
+    above the progress bar with the sample's name.
     """
     guarded, rows = _Guarded(job), (samples[position] for position in range(len(samples)))
     few = workers <= 1 or len(samples) <= FEW

@@ -2,8 +2,8 @@
 
 A pose is first a vector of angles with an everyday meaning (PARAMETERS: "left elbow bent by 90 degrees"), which are
 simple to mix, mirror and limit; `axis_angles` turns it into the 24 joint rotations of SMPL. The angles start from
-SMPL's rest pose: arms horizontal, y up, facing +z, left = +x. A pose in which an arm or leg sinks into the body is drawn
-again.
+SMPL's rest pose: arms horizontal, y up, facing +z, left = +x. A pose in which an arm or leg sinks into the body is
+drawn again.
 """
 
 from dataclasses import dataclass, field
