@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from synthetic.photographs.key_poses import ARM, KEY_POSES, LEG, TRUNK, KeyPose
 from utils.body_model import BodyModel
-from utils.joints import NUM_JOINTS, SMPL_JOINTS, indices
+from utils.joints import NUM_JOINTS, SMPL_JOINTS, flip_permutation, indices
 
 PARAMETERS = (*TRUNK, *(f"{side}_{name}" for side in ("left", "right") for name in (*ARM, *LEG)))
 LIMITS = {**TRUNK, **{f"{side}_{name}": limit for side in ("left", "right") for name, limit in {**ARM, **LEG}.items()}}
@@ -29,21 +29,13 @@ STEADY = 0.35
 TOLERANCE = 0.02
 ATTEMPTS = 40
 
-_LEFT_TO_RIGHT = {name: name.replace("left_", "right_") for name in PARAMETERS if name.startswith("left_")}
 # a mirror changes the sign of the trunk's sideways angles
 _SIGN_IN_MIRROR = np.array(
     [-1.0 if name.endswith(("_side", "_twist", "_tilt")) and "arm" not in name else 1.0 for name in PARAMETERS]
 )
 
 _STANDS = np.array([name in TRUNK or name.partition("_")[2] in LEG for name in PARAMETERS])
-
-
-def _mirror_order() -> np.ndarray:
-    swap = {**_LEFT_TO_RIGHT, **{right: left for left, right in _LEFT_TO_RIGHT.items()}}
-    return np.array([PARAMETERS.index(swap.get(name, name)) for name in PARAMETERS])
-
-
-_MIRROR_ORDER = _mirror_order()
+_MIRROR_ORDER = flip_permutation(PARAMETERS)
 
 
 def parameters_of(key: KeyPose) -> np.ndarray:
