@@ -84,7 +84,8 @@ def test_every_package_that_is_required_everywhere_is_named_where_it_is_missing(
     ids=["a library of the system", "a package of others", "a part of a package"],
 )
 def test_an_import_error_of_another_kind_keeps_its_message(tmp_path, broken):
-    (tmp_path / "cv2.py").write_text(broken)
+    for first_import in ("numpy", "cv2"):
+        (tmp_path / f"{first_import}.py").write_text(broken)
     ended = run("preprocess_datasets.py", "--gt_iuv", path=tmp_path)
     assert ended.returncode == 1
     assert "Traceback" in ended.stderr
