@@ -1,7 +1,7 @@
-"""What the rows of a data set's table say of people: joints, poses and shapes, and which body model these are of.
+"""The annotations in the rows of a data set's table: joints, poses, shapes, and the body model that these belong to.
 
-Nothing is made of what nobody trusts, whatever stands there, even NaN: it is zero. What is trusted and no finite number
-is an error that names file, row and column.
+A value without confidence, or whose flag is 0, becomes zero whatever it was, even NaN. A trusted value that is not a
+finite number is an error that names file, row and column.
 """
 
 from pathlib import Path
@@ -15,11 +15,11 @@ from utils.errors import UserError, warn
 
 
 class Annotations:
-    """The rows of a table as datasets.registry.read_table gives it.
+    """The rows of a table that datasets.columns.read_table has read.
 
-    gendered: whether it must say the body models of its meshes by a column gender. images: what names a row's picture.
-    has_mesh, has_joints, has_smpl_joints: [N] float32, 0 or 1. genders: [N] int32, the body model of a row's pose
-    and shape: 0 male, 1 female, -1 neutral.
+    gendered: whether the table must have the column gender, the body model of each mesh. images: the name of each row's
+    picture. has_mesh, has_joints, has_smpl_joints: [N] float32, 0 or 1. genders: [N] int32, the body model of a row's
+    pose and shape: 0 male, 1 female, -1 neutral.
     """
 
     def __init__(self, npz_file: Path, table: dict[str, np.ndarray], images: list[str], gendered: bool):
@@ -30,39 +30,39 @@ class Annotations:
         self.genders = self._mesh_genders(gendered)
 
     def keypoints(self, key: str, index: int) -> np.ndarray:
-        """[24, 3] of column part or part_smpl: px of the image, confidence."""
+        """Keypoints [24, 3] of column `key`, part or part_smpl: x, y in px of the image, confidence."""
         return self._joints(key, index)
 
     def joints(self, index: int) -> np.ndarray:
-        """[24, 4], the training joints: metres, confidence."""
+        """The training joints [24, 4]: metres, confidence."""
         return self._joints("S", index, self.has_joints)
 
     def smpl_joints(self, index: int) -> np.ndarray:
-        """[24, 4], the SMPL joints: metres, confidence."""
+        """The SMPL joints [24, 4]: metres, confidence."""
         return self._joints("S_smpl", index, self.has_smpl_joints)
 
     def pose(self, index: int) -> np.ndarray:
-        """[72], axis-angle."""
+        """The pose [72], axis-angle."""
         return self._parameters("pose", index)
 
     def betas(self, index: int) -> np.ndarray:
-        """[10], the shape."""
+        """The shape [10]."""
         return self._parameters("shape", index)
 
     def fit_error(self, index: int) -> np.float32:
         """How far the fitted body is from the keypoints."""
         error = self._row("fit_joint_error", index)
         if not self.has_mesh[index] and not np.isfinite(error):
-            return np.float32(0)  # of no fit
+            return np.float32(0)  # the row has no fit
         return np.float32(self._finite("fit_joint_error", index, error, "Correct it, or set has_smpl to 0."))
 
     def vertices(self, index: int) -> np.ndarray:
-        """The mesh [V, 3] in metres; at rest where a row has none."""
+        """The mesh [V, 3] in metres; the rest pose if the row has none."""
         model = load_model_of_gender(int(self.genders[index]))
         return pose_vertices(model, self.pose(index), self.betas(index))
 
     def mesh_genders(self) -> tuple[int, ...]:
-        """The genders, 0 and 1, whose body models the meshes need; UserError where such a file is missing."""
+        """The genders, 0 and 1, whose body models the meshes need; UserError if such a file is missing."""
         found = [int(gender) for gender in np.unique(self.genders[self.has_mesh > 0]) if gender != NEUTRAL]
         for gender in found:
             path = config.body_model_file(getattr(config, MODEL_FILES[gender]))
@@ -87,14 +87,14 @@ class Annotations:
         return genders
 
     def _flags(self, key: str, flag: str) -> np.ndarray:
-        """[N]: 1 where column `key` is given, unless there is a column `flag` that says otherwise."""
+        """[N] float32: column `flag` as 0 or 1; without it, 1 if the table has column `key`."""
         if key not in self.table:
             return np.zeros(len(self.images), np.float32)
         flags = self.table.get(flag)
         return np.ones(len(self.images), np.float32) if flags is None else (flags > 0).astype(np.float32)
 
     def _row(self, key: str, index: int) -> np.ndarray:
-        """Row of a column as float64, zeros where the table lacks it."""
+        """A row of a column as float64; zeros if the table lacks the column."""
         return self.table[key][index].astype(np.float64) if key in self.table else np.zeros(SHAPES[key])
 
     def _joints(self, key: str, index: int, flags: np.ndarray | None = None) -> np.ndarray:

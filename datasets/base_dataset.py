@@ -1,7 +1,7 @@
 """One training or test item: crop, augmentation and annotations of a sample of an npz file.
 
-The source is numpy only and random access, so worker processes stay small. What an item holds
-depends on (seed, epoch, index) and on nothing else: not on the worker or the rank that makes it.
+It uses numpy and no MindSpore, so worker processes stay small. An item depends on (seed, epoch, index) only, not on the
+worker or rank that makes it.
 """
 
 import re
@@ -9,8 +9,9 @@ import re
 import numpy as np
 
 from datasets.annotations import Annotations
+from datasets.columns import read_table
 from datasets.regions import Reach, Region, load_all
-from datasets.registry import BRING_IT, DATASETS, dataset_files, read_table
+from datasets.registry import BRING_IT, DATASETS, dataset_files
 from utils import imutils
 from utils.camera import normalise_pixels
 from utils.errors import UserError
@@ -34,8 +35,8 @@ COLUMNS = {
     "keypoints_smpl": "[24, 3] float32, SMPL joints, as keypoints",
     "pose_3d_smpl": "[24, 4] float32, SMPL joints, as pose_3d",
     "has_pose_3d_smpl": "[] float32",
-    "from_mesh": "[2] float32, 1 where the training joints, and the SMPL joints, in 3-D are to be taken from the mesh",
-    "gender": "[] int32, the body model that pose and betas are of: 0 male, 1 female, -1 neutral",
+    "from_mesh": "[2] float32, 1 where the mesh gives the 3-D joints: the training joints, the SMPL joints",
+    "gender": "[] int32, the body model of pose and betas: 0 male, 1 female, -1 neutral",
     "gt_iuv": "[3, S, S] float32: mask 0 or 1, u and v in [0, 1]",
     "has_dp": "[] float32, 1 where gt_iuv is given",
     "fit_joint_error": "[] float32, how far the fitted body is from the keypoints",
@@ -43,7 +44,6 @@ COLUMNS = {
     "partname": "name of the part annotation, or ''",
     "iuvname": "path of the IUV image below the data set's folder, or ''",
 }
-TEXT_COLUMNS = ("imgname", "maskname", "partname", "iuvname")
 IUV_ELSEWHERE = "Train stage dp on up-3d or surreal, then this with --stage end --pretrained_checkpoint CNET."
 IUV_FOLDER = re.compile(r"^(BF|SMPL)_IUV_gt/")
 
@@ -52,11 +52,11 @@ class BaseDataset:
     """A split of a data set as random-access items (dicts with the keys of COLUMNS).
 
     options: img_res, uv_type, seed, rot_factor, noise_factor, scale_factor, no_augmentation,
-    no_augmentation_rgb, no_flip, use_spin_fit, gtkey3d_from_mesh, cache_ram. Training items are augmented; without
-    is_train items are the plain crops.
+    no_augmentation_rgb, no_flip, use_spin_fit, gtkey3d_from_mesh, cache_ram. is_train: whether items are augmented;
+    by default those of the training split are.
     """
 
-    source_columns: tuple[str, ...] = ("imgname",)  # what names the image of a row
+    source_columns: tuple[str, ...] = ("imgname",)  # columns that name the image of a row
 
     def __init__(self, options, dataset: str = "up-3d", split: str = "train", is_train: bool | None = None):
         self.options, self.dataset, self.split = options, dataset, split
@@ -81,7 +81,7 @@ class BaseDataset:
             self.cached = load_all(self._cut, self.length, dataset)
 
     def image_names(self) -> list[str]:
-        """What the item's imgname is, for every row: the path of the image below the data set's folder."""
+        """The item's imgname for every row: the path of the image below the data set's folder."""
         return [name.lstrip("/") for name in self.table["imgname"].tolist()]
 
     @property
@@ -91,7 +91,7 @@ class BaseDataset:
 
     @property
     def iuv_advice(self) -> str:
-        """How to train stage dp, which learns from IUV images alone, where no sample has one."""
+        """What a user whose samples have no IUV images should do to train stage dp."""
         return IUV_ELSEWHERE if self.prepare == BRING_IT else self.prepare
 
     def __len__(self) -> int:
@@ -103,8 +103,8 @@ class BaseDataset:
     def item(self, index: int, epoch: int = 0, columns=tuple(COLUMNS), position: int | None = None) -> dict:
         """The item of sample `index` in `epoch`, limited to `columns`; images not asked for are not read.
 
-        position: what the augmentation is drawn for instead of `index`, where a sample may come more than
-        once in an epoch.
+        position: takes the place of `index` in drawing the augmentation, because a mixture may have a sample several
+        times in an epoch.
         """
         augmentation = self.draw_augmentation(index if position is None else position, epoch)
         centre, scale = self._box(index)
@@ -120,7 +120,7 @@ class BaseDataset:
         return {name: item[name] for name in columns}
 
     def draw_augmentation(self, index: int, epoch: int) -> imutils.Augmentation:
-        """The augmentation of sample `index` in `epoch`; without augmentation nothing is changed."""
+        """The augmentation of sample `index` in `epoch`; one that changes nothing if augmentation is off."""
         if not self.augment:
             return imutils.Augmentation()
         options = self.options
@@ -139,14 +139,14 @@ class BaseDataset:
         return image_files.read_image(path, "Download it again or take it out of the data set.")
 
     def _cut(self, index: int) -> tuple[Region, Region | None] | str:
-        """Image and IUV image of a sample for the cache, or what is wrong with them."""
+        """Image and IUV image of a sample for the cache, or the error as text."""
         try:
             return self._cut_image(index), self._cut_iuv(index)
         except UserError as error:
             return str(error)
 
     def _cached(self, index: int) -> tuple[Region, Region | None]:
-        assert self.cached is not None, "asked for where --cache_ram is on"
+        assert self.cached is not None, "only --cache_ram reads the cache"
         kept = self.cached[index]
         if isinstance(kept, str):
             raise UserError(kept)
@@ -215,33 +215,33 @@ class BaseDataset:
         }
 
     def true_vertices(self, index: int) -> np.ndarray:
-        """The annotated mesh [V, 3] of a row in metres, without augmentation; at rest where there is none."""
+        """The annotated mesh [V, 3] of a row in metres, not augmented; the rest pose if it has none."""
         return self.rows.vertices(index)
 
     def mesh_genders(self) -> tuple[int, ...]:
-        """The genders, 0 and 1, whose body models the true meshes need; UserError where such a file is missing."""
+        """The genders, 0 and 1, whose body models the true meshes need; UserError if such a file is missing."""
         return self.rows.mesh_genders()
 
     def _text(self, key: str, index: int) -> str:
         return str(self.table[key][index]) if key in self.table else ""
 
     def _iuv_name(self, index: int) -> str:
-        """Path of the IUV image of the chosen atlas; the npz may have been made for the other one."""
+        """Path of the IUV image of the chosen atlas; the npz file may name the image of the other one."""
         name = self._text("iuv_names", index).lstrip("/")
         return IUV_FOLDER.sub(f"{self.options.uv_type}_IUV_gt/", name)
 
 
 def fill_from_mesh(has_joints: np.ndarray, has_smpl, wanted: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Flags [...] of the samples whose 3-D joints are known, and of those among them whose joints the mesh gives.
+    """Two flags [...] of samples: 1 if the 3-D joints are known, and 1 if the mesh gives them.
 
-    has_joints: flags of the samples that have 3-D joints of their own, which stay as they are; has_smpl: of those that
-    have a mesh, which gives the joints of the others where this is `wanted` (--gtkey3d_from_mesh).
+    has_joints: 1 if a sample has 3-D joints of its own, which are kept. has_smpl: 1 if it has a mesh. wanted: whether
+    the mesh gives the joints of samples without their own (--gtkey3d_from_mesh).
     """
     from_mesh = np.asarray(wanted & (has_smpl > has_joints), np.float32)
     return np.maximum(has_joints, from_mesh), from_mesh
 
 
 def crop_keypoints(keypoints: np.ndarray, size: int) -> np.ndarray:
-    """Keypoints [J, 3] in crop pixels -> crop units, float32; those of no confidence become zero."""
+    """Keypoints [J, 3] in crop pixels -> crop units, float32; those without confidence become zero."""
     result = np.concatenate([normalise_pixels(keypoints[:, :2], size), keypoints[:, 2:]], axis=1)
     return (result * (keypoints[:, 2:] > 0)).astype(np.float32)

@@ -1,7 +1,7 @@
-"""The columns of a data set's table in the form that items compute with, whichever tool wrote them.
+"""Read the table of a data set and convert its columns to the types and shapes that items use.
 
-Text may be given as bytes or objects, a number per row as [N, 1], a pose as [N, 24, 3]. What cannot be meant, such as
-another set of joints or lengths in millimetres, is refused in a line that says how to convert it.
+Different tools write text as bytes or objects, a number per row as [N, 1], a pose as [N, 24, 3]. Columns with other
+content, such as another set of joints or lengths in millimetres, are refused in a line that says how to convert them.
 """
 
 import math
@@ -10,11 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets.registry import BRING_IT
+from utils.array_files.pickles import unpickle_array
 from utils.errors import UserError
+from utils.files import read_npz
 from utils.joints import SMPL_JOINTS, TRAINING_JOINTS, limb_bones
 
 TEXT = ("imgname", "videoname", "iuv_names", "maskname", "partname")
-SOURCES = ("imgname", "videoname")  # without these names there is no picture
+SOURCES = ("imgname", "videoname")  # name the picture, so they must not be empty
 # column of numbers -> shape of its rows
 SHAPES = {
     "center": (2,), "scale": (), "part": (24, 3), "part_smpl": (24, 3), "S": (24, 4), "S_smpl": (24, 4),
@@ -22,27 +25,46 @@ SHAPES = {
     "has_smpl": (), "has_pose_3d": (), "has_pose_3d_smpl": (),
 }  # fmt: skip
 POSE_OF_JOINTS = (24, 3)
-FINITE = ("center", "scale")  # without these numbers there is no crop
+FINITE = ("center", "scale")  # determine the crop, so they must be finite
 GENDER = "gender"
 KNOWN = (*TEXT, *SHAPES, GENDER)
-# how genders are written -> 'm', 'f' or '' for neutral; the numbers are those of a batch
+# spelling of a gender -> 'm', 'f' or '' for neutral; the numbers are those in a batch
 GENDER_WORDS = {"m": "m", "male": "m", "f": "f", "female": "f", "n": "", "neutral": "", "": ""}
 GENDER_NUMBERS: dict[float, str] = {0: "m", 1: "f", -1: ""}
 
 # column of 3-D joints -> pairs of them with a bone between them
 BONES = {"S": limb_bones(TRAINING_JOINTS), "S_smpl": limb_bones(SMPL_JOINTS)}
 FLAGS = {"S": "has_pose_3d", "S_smpl": "has_pose_3d_smpl"}
-BONE_ROWS = 10_000  # rows to judge the unit by, spread over the table
-# Bones are 0.06 m (an infant's lower arm) to 0.6 m (a tall person's thigh) long; halfway on the scale of ratios to the
-# next unit in use, centimetres, and from there to millimetres:
+BONE_ROWS = 10_000  # rows, spread over the table, whose bones tell the unit of length
+# Bones are 0.06 m (an infant's lower arm) to 0.6 m (a tall person's thigh) long. These limits lie halfway, in ratios,
+# between metres and centimetres and between centimetres and millimetres.
 LONGEST_IN_METRES, LONGEST_IN_CENTIMETRES = 3, 80
+
+
+def read_table(npz_file: Path, prepare: str, needed: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The columns [N, ...] of a data set's npz file; UserError if one of `needed` is missing or a column does not fit.
+
+    prepare: how to make or get the file. The advice to delete it is left out for files that the user brought.
+    """
+    if not npz_file.is_file():
+        raise UserError(f"{npz_file} does not exist. {prepare}")
+    advice = prepare if prepare == BRING_IT else f"Delete it. {prepare}"
+    table = read_npz(npz_file, advice, unpickle_array, KNOWN)
+    missing = [key for key in needed if key not in table]
+    if missing:
+        raise UserError(f"{npz_file} has no {', '.join(missing)}. {advice}")
+    count = len(np.atleast_1d(table[needed[0]]))
+    uneven = [key for key, column in table.items() if column.shape[:1] != (count,)]
+    if uneven or not count:
+        raise UserError(f"{npz_file} has {count} images, but another number of {', '.join(uneven) or 'rows'}.")
+    return tidy(npz_file, table, advice)
 
 
 def tidy(npz_file: Path, table: dict[str, np.ndarray], advice: str) -> dict[str, np.ndarray]:
     """The columns [N, ...] of a table with the types and shapes above; genders as 'm', 'f' or ''.
 
-    Columns that are none of KNOWN stay as they are. UserError, ending with `advice`, names the column and, where it is
-    one, the row that does not fit.
+    Columns that are not in KNOWN are not changed. The UserError names the column that does not fit, the row if it is a
+    single one, and ends with `advice`.
     """
     tidied = {}
     for name, column in table.items():
@@ -60,7 +82,7 @@ def tidy(npz_file: Path, table: dict[str, np.ndarray], advice: str) -> dict[str,
 
 
 def _values(where: str, column: np.ndarray, advice: str) -> list:
-    """One value per row: bytes as text, '' for what other tools write where there is none."""
+    """One value per row: bytes as text, and '' for None and NaN, which other tools write for a missing value."""
     if column.size != len(column):
         raise UserError(f"{where} of shape {column.shape}, expected one value per row. {advice}")
     values = [value.item() if isinstance(value, np.generic) else value for value in column.ravel().tolist()]
@@ -117,7 +139,7 @@ def _numbers(where: str, name: str, column: np.ndarray, advice: str) -> np.ndarr
 
 
 def _without_ones(shape: tuple) -> tuple:
-    """The shape of a row, without axes of length 1."""
+    """The shape of a row (without the first axis), without axes of length 1."""
     return tuple(side for side in shape[1:] if side != 1)
 
 
@@ -129,7 +151,7 @@ def _require_rows(where: str, column: np.ndarray, right: np.ndarray, expected: s
 
 
 def _conversion(name: str, shape: tuple) -> str:
-    """What to do about rows of another shape, where that is known."""
+    """How to convert rows of another shape, if that is known."""
     expected = SHAPES[name]
     if name == "pose" and shape in ((24, 3, 3), (216,)):
         return ": 24 axis-angle triples, which scipy's Rotation.as_rotvec makes of rotation matrices"
@@ -146,9 +168,10 @@ def _conversion(name: str, shape: tuple) -> str:
 
 
 def _check_metres(where: str, joints: np.ndarray, flags: np.ndarray | None, bones: list, advice: str) -> None:
-    """Refuse joints [N, 24, 4] whose bones are as long as those of people only in another unit than metres.
+    """Refuse joints [N, 24, 4] whose bones are too long for metres.
 
-    Bones, because positions may be relative to any root; the median, because single joints may be wrong.
+    Lengths of bones tell the unit whatever root the positions are relative to. Their median is taken, because single
+    joints may be wrong.
     """
     trusted = (joints[..., 3] > 0) & np.isfinite(joints).all(axis=2)
     if flags is not None:

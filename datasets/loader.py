@@ -1,8 +1,8 @@
-"""Batches of a data set as MindSpore tensors, the same whatever the number of workers and ranks.
+"""Batches of a data set as MindSpore tensors; the number of workers and ranks does not change them.
 
-The order of an epoch is one permutation drawn from (seed, epoch). It is cut into global batches of
-world_size * batch_size samples, and each rank takes its own part of every global batch; so n ranks
-with batch b see at each step together what one process with batch n * b sees.
+The order of an epoch is one permutation drawn from (seed, epoch). It is cut into global batches of world_size *
+batch_size samples, and each rank takes its part of every global batch. So n ranks with batch b together see at each
+step what one process with batch n * b sees.
 """
 
 import gc
@@ -34,7 +34,7 @@ USER_ERROR_LINE = re.compile(r"^(?:[\w.]+\.)?UserError: (.+)$", re.MULTILINE)
 
 def epoch_order(length: int, seed: int, epoch: int, shuffle: bool) -> np.ndarray:
     """Sample indices [length] in the order of an epoch."""
-    # items draw from (seed, epoch, index): `length` is no item's index, so this stream is nobody else's
+    # items draw from (seed, epoch, index); `length` is no item's index, so no item has this stream
     return np.random.default_rng([seed, epoch, length]).permutation(length) if shuffle else np.arange(length)
 
 
@@ -49,7 +49,7 @@ def rank_indices(order: np.ndarray, batch_size: int, rank: int, world_size: int,
 
 
 class _Source:
-    """What a worker calls: position -> the columns of that sample as a tuple."""
+    """Random access for workers: position -> the columns of that sample as a tuple."""
 
     def __init__(self, dataset, indices: np.ndarray, epoch: int, columns: Sequence[str]):
         self.dataset, self.indices, self.epoch, self.columns = dataset, indices, epoch, tuple(columns)
@@ -62,7 +62,7 @@ class _Source:
         return tuple(_carried(item[name]) for name in self.columns)
 
     def after(self, count: int) -> "_Source":
-        """What is left after the first `count` samples."""
+        """The samples after the first `count`."""
         return _Source(self.dataset, self.indices[count:], self.epoch, self.columns)
 
 
@@ -78,7 +78,7 @@ class Loader:
     def __iter__(self) -> Iterator[dict]:
         if not len(self.source):
             return
-        # OpenCV's thread pool does not survive a fork, and the workers are the parallelism here
+        # OpenCV's thread pool does not survive a fork, and the workers already run in parallel
         cv2.setNumThreads(0)
         workers = max(1, min(self.num_workers, MAX_WORKERS, len(self.source)))
         make = self._in_processes if workers > 1 and _shared_memory_suffices() else self._in_threads
@@ -86,7 +86,7 @@ class Loader:
             yield {name: _as_tensor(batch[name]) for name in self.source.columns}
 
     def _in_threads(self, workers: int) -> Iterator[dict]:
-        """Batches as numpy arrays, made whole by threads of this process, a few ahead."""
+        """Batches as numpy arrays; threads of this process make whole batches, a few ahead."""
         starts = range(0, len(self.source), self.batch_size)
         with ThreadPoolExecutor(workers) as pool:
             ahead: deque[Future] = deque()
@@ -107,13 +107,13 @@ class Loader:
         return {name: np.stack(values) for name, values in zip(self.source.columns, columns, strict=True)}
 
     def _in_processes(self, workers: int) -> Iterator[dict]:
-        """Batches as numpy arrays, their items made by processes; dead ones are replaced, at most MAX_RESTARTS times.
+        """Batches as numpy arrays whose items processes make; if one dies, new ones start, at most MAX_RESTARTS times.
 
-        What an item holds does not depend on who makes it, so no batch changes.
+        An item does not depend on the process that makes it, so no batch changes.
         """
         done = 0
         for _ in range(MAX_RESTARTS + 1):
-            if done == len(self):  # who died had nothing left to do
+            if done == len(self):  # the dead process had no work left
                 return
             try:
                 for batch in self._forked(self.source.after(done * self.batch_size), workers):
@@ -128,9 +128,9 @@ class Loader:
         )
 
     def _forked(self, source: _Source, workers: int) -> Iterator[dict]:
-        """Batches as numpy arrays, their items made by processes that MindSpore forks."""
+        """Batches as numpy arrays whose items processes make that MindSpore forks."""
         ms_dataset.config.set_prefetch_size(PREFETCH)
-        # MindSpore's own watchdog ends this process by SIGTERM, or for ever waits where SIGTERM has a handler
+        # MindSpore's watchdog ends this process by SIGTERM, and waits for ever if SIGTERM has a handler
         ms_dataset.config.set_enable_watchdog(False)
         pipeline = ms_dataset.GeneratorDataset(
             source,
@@ -162,8 +162,8 @@ def create_loader(
 ) -> Loader:
     """The batches of `epoch` from batch `start_batch` on (to resume within an epoch).
 
-    dataset: has len() and item(index, epoch, columns), as BaseDataset. num_workers: 0 or 1 make the
-    items in a thread of this process, more start that many processes (at most one per core).
+    dataset: has len() and item(index, epoch, columns), as BaseDataset has. num_workers: with 0 or 1 a thread of this
+    process makes the items; with more, that many processes do, at most one per core.
     """
     order = epoch_order(len(dataset), seed, epoch, shuffle)
     indices = rank_indices(order, batch_size, rank, world_size, drop_last)
@@ -202,9 +202,10 @@ class _WorkerDied(Exception):
 
 
 class _Watch:
-    """Looks after the processes of a pipeline in a thread: nobody else notices when one is killed.
+    """Watch the processes of a pipeline from a thread, because MindSpore does not notice that one was killed.
 
-    sample_fn: MindSpore's handle on them. It waits for ever for a dead worker's items, unless its event `eof` is set.
+    sample_fn: MindSpore's handle on them. It waits for ever for the items of a dead worker, unless its event `eof` is
+    set.
     """
 
     def __init__(self, sample_fn):
@@ -220,12 +221,12 @@ class _Watch:
     def __exit__(self, *_):
         self.ended.set()
         self.thread.join()
-        self._release()  # whoever saw the death: the iterator is stopped next, and would wait for the dead one's items
+        self._release()  # in any case: the iterator is stopped next, and would wait for the items of a dead worker
 
     def _release(self) -> None:
-        """Let MindSpore wait for no worker any more."""
+        """Stop MindSpore from waiting for workers."""
         eof = getattr(self.sample_fn, "eof", None)
-        if eof is not None:  # None before the workers start and after they have ended
+        if eof is not None:  # it is None before the workers start and after they end
             eof.set()
 
     def _look(self) -> None:
@@ -241,24 +242,24 @@ class _Watch:
                 self.death = _WorkerDied(f"loader worker {worker.pid} died (exit code {worker.exitcode})")
 
     def next(self, iterator) -> dict | None:
-        """The next batch, None at the end; _WorkerDied when it cannot come."""
+        """The next batch, None at the end; _WorkerDied if a worker died."""
         try:
             batch = next(iterator, None)
         except RuntimeError as error:
-            self._look_once()  # a dead one's items fail before the thread has seen it
+            self._look_once()  # the items may fail before the thread sees that their worker is dead
             if self.death is None:
                 raise
             raise self.death from error
         self._look_once()
-        if self.death is not None:  # the batch may lack the dead one's items
+        if self.death is not None:  # the batch may lack the items of the dead worker
             raise self.death
         return batch
 
 
 def _carried(value) -> np.ndarray:
-    """A value of an item as an array; text as one character for each byte of UTF-8.
+    """A value of an item as an array; text has one character for each byte of its UTF-8.
 
-    MindSpore's pipelines refuse names of files that are not UTF-8.
+    This is because MindSpore's pipelines refuse file names that are not UTF-8.
     """
     if isinstance(value, str):
         value = value.encode("utf-8", "surrogatepass").decode("latin-1")
@@ -272,7 +273,7 @@ def _as_tensor(values: np.ndarray) -> Tensor | np.ndarray:
 
 
 def _shared_memory_suffices() -> bool:
-    """Processes hand their items over in shared memory; where it is small, threads do the work."""
+    """Whether shared memory is large enough for processes to hand items over; if not, threads make the items."""
     try:
         return shutil.disk_usage(SHARED_MEMORY).free >= SHARED_MEMORY_NEEDED
     except OSError:

@@ -1,8 +1,8 @@
 """Several data sets as one, sampled by shares: the mixtures of the PyTorch release.
 
-An epoch has as many positions as the largest member has samples. Which sample stands at a position is
-drawn from (seed, epoch, position) alone: different in every epoch and, because ranks take different
-positions, in every rank; and the same for any number of workers, ranks or restarts.
+An epoch has as many positions as the largest member has samples. The sample at a position is drawn from (seed, epoch,
+position) only. It does not depend on the number of workers, ranks or restarts, and differs between epochs and, because
+ranks take different positions, between ranks.
 """
 
 import numpy as np
@@ -10,7 +10,8 @@ import numpy as np
 from datasets.base_dataset import COLUMNS, IUV_ELSEWHERE, BaseDataset
 from datasets.registry import MIXTURES
 
-# items draw from (seed, epoch, position), the loader's order from (seed, epoch, length): one word more is ours
+# Items draw from (seed, epoch, position), the loader's order from (seed, epoch, length); a fourth number makes a stream
+# of its own.
 CHOICE_STREAM = 1
 
 
@@ -39,18 +40,18 @@ class MixedDataset:
 
     @property
     def iuv_advice(self) -> str:
-        """How to train stage dp, which learns from IUV images alone, where no sample has one."""
+        """What a user whose samples have no IUV images should do to train stage dp."""
         return min((member.iuv_advice for member in self.members), key=lambda advice: advice == IUV_ELSEWHERE)
 
     def mesh_genders(self) -> tuple[int, ...]:
-        """The genders, 0 and 1, whose body models the true meshes need; UserError where such a file is missing."""
+        """The genders, 0 and 1, whose body models the true meshes need; UserError if such a file is missing."""
         return tuple(sorted({gender for member in self.members for gender in member.mesh_genders()}))
 
     def __len__(self) -> int:
         return self.length
 
     def choose(self, position: int, epoch: int) -> tuple[BaseDataset, int]:
-        """The member and the index in it that stand at a position of an epoch."""
+        """The member at a position of an epoch, and the index of the sample in it."""
         rng = np.random.default_rng([self.options.seed, epoch, position, CHOICE_STREAM])
         member = self.members[rng.choice(len(self.members), p=self.shares)]
         return member, int(rng.integers(len(member)))

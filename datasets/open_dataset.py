@@ -1,4 +1,4 @@
-"""From the name of a data set to its items."""
+"""Open a data set or mixture of registry.py by its name, with the class that reads its images."""
 
 from datasets.base_dataset import BaseDataset
 from datasets.mixed_dataset import MixedDataset
@@ -15,7 +15,7 @@ def open_dataset(options, split: str, is_train: bool | None = None) -> BaseDatas
 
 
 def open_for_training(options) -> BaseDataset | MixedDataset:
-    """The training split; UserError where it lacks the IUV images from which stage dp, if it is to run, learns."""
+    """The training split; UserError if stage dp is to run and no sample has an IUV image, from which it learns."""
     dataset = open_dataset(options, "train")
     where = dataset.npz_file if isinstance(dataset, BaseDataset) else f"the mixture {options.dataset}"
     lack = f"{where} has no IUV images (iuv_names)"
@@ -27,7 +27,7 @@ def open_for_training(options) -> BaseDataset | MixedDataset:
 
 
 def open_single(options, split: str, is_train: bool | None = None) -> BaseDataset:
-    """The split of a data set that is no mixture."""
+    """The split of a single data set; UserError for a mixture."""
     if options.dataset in MIXTURES:
         raise UserError(
             f"dataset {options.dataset} is a mixture for training and has no test images. Use up-3d or surreal."

@@ -1,11 +1,10 @@
-"""The part of a picture that the crops of a sample can show, cut out once; and such parts kept in memory.
+"""Cut out the part of a picture that the crops of a sample can show, and keep such parts in memory (--cache_ram).
 
-Augmentation draws a new crop in every epoch, so finished crops cannot be kept. What can be kept is the
-square that no crop reaches beyond: that is what --cache_ram holds, decoded, and what a crop is warped from
-with or without it. So the cache changes no item by a single bit.
+Augmentation draws a new crop in every epoch, so finished crops cannot be kept. The square that contains all possible
+crops can: --cache_ram keeps it decoded. Crops are warped from this square without --cache_ram too, so the cache does
+not change an item by a single bit.
 """
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,10 +15,11 @@ from tqdm import tqdm
 from utils.camera import BOX_UNIT
 from utils.errors import UserError
 from utils.memory import available_memory
+from utils.workers import default_workers
 
-BORDER = 2.0  # px around the square for bilinear weights
-SAMPLES_TO_JUDGE_BY = 64  # whose memory is taken as that of all
-MEMORY_SHARE = 0.8  # of the free memory, at most, for a cache
+BORDER = 2.0  # px around the square, which bilinear interpolation reads
+SAMPLES_TO_JUDGE_BY = 64  # first samples, whose size gives an estimate for all
+MEMORY_SHARE = 0.8  # a cache may take this share of the free memory
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Region:
     shape: tuple[int, int]
 
     def matrix(self, matrix: np.ndarray) -> np.ndarray:
-        """The affine map [2, 3] from image pixels -> the same map from the region's pixels."""
+        """Affine map [2, 3] from pixels of the image -> the same map from pixels of the region."""
         linear = matrix[:, :2]
         # pixel i of the region is the block of pixels whose middle is at corner + shrink * i + (shrink - 1) / 2
         origin = np.array(self.corner) + (self.shrink - 1) / 2
@@ -42,7 +42,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Reach:
-    """What augmentation does to the crop of `size` px: whether it turns it, and the factor 1 +- `scale` on its side."""
+    """How augmentation changes a crop of `size` px: whether it turns; its side varies by a factor 1 +- `scale`."""
 
     size: int
     turns: bool
@@ -51,14 +51,14 @@ class Reach:
     def cut(self, image: np.ndarray, centre: np.ndarray, scale: float, labels: bool = False) -> Region:
         """The region of an image [H, W, 3] for crops of 200 * scale px around centre [2].
 
-        Where even the smallest crop shrinks the image more than twice, blocks of pixels are averaged (of
-        `labels`, which have no mean, the middle one is taken).
+        If even the smallest crop shrinks the image more than twice, the mean of each block of pixels is kept, or for
+        `labels`, which have no mean, the middle pixel.
         """
         side = BOX_UNIT * scale
         half = side / 2 * (1 + self.scale) * (np.sqrt(2) if self.turns else 1) + BORDER
         shrink = max(1, int(side * (1 - self.scale) / self.size))
         limit = np.array(image.shape[1::-1])
-        # a corner at a multiple of shrink: images that lie on one another keep doing so
+        # corners are multiples of shrink, so that the blocks of image and IUV image coincide
         low = (np.floor((centre - half) / shrink) * shrink).clip(0, limit).astype(int)
         high = np.minimum(np.ceil((centre + half) / shrink + 1).astype(int) * shrink, limit).clip(low)
         part = image[low[1] : high[1], low[0] : high[0]]
@@ -79,11 +79,10 @@ class Reach:
 def load_all(read, count: int, label: str) -> list:
     """[read(0), ..., read(count - 1)], each a tuple of Regions (or None) or a text, read by several threads.
 
-    Called before the loader's workers are forked, so all of them share one copy. UserError where the memory
-    does not suffice.
+    It is called before the loader forks its workers, so they share one copy. UserError if there is too little memory.
     """
-    threads = len(os.sched_getaffinity(0))
     found: list[tuple] = []
+    threads = default_workers()
     with ThreadPoolExecutor(threads) as pool, tqdm(total=count, desc=f"{label}: reading", unit="img") as progress:
         for start in range(0, count, SAMPLES_TO_JUDGE_BY):
             found += pool.map(read, range(start, min(start + SAMPLES_TO_JUDGE_BY, count)))

@@ -1,25 +1,24 @@
-"""The data sets by name: where their files lie, and the mixtures of them that the PyTorch release trains on."""
+"""The list of data sets and mixtures: a new one is added here.
+
+DATASETS says where the files of each lie, MIXTURES which of them are trained on together (those of the PyTorch
+release). open_dataset.py opens them by these names.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from datasets.columns import KNOWN, tidy
 from utils import config
-from utils.array_files.pickles import unpickle_array
 from utils.errors import UserError
-from utils.files import read_npz
 
 
 @dataclass(frozen=True)
 class DatasetFiles:
-    """Where a data set lies: the constant of utils.config for its folder, and npz names by split."""
+    """Where the files of a data set lie, and what its table holds."""
 
-    root: str  # images and IUV images are named relative to this folder
-    npz: dict[str, str]
-    prepare: str  # how its npz files are come by
-    has_spin_fits: bool = False  # --use_spin_fit applies: its own annotation is 2-D, or no mesh
+    root: str  # constant of utils.config: the folder that images and IUV images are named relative to
+    npz: dict[str, str]  # split -> name of its npz file
+    prepare: str  # how to make or get the npz files
+    has_spin_fits: bool = False  # --use_spin_fit applies, because it has no mesh of its own
     gendered: bool = False  # its table must say which body model a mesh is of
 
 
@@ -55,9 +54,9 @@ MIXTURES: dict[str, dict[str | tuple[str, ...], float]] = {
 
 
 def dataset_files(dataset: str, split: str, spin_fit: bool = False) -> tuple[Path, Path, str]:
-    """Folder, npz file and what to do when it is missing, of a split; UserError for unknown names.
+    """Folder of a split, its npz file, and what to do if that is missing; UserError for unknown names.
 
-    spin_fit: the npz whose pose and shape are SPIN's fits, where a data set has such.
+    spin_fit: take the npz file with SPIN's fits as pose and shape, if the data set has one.
     """
     if dataset not in DATASETS:
         raise UserError(f"unknown dataset {dataset!r}, expected one of: {', '.join((*DATASETS, *MIXTURES))}.")
@@ -66,22 +65,3 @@ def dataset_files(dataset: str, split: str, spin_fit: bool = False) -> tuple[Pat
         raise UserError(f"dataset {dataset} has no split {split!r}, expected one of: {', '.join(entry.npz)}.")
     name = entry.npz[split] + ("_spin_fit" if spin_fit and entry.has_spin_fits else "")
     return getattr(config, entry.root), config.DATASET_NPZ_PATH / f"{name}.npz", entry.prepare
-
-
-def read_table(npz_file: Path, prepare: str, needed: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The columns [N, ...] of a data set's npz file; UserError where one is missing or does not fit.
-
-    prepare: how the file is come by; one that the user brought is not to be deleted.
-    """
-    if not npz_file.is_file():
-        raise UserError(f"{npz_file} does not exist. {prepare}")
-    advice = prepare if prepare == BRING_IT else f"Delete it. {prepare}"
-    table = read_npz(npz_file, advice, unpickle_array, KNOWN)
-    missing = [key for key in needed if key not in table]
-    if missing:
-        raise UserError(f"{npz_file} has no {', '.join(missing)}. {advice}")
-    count = len(np.atleast_1d(table[needed[0]]))
-    uneven = [key for key, column in table.items() if column.shape[:1] != (count,)]
-    if uneven or not count:
-        raise UserError(f"{npz_file} has {count} images, but another number of {', '.join(uneven) or 'rows'}.")
-    return tidy(npz_file, table, advice)

@@ -1,20 +1,20 @@
-"""Samples that cannot be read are replaced by others: one damaged file must not end a run of days."""
+"""Replace samples that cannot be read by others, so that one damaged file does not end a long run."""
 
 import numpy as np
 
 from utils.errors import UserError
 
-# items draw from (seed, epoch, index): one word more is ours
+# items draw from (seed, epoch, index); a fourth number makes a stream of its own
 REPLACEMENT_STREAM = 0xBAD
-MAX_TRIES = 10  # samples in a row; a data set of which more are bad has another fault
-REPLACED = "replaced"  # column: what is wrong with the samples that were passed over, a line each; '' where none was
+MAX_TRIES = 10  # bad samples one after another that are accepted; more point to another fault
+REPLACED = "replaced"  # column: the errors of the samples that were replaced, a line each; '' if there are none
 
 
 class Replacing:
-    """A random-access data set whose items always come, with the column REPLACED beside their own.
+    """A random-access data set that replaces bad samples; its items have the additional column REPLACED.
 
-    The sample that takes a bad one's place is drawn from (seed, epoch, index): the same for any number of
-    workers, ranks or restarts.
+    The replacement is drawn from (seed, epoch, index), so it does not depend on the number of workers, ranks or
+    restarts.
     """
 
     def __init__(self, dataset, seed: int):
@@ -24,7 +24,7 @@ class Replacing:
         return len(self.dataset)
 
     def item(self, index: int, epoch: int, columns) -> dict:
-        """The item of sample `index`, or of one drawn in its place; UserError after MAX_TRIES bad ones."""
+        """The item of sample `index`, or of its replacement; UserError after MAX_TRIES bad ones."""
         columns = tuple(name for name in columns if name != REPLACED)
         rng, chosen = np.random.default_rng([self.seed, epoch, index, REPLACEMENT_STREAM]), index
         problems: list[str] = []

@@ -21,7 +21,7 @@ class SurrealDataset(BaseDataset):
         return [f"{folder}/{video.lstrip('/')}:{frame}" for video, frame in rows]
 
     def read_image(self, index: int) -> np.ndarray:
-        """Frame [H, W, 3] uint8, BGR, left and right as the joints of the table have them."""
+        """Frame [H, W, 3] uint8, BGR, mirrored back, as the joints of the table are."""
         video, frame = self.images[index].rsplit(":", 1)
         image = read_frame(self.root / video, int(frame), "Download it again or take it out of the data set.")
         return image[:, ::-1]

@@ -1,1 +1,1 @@
-"""What eval.py measures, and how it shows it: errors, baseline, tables, pictures, the report page."""
+"""What eval.py measures and writes: errors, baseline, tables, pictures, the report page."""

@@ -21,7 +21,7 @@ TRUE_COLOUR = (0.62, 0.85, 0.62)
 
 
 def spread(length: int, count: int) -> np.ndarray:
-    """[n]: at most `count` of `length` indices, evenly over the list."""
+    """At most `count` indices [n] of a list of `length`, evenly spaced."""
     return np.unique(np.linspace(0, length - 1, count).astype(int))
 
 
@@ -38,13 +38,13 @@ class Case:
 
 
 def predict_cases(options, predictor: MeshPredictor, indices: np.ndarray) -> list[Case]:
-    """What the network says about the test images `indices` [n], beside the truth."""
+    """Predictions and truth for the test images `indices` [n]."""
     dataset = open_single(options, "test")
     large = copy.copy(options)
     large.img_res = SHOWN_SIZE
     shown = open_single(large, "test")
     images = np.stack([dataset.item(int(index), columns=("img",))["img"] for index in indices])
-    # in the batches of the evaluation, for which the predictor is compiled
+    # batches have the size of the evaluation's, for which the predictor is compiled
     predictions = run_in_batches(predictor, min(options.batch_size, len(dataset)), images)
     return [
         _case(shown, int(index), *prediction)
@@ -56,7 +56,7 @@ def _case(shown: BaseDataset, index: int, dp_out: np.ndarray, vertices: np.ndarr
     item = shown.item(index, columns=("img", "keypoints", "keypoints_smpl"))
     true, regressors = shown.true_vertices(index), load_joint_regressors()
     keypoints, joints = item["keypoints"][: len(LSP_JOINTS)], regressors.lsp(true)
-    if not keypoints.any():  # SURREAL has the SMPL joints instead
+    if not keypoints.any():  # SURREAL has SMPL joints instead
         keypoints, joints = item["keypoints_smpl"], regressors.smpl(true)
     true_camera = fit_weak_perspective(joints, keypoints[:, :2], keypoints[:, 2])
     return Case(denormalise(item["img"]), dp_out, vertices, camera, true, true_camera)

@@ -1,4 +1,4 @@
-"""Errors of one batch of test images, by name: what eval.py measures."""
+"""Errors of a batch of test images by name, as eval.py measures them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,8 +11,8 @@ from utils.errors import UserError
 from utils.joints import LSP_JOINTS
 from utils.metrics import iuv_errors, pose_errors, reprojection_error
 
-JOINT_NAMES = tuple(name.replace("_", " ") for name in LSP_JOINTS)  # as a report writes them
-BASELINE = ("shape_error", "shape_error_l1", "mpjpe", "pa_mpjpe")  # those that a constant mesh has too
+JOINT_NAMES = tuple(name.replace("_", " ") for name in LSP_JOINTS)  # spelling in reports
+BASELINE = ("shape_error", "shape_error_l1", "mpjpe", "pa_mpjpe")  # errors that the mean training mesh has too
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ErrorMeter:
 
     @cached_property
     def part_rows(self) -> np.ndarray:
-        """[parts, V]: rows that average over the vertices of a body part; none where the segmentation is missing."""
+        """[parts, V]: rows that average over the vertices of a body part; no rows if the segmentation is missing."""
         if not config.SEGMENTATION_FILE.is_file():
             return np.zeros((0, self.lsp_rows.shape[1]))
         parts = load_parts()
@@ -39,8 +39,8 @@ class ErrorMeter:
     def __call__(self, batch: dict, dp_out, vertices, cameras, true_vertices) -> dict[str, np.ndarray]:
         """Errors per image: columns [N], and joint_errors [N, 14], part_errors [N, 24], vertex_errors [N, V].
 
-        batch: keypoints, gt_iuv, has_dp and has_smpl of the images; the rest are arrays of predictions and
-        truth. What an image has no truth for is NaN.
+        batch: keypoints, gt_iuv, has_dp and has_smpl of the images. The other arguments are arrays of predictions and
+        truth. An error is NaN if its truth is missing.
         """
         joints, true_joints = self.lsp_rows @ vertices, self.lsp_rows @ true_vertices
         errors = pose_errors(vertices, joints, true_vertices, true_joints)

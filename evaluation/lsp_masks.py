@@ -1,9 +1,9 @@
 """Silhouette and body part metrics of LSP: accuracy and F1 over all pixels of all images.
 
-As GraphCMR and SPIN report them: of foreground and background, and of background and six parts. The
-mesh is drawn with its own camera over the whole image. Part images hold 0 for background, 1 to 6 for the
-parts in the order of PART_GROUPS, and 255 for pixels that do not count. Which triangle belongs to which
-part is derived from the body's segmentation file: the group to which most of its corners belong.
+GraphCMR and SPIN report them for two classes (foreground, background) and for seven (background, six parts). The mesh
+is drawn with its own camera over the whole image. Part images hold 0 for background, 1 to 6 for the parts in the order
+of PART_GROUPS, and 255 for pixels that are not counted. A triangle belongs to the group of most of its corners, by the
+body's segmentation file.
 """
 
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ PART_GROUPS = {
     "right leg": ("rightUpLeg", "rightLeg", "rightFoot", "rightToeBase"),
 }
 NOT_COUNTED = 255
-KINDS = {"mask": 2, "part": 1 + len(PART_GROUPS)}  # annotation and its number of classes
+KINDS = {"mask": 2, "part": 1 + len(PART_GROUPS)}  # annotation -> number of classes
 ADVICE = "It is the annotation of a test image: put it there, or take its name out of the npz."
 
 
 def part_labels(faces: np.ndarray, vertex_count: int, parts: dict) -> np.ndarray:
-    """[F] uint8: the group of PART_GROUPS, from 1, that most corners of a triangle belong to, the first of equals.
+    """[F] uint8: the number, from 1, of the group in PART_GROUPS of most corners of a triangle; 0 for no group.
 
-    0 where no corner belongs to any.
+    The first group counts if several have as many corners.
     """
     member = np.zeros((vertex_count, len(PART_GROUPS)), int)
     for column, names in enumerate(PART_GROUPS.values()):
@@ -61,11 +61,11 @@ class MaskMeter:
 
     @cached_property
     def labels(self) -> np.ndarray:
-        """[F]: the part of every triangle, 0 where it belongs to none."""
+        """[F]: the part of every triangle, 0 for none."""
         return part_labels(self.faces, int(self.faces.max()) + 1, load_parts())
 
     def __call__(self, batch: dict, vertices: np.ndarray, cameras: np.ndarray) -> dict[str, np.ndarray]:
-        """mask_confusion [N, 2, 4] and part_confusion [N, 7, 4] of a batch; zeros where there is no annotation."""
+        """mask_confusion [N, 2, 4] and part_confusion [N, 7, 4] of a batch; zeros for images without annotation."""
         counts = {}
         for kind, classes in KINDS.items():
             counts[f"{kind}_confusion"] = np.zeros((len(vertices), classes, 4), np.int64)
@@ -96,7 +96,7 @@ def has_annotations(table: dict) -> bool:
 def summarise(results: dict) -> dict[str, float]:
     """Accuracy and F1 by name, from the confusion columns of all images."""
     summary = {}
-    titles = {"mask": ["foreground"], "part": list(PART_GROUPS)}  # of class 1 and after
+    titles = {"mask": ["foreground"], "part": list(PART_GROUPS)}  # of the classes from 1 on
     for kind in KINDS:
         counts = results.get(f"{kind}_confusion", np.zeros((0, 1, 4))).sum(axis=0)
         if not counts.any():

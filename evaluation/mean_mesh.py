@@ -1,4 +1,4 @@
-"""The constant predictor: the mean of the training meshes, the yardstick for what was learned."""
+"""The baseline of the evaluation: the mean of the training meshes as the prediction for every image."""
 
 import numpy as np
 

@@ -1,6 +1,6 @@
-"""One self-contained page about the errors of a checkpoint: numbers, histogram, meshes to turn, cases.
+"""One HTML page about the errors of a checkpoint: numbers, histogram, meshes to turn, cases.
 
-The page needs no network: its style, its viewer (evaluation/page/), pictures and meshes are inside.
+The page contains its style, its viewer (evaluation/page/), pictures and meshes, so it needs no network.
 """
 
 import base64
@@ -28,7 +28,7 @@ JPEG_QUALITY = 88
 
 
 def write_report(target, path: Path, options, predictor: MeshPredictor, results: dict, lsp: dict) -> None:
-    """Write the page `target` about the results of checkpoint `path`; the cases are predicted once more."""
+    """Write the page `target` about the results of checkpoint `path`; the network predicts the shown cases again."""
     kinds = choose_cases(results["shape_error"])
     if not kinds:
         raise UserError(f"no report: no test image of {options.dataset} has a true mesh.")
@@ -39,7 +39,7 @@ def write_report(target, path: Path, options, predictor: MeshPredictor, results:
 
 
 def choose_cases(errors: np.ndarray, count: int = SHOWN) -> dict[str, list[int]]:
-    """Up to `count` images of the smallest, middle and largest of the errors [N]; none twice, none of unknown error."""
+    """Up to `count` different images each with the smallest, middle and largest of the errors [N] that are known."""
     order = np.argsort(errors, kind="stable")[: np.isfinite(errors).sum()]
     count = min(count, -(-len(order) // 3))
     worst = order[::-1][:count]
@@ -114,7 +114,7 @@ def _summary_table(results: dict, lsp: dict) -> str:
 
 
 def _histogram(errors: np.ndarray, baseline: float) -> str:
-    """Bars of the number of images by shape error, and a line where the mean training mesh is; SVG."""
+    """Bars of the number of images by shape error, with a line at the error of the mean training mesh; SVG."""
     width, height, foot = 640, 200, 24
     errors = errors[np.isfinite(errors)]
     counts, edges = np.histogram(errors, bins=BINS, range=(0, max(errors.max(), baseline) * 1.05))
@@ -133,7 +133,7 @@ def _histogram(errors: np.ndarray, baseline: float) -> str:
 
 
 def _bars(results: dict, column: str) -> str:
-    """A table of names and errors with a bar each."""
+    """A table of names and errors, each with a bar."""
     pairs = list(zip(VECTORS[column], mean(results[column]).tolist(), strict=False))
     largest = max((value for _, value in pairs), default=1.0)
     rows = "".join(
@@ -162,7 +162,7 @@ def _case_rows(kind: str, indices: list[int], cases: dict, results: dict, faces:
 
 
 def _picture(picture: np.ndarray) -> str:
-    """RGB uint8 as the address of an image that is inside the page."""
+    """An RGB uint8 picture as a data address, so that the page contains it."""
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     _, content = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return f"data:image/jpeg;base64,{base64.b64encode(content.tobytes()).decode()}"

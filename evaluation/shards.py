@@ -1,8 +1,7 @@
-"""Evaluation over several ranks: each measures its own batches, and the first puts the results together.
+"""Evaluation on several ranks: each measures its own batches, and the first collects the results.
 
-A rank's batches are batches of the evaluation by one process, with the same images at the same places
-(datasets.loader.rank_indices), so every number is the same but for the last digits of numpy's float64 products, which
-depend on the number of threads.
+A rank's batches hold the same images at the same places as those of one process (datasets.loader.rank_indices). So the
+numbers are the same, except for the last digits of numpy's float64 products, which depend on the number of threads.
 """
 
 import secrets
@@ -22,28 +21,28 @@ LARGEST_NUMBER = 2**24  # float32 holds the integers below exactly
 def gather(results: dict, device: Device, folder: Path, length: int, batch_size: int) -> dict | None:
     """The results of all images in their order, on rank 0; None on the others.
 
-    results: columns [n, ...] of this rank's images. The ranks exchange files in `folder`, which all of
-    them must see; the files are removed again. Their names hold a number that no other evaluation has.
+    results: columns [n, ...] of this rank's images. The ranks exchange files in `folder`, which all of them must see,
+    and remove the files. The file names contain a random number, so that evaluations do not mix.
     """
     if device.world_size == 1:
         return results
     number = _sum(secrets.randbelow(LARGEST_NUMBER) if device.rank == 0 else 0)
     write_npz(shard_path(folder, number, device.rank), **results)
-    _sum(0)  # all have written
+    _sum(0)  # wait until all have written
     try:
         return merge(folder, number, device.world_size, length, batch_size) if device.rank == 0 else None
     finally:
-        _sum(0)  # no shard goes before it was read
+        _sum(0)  # wait until the first has read
         shard_path(folder, number, device.rank).unlink()
 
 
 def shard_path(folder: Path, number: int, rank: int) -> Path:
-    """Where a rank leaves its results for the first."""
+    """The file in which a rank passes its results to the first."""
     return Path(folder) / f"shard_{number:08d}_{rank}.npz"
 
 
 def _sum(number: int) -> int:
-    """The sum over ranks, which wait for each other."""
+    """The sum over ranks; they wait for each other."""
     return int(ops.AllReduce()(ms.Tensor([number], ms.float32)).asnumpy()[0])
 
 

@@ -34,7 +34,7 @@ VECTORS = {"joint_errors": JOINT_NAMES, "part_errors": tuple(PART_WEIGHTS)}  # c
 
 
 def mean(values: np.ndarray):
-    """Mean over images that have a value, [N, ...] -> [...]; NaN where none has."""
+    """Mean over the images that have a value, [N, ...] -> [...]; NaN if none has one."""
     known = ~np.isnan(values)
     return np.where(known, values, 0).sum(0) / np.where(known.any(0), known.sum(0), np.nan)
 
@@ -63,7 +63,7 @@ def print_summary(path: Path, dataset: str, results: dict, lsp: dict | None) -> 
 
 
 def two_columns(title: str, values: dict) -> list[str]:
-    """Lines of a table of names and errors in mm, two pairs a line."""
+    """Lines of a table of names and errors in mm, with two pairs in each line."""
     cells = [f"{name:18s}{value:8.2f} mm" for name, value in values.items()]
     half = -(-len(cells) // 2)
     rows = zip(cells[:half], [*cells[half:], ""][:half], strict=True)
@@ -75,7 +75,7 @@ def _named_means(results: dict, column: str) -> dict[str, float]:
 
 
 def write_json(target: Path, path: Path, options, results: dict, lsp: dict | None) -> None:
-    """Means and the numbers of every image; what is not known is null."""
+    """Write the means and the numbers of every image; unknown numbers are null."""
     names = scalars(results)
     content = {
         "checkpoint": str(path),
@@ -101,7 +101,7 @@ def _number(value, decimals: int | None = None) -> float | None:
 
 
 def write_csv(target: Path, results: dict) -> None:
-    """One line per image: every number of it, joints and body parts included; empty where not known."""
+    """Write one line per image with all its numbers, also of joints and body parts; unknown ones are empty."""
     columns = {name: results[name] for name in scalars(results)}
     for vector, names in VECTORS.items():
         columns |= dict(zip((f"{vector}: {name}" for name in names), results[vector].T, strict=False))
@@ -114,7 +114,7 @@ def write_csv(target: Path, results: dict) -> None:
 
 
 def print_table(paths: list[Path], all_results: list[dict]) -> None:
-    """One line per checkpoint, in the order given."""
+    """Print one line per checkpoint, in the order given."""
     width = max(len(str(path)) for path in paths) + 2
     titles = ("shape", "L1", "MPJPE", "PA-MPJPE", "px", "IoU", "coarse", "UV")
     print(f"{'checkpoint':{width}s}" + "".join(f"{title:>10s}" for title in titles))

@@ -1,4 +1,4 @@
-"""A body that the generator did not make, for its photographs: is all of it there, and which one is it."""
+"""Check, identify and copy a body model that was not generated, so that photographs of it can be made."""
 
 import hashlib
 import shutil
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from synthetic.body.write_body import GENDER_FILES, SHARED_FILES
 from utils import config
 from utils.body_model import load_body_model, load_joint_regressors
 from utils.errors import UserError
@@ -13,14 +14,14 @@ from utils.files import atomic_path
 from utils.objfile import read_obj
 from utils.own_body.rest_pose import check_rest_pose, check_weights
 
-MODELS = ("SMPL_FILE", "MALE_SMPL_FILE", "FEMALE_SMPL_FILE")
-# what the photographs depend on, besides the model
+_MODELS = tuple(GENDER_FILES.values())
+# besides the model, the photographs and their annotations depend on these
 _REGRESSORS = ("JOINT_REGRESSOR_TRAIN_EXTRA", "LSP_REGRESSOR_EVAL")
 
 
 def check_body(folder: Path, videos: bool) -> None:
-    """UserError, with how to make it, for what `folder` lacks of a body to photograph (and film) and to train with."""
-    models = [config.body_model_file(_below(folder, name)) for name in MODELS[: 3 if videos else 1]]
+    """UserError if `folder` lacks a file that photographs, videos or training need; it says how to make the file."""
+    models = [config.body_model_file(_below(folder, name)) for name in _MODELS[: 3 if videos else 1]]
     for path in models:
         if not path.is_file():
             raise UserError(
@@ -45,19 +46,17 @@ def check_body(folder: Path, videos: bool) -> None:
 
 
 def fingerprint(folder: Path) -> str:
-    """Changes with the body that photographs show and the joints that they are annotated with."""
+    """16 hexadecimal digits that depend on the body model and the joint regressors of the annotations."""
     digest = hashlib.sha256()
-    for path in (config.body_model_file(_below(folder, MODELS[0])), *(_below(folder, name) for name in _REGRESSORS)):
+    for path in (config.body_model_file(_below(folder, _MODELS[0])), *(_below(folder, name) for name in _REGRESSORS)):
         digest.update(path.read_bytes() if path.is_file() else b"")
     return digest.hexdigest()[:16]
 
 
 def copy_body(folder: Path, root: Path) -> None:
-    """Copy a body's files below another data root; UserError where a file of another content is there."""
-    names = (*_REGRESSORS, "JOINT_REGRESSOR_H36M", "REFERENCE_MESH", "SEGMENTATION_FILE", "VERTEX_TEXTURE_FILE")
-    sources = [config.body_model_file(_below(folder, name)) for name in MODELS] + [
-        _below(folder, name) for name in names
-    ]
+    """Copy a body's files to another data root; UserError if it has a different file of the same name."""
+    sources = [config.body_model_file(_below(folder, name)) for name in _MODELS]
+    sources += [_below(folder, name) for name in SHARED_FILES]
     sources += [config.atlas_template(uv_type, folder) for uv_type in config.ATLAS_TEMPLATES]
     for source in filter(Path.is_file, sources):
         target = root / source.relative_to(folder)

@@ -4,10 +4,10 @@
     python -m synthetic.generate --data_dir D --num_videos 12 --num_test_videos 6
     python -m synthetic.generate --body B [--data_dir D]
 
-With --body the photographs show the body model in folder B, which is left as it is: they are written beside it, or
-below another data root with a copy of it (docs/own_body.md). Photograph or video i depends on the body and (seed, i,
-clothing) only. What is finished is not made again, so an interrupted run continues, and a complete one changes
-nothing. A folder that holds data of another origin is refused.
+With --body the photographs show the body model in folder B, whose files do not change. The photographs are written to
+B, or to another data root together with a copy of the body (docs/own_body.md). Photograph or video i depends only on
+the body and on (seed, i, clothing). Finished files are kept, so an interrupted run continues. A folder with data of
+another origin is refused.
 """
 
 import utils.interpreter  # noqa: F401  isort: skip  a Python that cannot run this program ends here
@@ -17,9 +17,9 @@ from pathlib import Path
 
 from atlas.unwrap.templates import atlas_makers, write_atlases
 from synthetic import surreal
-from synthetic.body.body import write_body
+from synthetic.body.write_body import GENDER_FILES, SHARED_FILES, write_body
 from synthetic.foreign_body import check_body, copy_body, fingerprint
-from synthetic.photographs.outfits import CLOTHING
+from synthetic.photographs.clothing_choice import CLOTHING
 from synthetic.up_3d import write_lists, write_photos
 from utils import config
 from utils.errors import UserError, run_command
@@ -28,11 +28,11 @@ from utils.renderer import CASTER_NOTE
 
 MARKER = "SYNTHETIC.txt"
 FORMAT_VERSION = 3
-# test photographs have their own numbers, so more training ones never turn a test image into one of them
+# Numbers of test photographs start here, so that no training photograph ever shows the same as a test photograph.
 FIRST_TEST = 50000
-# and so have videos; multiples of 6, which keep the order of genders and of people who leave the frame
+# Likewise for videos. Multiples of 6 keep the order of genders and of people who leave the frame.
 FIRST_TRAIN_VIDEO, FIRST_TEST_VIDEO = 120000, 180000
-# these may lie in a data root that is still to be filled
+# files that may lie in a data root before it is filled
 _HARMLESS = ("README*", ".*", "*.ckpt")
 
 
@@ -78,7 +78,7 @@ def generate(
     num_train: int, num_test: int, seed: int = 0, workers: int = 2, clothing: str = "street",
     num_videos: int = 0, num_test_videos: int = 0, body=None,
 ) -> None:  # fmt: skip
-    """Fill the data root of utils.config with photographs of the generated body, or of that in the folder `body`."""
+    """Fill the data root of utils.config with photographs of the generated body, or of the one in folder `body`."""
     if not 1 <= num_train <= FIRST_TEST or num_test < 1 or seed < 0 or workers < 1:
         raise UserError(
             f"--num_train must be 1 to {FIRST_TEST}, --num_test and --workers at least 1, --seed at least 0."
@@ -101,8 +101,8 @@ def generate(
 
 
 def write_own_body(root: Path) -> None:
-    """The generated body and its atlases, where they are missing."""
-    if not all(path.is_file() for path in body_files()):
+    """Make the generated body and its atlases if they are missing."""
+    if not all(getattr(config, name).is_file() for name in (*GENDER_FILES.values(), *SHARED_FILES)):
         print("building the body model (about half a minute)", flush=True)
         write_body(root)
     if not all(config.atlas_template(name).is_file() for name in atlas_makers()):
@@ -111,7 +111,7 @@ def write_own_body(root: Path) -> None:
 
 
 def bring_body(folder: Path, root: Path, seed: int, clothing: str, videos: bool) -> None:
-    """Check the body in `folder`, mark `root` as photographs of it, and copy it there unless it is there."""
+    """Check the body in `folder`, mark `root` as photographs of it, and copy the body there if `root` is elsewhere."""
     check_body(folder, videos)
     text = "Photographs made by python -m datasets.synthetic.generate of a body of another origin\n"
     text += _settings(seed, clothing) + f"body {fingerprint(folder)}\n"
@@ -125,7 +125,7 @@ def bring_body(folder: Path, root: Path, seed: int, clothing: str, videos: bool)
 
 
 def write_surreal(num_videos: int, num_test_videos: int, seed: int, workers: int, clothing: str) -> None:
-    """The videos of both splits and the lists of the validation."""
+    """Write the videos of both splits and the lists of the validation split."""
     splits = (
         (config.SURREAL_TRAIN_FOLDER, num_videos, FIRST_TRAIN_VIDEO),
         (config.SURREAL_VALIDATION_FOLDER, num_test_videos, FIRST_TEST_VIDEO),
@@ -136,7 +136,7 @@ def write_surreal(num_videos: int, num_test_videos: int, seed: int, workers: int
 
 
 def claim_root(root: Path, seed: int, clothing: str = "street") -> None:
-    """Mark `root` as synthetic; UserError where it holds other data or photographs of another seed or clothing."""
+    """Mark `root` as synthetic; UserError if it holds other data, or photographs of another seed or clothing."""
     text = "Stand-in data made by python -m datasets.synthetic.generate\n" + _settings(seed, clothing)
     has_body = config.body_model_file(config.SMPL_FILE).exists()
     advice = f" To photograph the body in it, give --body {root}." if has_body else ""
@@ -148,9 +148,9 @@ def _settings(seed: int, clothing: str) -> str:
 
 
 def claim(root: Path, text: str, places: list[Path], renew: str, advice: str = "") -> None:
-    """Mark `root` with `text`; UserError where it is marked otherwise, or not, and any of `places` holds something.
+    """Mark `root` with `text`; UserError if it has another mark, or has none though one of `places` holds something.
 
-    `renew` says what to delete for another mark, `advice` what else can be done with a foreign folder.
+    renew: what the user must delete to get another mark. advice: what else the user can do with a foreign folder.
     """
     marker = root / MARKER
     if marker.is_file():
@@ -168,21 +168,6 @@ def claim(root: Path, text: str, places: list[Path], renew: str, advice: str = "
             f"and is left as it is. Choose an empty folder with --data_dir.{advice}"
         )
     write_text(marker, text)
-
-
-def body_files() -> list[Path]:
-    """The files that write_body makes."""
-    return [
-        config.SMPL_FILE,
-        config.MALE_SMPL_FILE,
-        config.FEMALE_SMPL_FILE,
-        config.JOINT_REGRESSOR_TRAIN_EXTRA,
-        config.LSP_REGRESSOR_EVAL,
-        config.JOINT_REGRESSOR_H36M,
-        config.REFERENCE_MESH,
-        config.SEGMENTATION_FILE,
-        config.VERTEX_TEXTURE_FILE,
-    ]
 
 
 if __name__ == "__main__":

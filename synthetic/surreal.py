@@ -1,23 +1,26 @@
 """The raw files of the synthetic SURREAL: videos with their annotations, and the lists of the validation."""
 
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
 import numpy as np
 import scipy.io
+from tqdm import tqdm
 
 from synthetic.photographs.photos import Stage
 from synthetic.photographs.videos import FEMALE, MALE, annotate, film, stage_take
-from synthetic.workers import run_in_processes
 from utils import config
 from utils.body_model import GENDERS, load_joint_regressors, load_model_of_gender
-from utils.files import atomic_path, plain_path, write_text
+from utils.files import atomic_path, plain_path, write_text_if_changed
 from utils.surreal_files import HEIGHT, WIDTH, info_file, read_info
+from utils.workers import run_in_processes
 
-FRAMES = 31  # of every video but one
-ONE_FRAME = 1  # the number of the video that has one frame only; SURREAL has such, and they are skipped
+FRAMES = 31  # of each video
+ONE_FRAME = 1  # index of a video with a single frame: SURREAL has such videos, and preprocessing skips them
 FRAME_RATE = 30
-LIST_PREFIX = "surreal/data/cmu/val/"  # any path that ends like this; what follows val/ counts
+LIST_PREFIX = "surreal/data/cmu/val/"  # only what follows val/ is read
 
 
 def video_name(index: int) -> str:
@@ -27,21 +30,33 @@ def video_name(index: int) -> str:
 
 
 def write_videos(folder: Path, indices: list[int], first_stream: int, seed: int, workers: int, clothing: str) -> None:
-    """Film the videos that are still missing in `folder`; video i is number first_stream + i of the collection."""
-    videos = [(folder / video_name(index), index) for index in indices]
-    jobs = [
-        (video, seed, first_stream + index, 1 if index == ONE_FRAME else FRAMES)
-        for video, index in videos
-        if not (video.is_file() and info_file(video).is_file())
-    ]
-    run_in_processes(_write_video, jobs, workers, _open_stages, (clothing,), "videos")
+    """Film the missing videos of `folder` in `workers` processes; video i depends on (seed, first_stream + i)."""
+    videos = {index: folder / video_name(index) for index in indices}
+    missing = [index for index in indices if not (videos[index].is_file() and info_file(videos[index]).is_file())]
+    filmed = run_in_processes(_VideoTaker(folder, first_stream, seed, clothing), missing, workers, one_thread=True)
+    for _ in tqdm(filmed, "videos", len(missing), unit="file", disable=not missing):
+        pass
 
 
-_stages: dict[int, Stage] = {}  # by the gender number of a .mat, of this worker process
+@dataclass(frozen=True)
+class _VideoTaker:
+    """Film and write one video, called with its index; each process opens its own stages."""
 
+    folder: Path
+    first_stream: int
+    seed: int
+    clothing: str
 
-def _open_stages(clothing: str) -> None:
-    _stages.update(open_stages(clothing))
+    @cached_property
+    def stages(self) -> dict[int, Stage]:
+        return open_stages(self.clothing)
+
+    def __call__(self, index: int) -> None:
+        number = self.first_stream + index
+        stage = self.stages[MALE if number % 2 else FEMALE]
+        take = stage_take(stage.model, self.seed, number, 1 if index == ONE_FRAME else FRAMES)
+        frames = film(stage, take, self.seed, number)
+        write_video(self.folder / video_name(index), frames, annotate(stage.model, take))
 
 
 def open_stages(clothing: str = "street") -> dict[int, Stage]:
@@ -53,12 +68,6 @@ def open_stages(clothing: str = "street") -> dict[int, Stage]:
     }
 
 
-def _write_video(path: Path, seed: int, index: int, frames: int) -> None:
-    stage = _stages[MALE if index % 2 else FEMALE]
-    take = stage_take(stage.model, seed, index, frames)
-    write_video(path, film(stage, take, seed, index), annotate(stage.model, take))
-
-
 def write_video(path: Path, frames, info: dict) -> None:
     """Write mirrored frames [H, W, 3] uint8 BGR and their annotations, the .mat last."""
     with atomic_path(path) as temporary, plain_path(temporary) as plain:
@@ -67,7 +76,7 @@ def write_video(path: Path, frames, info: dict) -> None:
             writer.write(np.ascontiguousarray(frame))
         writer.release()
     with atomic_path(info_file(path)) as temporary:
-        # Matlab, which wrote the original, drops a last axis of length 1
+        # Matlab wrote the original, and drops a last axis of length 1
         squeezed = {
             key: value[..., 0] if np.ndim(value) == 3 and value.shape[-1] == 1 else value for key, value in info.items()
         }
@@ -75,7 +84,7 @@ def write_video(path: Path, frames, info: dict) -> None:
 
 
 def write_lists(count: int) -> None:
-    """namescmu.txt with every validation video; valid_list.txt leaves out those whose middle frame lacks the person."""
+    """Write namescmu.txt with all validation videos, and valid_list.txt with those that show the person halfway."""
     folder = config.SURREAL_ROOT / config.SURREAL_VALIDATION_FOLDER
     lines, valid = [], []
     for index in range(count):
@@ -84,10 +93,5 @@ def write_lists(count: int) -> None:
         middle = info.joints2d[len(info) // 2]
         if ((middle >= 0) & (middle <= (WIDTH - 1, HEIGHT - 1))).all():
             valid.append(index + 1)
-    _write_once(config.SURREAL_VALIDATION_NAMES, "".join(lines))
-    _write_once(config.SURREAL_VALIDATION_LIST, f"{valid}\n")
-
-
-def _write_once(path: Path, text: str) -> None:
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        write_text(path, text)
+    write_text_if_changed(config.SURREAL_VALIDATION_NAMES, "".join(lines))
+    write_text_if_changed(config.SURREAL_VALIDATION_LIST, f"{valid}\n")

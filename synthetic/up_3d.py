@@ -1,13 +1,17 @@
-"""The raw files of the synthetic UP-3D: photographs taken by several processes, and the lists that name them."""
+"""The raw files of the synthetic UP-3D: photographs with annotations, and the lists that name them."""
 
 import pickle
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from tqdm import tqdm
+
 from synthetic.photographs.photos import Photo, Stage, take_photo
-from synthetic.workers import run_in_processes
 from utils import config
 from utils.body_model import load_body_model, load_joint_regressors
-from utils.files import atomic_path, write_npy, write_png, write_text
+from utils.files import atomic_path, write_npy, write_png, write_text_if_changed
+from utils.workers import run_in_processes
 
 VALIDATION_EVERY = 5
 
@@ -19,33 +23,38 @@ def sample_files(folder: Path, index: int) -> dict[str, Path]:
 
 
 def write_photos(folder: Path, indices: list[int], seed: int, workers: int, clothing: str = "street") -> None:
-    """Take the photographs that are still missing in `folder`, in `workers` processes."""
+    """Take the missing photographs of `folder` in `workers` processes."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = [index for index in indices if not all(path.is_file() for path in sample_files(folder, index).values())]
-    jobs = ((folder, seed, index) for index in missing)
-    run_in_processes(_write_sample, jobs, workers, _open_stage, (clothing,), "photographs")
+    samples = run_in_processes(_PhotoTaker(folder, seed, clothing), missing, workers, one_thread=True)
+    for _ in tqdm(samples, "photographs", len(missing), unit="file", disable=not missing):
+        pass
 
 
-_stage: Stage  # of this worker process, see _open_stage
+@dataclass(frozen=True)
+class _PhotoTaker:
+    """Take and write one photograph, called with its index; each process opens its own stage."""
 
+    folder: Path
+    seed: int
+    clothing: str
 
-def _open_stage(clothing: str) -> None:
-    global _stage
-    _stage = open_stage(clothing)
+    @cached_property
+    def stage(self) -> Stage:
+        return open_stage(self.clothing)
+
+    def __call__(self, index: int) -> None:
+        write_sample(self.folder, index, take_photo(self.stage, self.seed, index))
 
 
 def open_stage(clothing: str = "street") -> Stage:
-    """The neutral body model of the data root, ready for photographs (UP-3D knows no gender)."""
+    """The neutral body model of the data root, ready for photographs; UP-3D has no genders."""
     model = load_body_model(config.SMPL_FILE)
     return Stage(model, load_joint_regressors(config.DATA_ROOT, model), clothing)
 
 
-def _write_sample(folder: Path, seed: int, index: int) -> None:
-    write_sample(folder, index, take_photo(_stage, seed, index))
-
-
 def write_sample(folder: Path, index: int, photo: Photo) -> None:
-    """Write a photograph with its annotations; the body last, whose presence says that the sample is whole."""
+    """Write a photograph with its annotations; the body is written last and marks the sample as complete."""
     files = sample_files(folder, index)
     write_png(files["image"], photo.image)
     write_npy(files["joints"], photo.joints)
@@ -64,6 +73,4 @@ def write_lists(train: range, test: range) -> None:
 
 
 def _write_list(path: Path, indices) -> None:
-    text = "".join(f"/{index:05d}_image.png\n" for index in indices)
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        write_text(path, text)
+    write_text_if_changed(path, "".join(f"/{index:05d}_image.png\n" for index in indices))

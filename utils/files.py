@@ -102,6 +102,12 @@ def write_text(path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
+def write_text_if_changed(path: Path, text: str) -> None:
+    """Write a UTF-8 text file unless it holds this text already."""
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)
+
+
 def write_bytes(path, content: bytes) -> None:
     """Write `content` as it is."""
     with atomic_path(path) as temporary:

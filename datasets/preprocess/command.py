@@ -1,17 +1,18 @@
-"""The command line that every data set's preparation shares: npz files, then IUV images, then what was broken."""
+"""The command line of every data set's preparation: it makes npz files and IUV images, and reports broken samples."""
 
 import argparse
 from pathlib import Path
 from typing import Protocol
 
-from datasets.preprocess.samples import Summary, default_workers
+from datasets.preprocess.samples import Summary
 from utils import config
 from utils.errors import UserError
 from utils.renderer import CASTER_NOTE
+from utils.workers import default_workers
 
 
 class Preparation(Protocol):
-    """What a data set brings: its name, help on two of its steps, and the steps, each for a number of processes."""
+    """What each data set must have: a name, the help on two steps, and the steps, each with `workers` processes."""
 
     name: str
     train_help: str
@@ -24,7 +25,7 @@ class Preparation(Protocol):
         """Write the .npz of the test split."""
 
     def make_iuv(self, npz_file: Path, uv_type: str, workers: int) -> Summary:
-        """Draw the IUV images of an .npz that are missing."""
+        """Draw the missing IUV images of an .npz file."""
 
     def npz_files(self) -> list[Path]:
         """The .npz files that get IUV images, whether they exist or not."""
@@ -36,7 +37,7 @@ def run(data_set: type[Preparation], description: str) -> int:
 
 
 def parse_args(description: str, data_set: type[Preparation]) -> argparse.Namespace:
-    """The options of the command line; ends the program if there is nothing to do."""
+    """The options of the command line; the program ends here if they ask for nothing."""
     parser = make_parser(description, data_set)
     args = parser.parse_args()
     if not (args.train_files or args.eval_files or args.gt_iuv):
@@ -91,7 +92,7 @@ def prepare(args: argparse.Namespace, data_set: type[Preparation]) -> int:
 
 
 def report(summaries: list[Summary], skip_bad: bool) -> int:
-    """Print what became of the samples; the exit code: 1 where some are broken, unless they may be skipped."""
+    """Print the summaries and the broken samples; returns the exit code: 1 for broken samples without skip_bad."""
     for summary in summaries:
         print(summary)
     broken = sorted({name for summary in summaries for name in summary.broken})

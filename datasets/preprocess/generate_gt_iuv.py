@@ -1,8 +1,8 @@
 """Draw the ground-truth IUV image of every row of an .npz.
 
-The mesh of a sample is drawn over the whole image with the pinhole camera that fits its visible
-keypoints, and each pixel holds (mask, 255 u, 255 v) of the surface point it sees. Images that are
-newer than their sample are kept, so an interrupted run continues where it stopped.
+The mesh of a sample is drawn over the whole image with the pinhole camera that fits its visible keypoints. Each pixel
+holds (mask, 255 u, 255 v) of the surface point that it sees. Images that are newer than their sample are kept, so an
+interrupted run continues.
 """
 
 import hashlib
@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets.columns import read_table
 from datasets.preprocess.samples import SkipSample, Summary, run_samples
-from datasets.registry import read_table
 from utils import config
 from utils.camera import CameraFitError, fit_camera
 from utils.errors import UserError
@@ -22,7 +22,7 @@ from utils.objfile import read_obj
 from utils.renderer import cast_mesh, iuv_image
 
 RENEW_ADVICE = "Run the same command again, with --train_files and --eval_files."
-ATLAS_STAMP = "atlas.sha256"  # which atlas the images of a folder were drawn with
+ATLAS_STAMP = "atlas.sha256"  # file in a folder of images: the checksum of their atlas
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def draw_iuv(vertices, joints, keypoints, height: int, width: int, atlas: AtlasF
         camera = fit_camera(joints, keypoints, height, width)
     except CameraFitError as error:
         raise SkipSample(str(error)) from error
-    # only the window of the body is cast: photos can be many times larger than the person in them
+    # rays are cast in the window of the body only, because a photograph can be much larger than the person
     projected = camera.project(vertices, height, width)
     limit = (width, height)
     left, top = np.floor(projected.min(axis=0)).clip(0, limit).astype(int)
@@ -66,7 +66,7 @@ def draw_iuv(vertices, joints, keypoints, height: int, width: int, atlas: AtlasF
 
 @dataclass(frozen=True)
 class _IuvWriter:
-    """Draw the IUV image of (row, name) and write it below root."""
+    """Draw the IUV image of a (row, name) and write it to file `name` below root."""
 
     root: Path
     draw: Callable[[dict], np.ndarray]
@@ -77,7 +77,7 @@ class _IuvWriter:
 
 
 class _Rows:
-    """The chosen rows of a table, each made when it is asked for, as pairs of dict and IUV name."""
+    """The chosen rows of a table as pairs (row, name of its IUV image); each is made on access."""
 
     def __init__(self, table: dict, columns: Sequence[str], names: list[str], chosen: list[int]):
         self.table, self.columns, self.names, self.chosen = table, columns, names, chosen
@@ -107,9 +107,9 @@ def make_iuv(
 ) -> Summary:
     """Draw the missing IUV images of an .npz and enter their names as `iuv_names` ('' where there is none).
 
-    columns: those of the npz that make up the row which the functions get. names: row -> name of its IUV
-    image below `root`; newest_change: row -> time of the last change to its sample; draw: row -> IUV image
-    [H, W, 3] uint8, picklable.
+    columns: the columns of the npz file that `names`, `newest_change` and `draw` need; these get a row as a dict.
+    names: row -> name of its IUV image below `root`. newest_change: row -> time of the last change to its sample. draw:
+    row -> IUV image [H, W, 3] uint8; picklable.
     """
     check_atlas_stamp(root / f"{uv_type}_IUV_gt", config.atlas_template(uv_type))
     table = read_table(npz_file, RENEW_ADVICE, tuple(columns))

@@ -1,37 +1,28 @@
-"""Run one function over many samples: in several processes, in order, past broken samples.
+"""Run one function over many samples, in order, and go on after broken samples.
 
-Preprocessing meets thousands of files that others made. One that cannot be read must not stop the
-rest: it is reported by name and counted. The result does not depend on the number of processes.
+A sample whose files cannot be read does not stop the others: it is reported by name and counted. The result does not
+depend on the number of processes.
 """
 
-import contextlib
-import multiprocessing
-import os
-import signal
 import sys
-import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
 from utils.camera import BOX_UNIT
 from utils.errors import CannotWrite, UserError
+from utils.workers import run_in_processes
 
 BOX_MARGIN = 1.2  # the crop's side over the larger side of the bounding box, protocol of UP-3D and SURREAL
-KINDS = ("incomplete", "skipped", "broken")  # of samples that the user is told of
-CHUNK = 4  # samples handed to a process at a time
-CHUNKS_PER_WORKER = 8  # handed out ahead, so that no process waits for the slowest
+KINDS = ("incomplete", "skipped", "broken")  # kinds of problems, which are reported
+FEW = 4  # up to so many samples are done in this process, faster than others can start
 
 
 class Samples(Protocol):
-    """What is worked through: a sequence, or what makes its members when they are asked for."""
+    """A sequence of samples, or an object that makes each sample on access."""
 
     def __len__(self) -> int: ...
 
@@ -44,7 +35,7 @@ class SkipSample(Exception):
 
 @dataclass(frozen=True)
 class Incomplete:
-    """What a job made of a sample of which a part is missing, and the reason."""
+    """The result for a sample of which a part is missing, and the reason."""
 
     value: object
     reason: str
@@ -52,7 +43,7 @@ class Incomplete:
 
 @dataclass
 class Summary:
-    """What became of the samples of one step; incomplete, skipped and broken map sample name -> reason."""
+    """The numbers of samples made and kept in one step; incomplete, skipped and broken map sample name -> reason."""
 
     label: str
     done: int = 0
@@ -71,12 +62,12 @@ class Summary:
 @dataclass(frozen=True)
 class _Outcome:
     value: object = None
-    kind: str = ""  # of KINDS
+    kind: str = ""  # one of KINDS, '' without a problem
     reason: str = ""
 
 
 class _Guarded:
-    """Picklable wrapper of a job that turns what goes wrong with a sample into an _Outcome."""
+    """Picklable wrapper of a job that turns errors of a sample into an _Outcome."""
 
     def __init__(self, job: Callable):
         self.job = job
@@ -90,24 +81,22 @@ class _Guarded:
             raise
         except UserError as error:
             return _Outcome(kind="broken", reason=str(error))
-        except Exception as error:  # a damaged file can raise any type; it must cost this sample only
+        except Exception as error:  # a damaged file can raise any type
             return _Outcome(kind="broken", reason=f"{type(error).__name__}: {error}")
         return _Outcome(value.value, "incomplete", value.reason) if isinstance(value, Incomplete) else _Outcome(value)
 
 
-def default_workers() -> int:
-    """The processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def run_samples(job: Callable, samples: Samples, names: Sequence[str], summary: Summary, workers: int) -> Iterator:
-    """Yield (position, job(sample)) of the samples that succeed, in order, and keep count in `summary`.
+    """Yield (position, job(sample)) of the samples that succeed, in order, and count them in `summary`.
 
-    `job` is called as job(sample) and must be picklable; it is sent once to each process. It may return
-    an Incomplete, whose value is yielded. Problems are printed above the progress bar with the sample's name.
+    job: picklable; each process gets it once. It may return an Incomplete, whose value is yielded. Problems are printed
+    above the progress bar with the sample's name.
     """
+    guarded, rows = _Guarded(job), (samples[position] for position in range(len(samples)))
+    few = workers <= 1 or len(samples) <= FEW
+    outcomes = map(guarded, rows) if few else run_in_processes(guarded, rows, workers)
     with tqdm(total=len(samples), desc=summary.label, unit="sample", disable=not samples) as progress:
-        for position, outcome in enumerate(_outcomes(_Guarded(job), samples, workers)):
+        for position, outcome in enumerate(outcomes):
             if outcome.kind:
                 tqdm.write(f"{outcome.kind} {names[position]}: {outcome.reason}", file=sys.stderr)
                 getattr(summary, outcome.kind)[names[position]] = outcome.reason
@@ -115,75 +104,6 @@ def run_samples(job: Callable, samples: Samples, names: Sequence[str], summary: 
                 summary.done += 1
                 yield position, outcome.value
             progress.update()
-
-
-def _outcomes(guarded: _Guarded, samples: Samples, workers: int) -> Iterator[_Outcome]:
-    if workers <= 1 or len(samples) <= CHUNK:
-        for position in range(len(samples)):
-            yield guarded(samples[position])
-        return
-    executor = ProcessPoolExecutor(
-        min(workers, len(samples)), multiprocessing.get_context("spawn"), _start_process, (guarded,)
-    )
-    # a bounded number of chunks is under way, so memory does not grow with the number of samples
-    under_way: deque[Future] = deque()
-    try:
-        for start in range(0, len(samples), CHUNK):
-            chunk = [samples[position] for position in range(start, min(start + CHUNK, len(samples)))]
-            with _deaf_children():
-                under_way.append(executor.submit(_run_in_process, chunk))
-            if len(under_way) > CHUNKS_PER_WORKER * workers:
-                yield from under_way.popleft().result()
-        while under_way:
-            yield from under_way.popleft().result()
-    except BrokenProcessPool as error:
-        raise UserError(
-            "a worker process died, perhaps for lack of memory. Run the same command again with fewer --workers; "
-            "finished work is kept."
-        ) from error
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
-
-
-@contextlib.contextmanager
-def _deaf_children():
-    """Processes started in this block ignore Ctrl-C; here it is put off to the block's end.
-
-    Half-started processes would be left behind, and Ctrl-C is for the parent, which ends the others.
-    """
-    interrupts = []
-    previous = signal.signal(signal.SIGINT, lambda *_: interrupts.append(True))
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a blocked signal stays blocked in children
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        signal.signal(signal.SIGINT, previous)
-    if interrupts:
-        raise KeyboardInterrupt
-
-
-_process_job: _Guarded | None = None
-
-
-def _start_process(guarded: _Guarded) -> None:
-    global _process_job
-    _process_job = guarded
-    cv2.setNumThreads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A parent that is killed cannot end its processes: they would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "this is a worker"
-    parent.join()
-    os._exit(1)
-
-
-def _run_in_process(chunk: list) -> list[_Outcome]:
-    assert _process_job is not None, "the pool starts every process with _start_process"
-    return [_process_job(sample) for sample in chunk]
 
 
 def centre_and_scale(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, float]:

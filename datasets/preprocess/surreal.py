@@ -1,9 +1,9 @@
 """SURREAL raw files -> one .npz per split.
 
 SURREAL: Varol et al., "Learning from Synthetic Humans", CVPR 2017. A sample is a video
-`<run>/<sequence>/<name>.mp4` with annotations of every frame in `<name>_info.mat`. Its Blender camera
-mirrors left and right, so frames and 2-D joints are mirrored back here. Its world has z to the
-right, y down and x towards the viewer of the un-mirrored picture.
+`<run>/<sequence>/<name>.mp4` with annotations of every frame in `<name>_info.mat`. SURREAL's Blender camera mirrors
+left and right; frames and 2-D joints are mirrored back here. The world has z to the right, y down and x towards the
+viewer of the un-mirrored picture.
 """
 
 import re
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from datasets.preprocess.generate_gt_iuv import AtlasFaces, draw_iuv, load_atlas_faces, make_iuv
@@ -23,6 +22,7 @@ from utils.body_model import GENDERS, BodyModel, load_model_of_gender, pose_vert
 from utils.errors import UserError
 from utils.files import inside, read_lines, require_file
 from utils.joints import NUM_JOINTS
+from utils.rotations import axis_angle, rotation_matrices
 from utils.surreal_files import HEIGHT, RENEW_ADVICE, UPRIGHT, WIDTH, WORLD_TO_CAMERA, Info, info_file, read_info
 
 FRAME_STEP = 10  # training takes every 10th frame
@@ -33,10 +33,9 @@ LAYOUT = Layout(
 
 
 def camera_orientation(root: np.ndarray, zrot: float) -> np.ndarray:
-    """Root orientation [3] (axis-angle) of the .mat -> in camera coordinates (x right, y down, z away)."""
-    turn = cv2.Rodrigues(np.array([0.0, 0.0, zrot]))[0]
-    orientation = WORLD_TO_CAMERA @ UPRIGHT @ turn @ cv2.Rodrigues(np.asarray(root, np.float64))[0]
-    return cv2.Rodrigues(orientation)[0].ravel()
+    """Root orientation [3] of the .mat -> the same in camera coordinates (x right, y down, z away); axis-angle."""
+    turn, orientation = rotation_matrices(np.array([(0.0, 0.0, zrot), root]))
+    return axis_angle(WORLD_TO_CAMERA @ UPRIGHT @ turn @ orientation)
 
 
 def frame_row(info: Info, frame: int) -> dict:
@@ -66,8 +65,8 @@ def is_inside(row: dict) -> bool:
 class RowsOfVideo:
     """Make the npz rows of a video, called with its name: columns [n, ...].
 
-    middle_frame: one row of the middle frame, wherever the person is; otherwise one of every 10th frame
-    that has all joints inside. Frames that the annotations have and the video has not give no rows.
+    middle_frame: make one row of the middle frame, wherever the person is; otherwise one of every 10th frame in which
+    all joints lie inside. Frames that only the annotations have give no rows.
     """
 
     folder: Path
@@ -185,10 +184,10 @@ class Surreal:
         return make_table(npz_file, LAYOUT, names, job, lambda name: newest_change(folder / name), workers)
 
     def make_iuv(self, npz_file: Path, uv_type: str, workers: int) -> Summary:
-        """Draw the IUV images of the training frames that are missing."""
+        """Draw the missing IUV images of the training frames."""
         bodies = {gender: load_model_of_gender(number) for gender, number in GENDERS.items()}
         atlas = load_atlas_faces(uv_type, len(bodies["m"].v_template))
-        # the frames of a video stand together, and share its files
+        # consecutive rows are frames of one video and share its files
         change = lru_cache(maxsize=16)(newest_change)
         folder = self.root / config.SURREAL_TRAIN_FOLDER
         return make_iuv(

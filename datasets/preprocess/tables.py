@@ -1,8 +1,8 @@
-"""Make the .npz of a split from its samples: resumable, and written at once when all of them are done.
+"""Make the .npz file of a split from its samples.
 
-A sample (a photograph of UP-3D, a video of SURREAL) gives one or more rows. Finished rows are saved in
-shards beside the .npz every so many samples, so an interrupted run goes on where it stopped and the
-work of saving does not grow with what is already there.
+A sample (a photograph of UP-3D, a video of SURREAL) gives one or more rows. After every SAVE_EVERY samples their rows
+are saved in a shard beside the .npz file, so an interrupted run continues there, and each save writes new rows only.
+The .npz file is written once, when all samples are done.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ DAMAGE_ADVICE = "Delete it and run the same command again."
 
 @dataclass(frozen=True)
 class Layout:
-    """Columns of a data set's .npz; the column `source` names the sample that a row is of."""
+    """Columns of a data set's .npz file; the column `source` holds the name of each row's sample."""
 
     source: str
     columns: tuple[str, ...]
@@ -31,10 +31,10 @@ def make_table(npz_file: Path, layout: Layout, names: Sequence[str], job: Callab
                workers: int) -> Summary:  # fmt: skip
     """Write the rows of the samples `names` to npz_file, in their order.
 
-    job: sample name -> dict of columns [n, ...]; picklable. newest_change: sample name -> time of the last
-    change to its files. Rows that are newer than that are kept as they are.
+    job: sample name -> dict of columns [n, ...]; picklable. newest_change: sample name -> time of the last change to
+    its files. Rows that were written later are kept.
     """
-    make_folder(npz_file.parent)  # now, not after hours of work
+    make_folder(npz_file.parent)  # an error here should come before hours of work
     summary = Summary(npz_file.stem)
     blocks = _kept_blocks(npz_file, layout, newest_change)
     shards = sorted(npz_file.parent.glob(f"{npz_file.stem}.partial_*.npz"))
@@ -76,13 +76,13 @@ def _joined(layout: Layout, blocks: list[dict]) -> dict[str, np.ndarray]:
 
 
 def _kept_blocks(path: Path, layout: Layout, newest_change: Callable) -> dict[str, dict]:
-    """Rows of an earlier run by sample name, without those whose sample has changed since."""
+    """Rows of an earlier run by sample name, except those whose sample has changed since."""
     if not path.is_file():
         return {}
     table, written = read_npz(path, DAMAGE_ADVICE), path.stat().st_mtime
     lengths = {table[name].shape[:1] for name in layout.columns if name in table}
     if not set(layout.columns) <= set(table) or len(lengths) != 1 or lengths == {()}:
-        return {}  # of an older version of this program, or somebody else's
+        return {}  # written by an older version, or by another program
     sources = table[layout.source]
     bounds = [*np.flatnonzero(np.append(True, sources[1:] != sources[:-1])).tolist(), len(sources)]
     blocks = {}

@@ -1,9 +1,9 @@
 """UP-3D raw files -> one .npz per split.
 
-UP-3D: Lassner et al., "Unite the People", CVPR 2017. A sample NNNNN is `_image.png`, `_body.pkl`
-(SMPL pose and shape), `_joints.npy` (the 14 LSP joints as x, y, visible) and perhaps
-`_render_light.png`, a picture of the fitted mesh on white, from which the bounding box is taken.
-Where that picture is missing the mesh is projected with the camera that fits the joints.
+UP-3D: Lassner et al., "Unite the People", CVPR 2017. The files of sample NNNNN are `NNNNN_image.png`, `_body.pkl` (SMPL
+pose and shape), `_joints.npy` (the 14 LSP joints as x, y, visible) and perhaps `_render_light.png`, a picture of the
+fitted mesh on white. This picture gives the bounding box; without it, the mesh is projected with the camera that fits
+the joints.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.columns import GENDER
+from datasets.columns import GENDER, read_table
 from datasets.preprocess.generate_gt_iuv import RENEW_ADVICE as RENEW_TABLE
 from datasets.preprocess.generate_gt_iuv import AtlasFaces, draw_iuv, load_atlas_faces, make_iuv
 from datasets.preprocess.samples import SkipSample, Summary, centre_and_scale
 from datasets.preprocess.tables import Layout, make_table
-from datasets.registry import read_table
 from utils import config
 from utils.array_files.pickles import as_floats, load_npy, load_pickle
 from utils.body_model import (
@@ -37,7 +36,7 @@ from utils.media.image_files import image_size, read_image
 
 IMAGE_ENDING = "_image.png"
 NUM_KEYPOINTS = len(LSP_JOINTS)
-MIN_VISIBLE = 2  # joints that determine a weak-perspective camera
+MIN_VISIBLE = 2  # visible joints that a weak-perspective camera needs
 RENEW_ADVICE = "Delete the sample from its list or download it again."
 LAYOUT = Layout("imgname", ("imgname", "center", "scale", "part", "pose", "shape"))
 
@@ -51,7 +50,7 @@ class Split:
 
     @property
     def npz_file(self) -> Path:
-        """Where the table of the split lies."""
+        """The path of the split's table."""
         return config.DATASET_NPZ_PATH / f"{self.npz_name}.npz"
 
 
@@ -66,7 +65,7 @@ def test_split() -> Split:
 
 
 def read_list(path: Path) -> list[str]:
-    """Image names of a list file, without the leading slash, blank lines and repetitions."""
+    """Image names in a list file, without leading slashes, blank lines and repetitions."""
     lines = read_lines(path, "It lists the UP-3D images, one per line; see data/README.md.")
     names = list(dict.fromkeys(line.strip().lstrip("/") for line in lines))
     wrong = [name for name in names if not name.endswith(IMAGE_ENDING)]
@@ -79,14 +78,14 @@ def read_list(path: Path) -> list[str]:
 
 
 def sample_files(root: Path, image_name: str) -> dict[str, Path]:
-    """The files of a sample by kind: image, body, joints, render (which may not exist)."""
+    """The files of a sample by kind: image, body, joints, and render, which may be missing."""
     stem = str(root / image_name.removesuffix(IMAGE_ENDING))
     endings = {"image": IMAGE_ENDING, "body": "_body.pkl", "joints": "_joints.npy", "render": "_render_light.png"}
     return {kind: Path(stem + ending) for kind, ending in endings.items()}
 
 
 def newest_change(root: Path, image_name: str) -> float:
-    """Time of the last change to a sample's files; infinite if one that is needed is missing."""
+    """Time of the last change to a sample's files; infinite if a needed file is missing."""
     files = sample_files(root, image_name)
     if not all(files[kind].is_file() for kind in ("image", "body", "joints")):
         return float("inf")
@@ -127,7 +126,7 @@ def read_keypoints(path: Path) -> np.ndarray:
 
 
 def render_box(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Corners (low, high) [2] px of the drawn pixels of a `_render_light.png`: those not white."""
+    """Corners (low, high) [2] px of the pixels of a `_render_light.png` that are not white."""
     drawn = read_image(path, RENEW_ADVICE).min(axis=2) < 255
     rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
     if not len(rows):
@@ -172,7 +171,7 @@ class RowMaker:
 
 @dataclass(frozen=True)
 class IuvDrawer:
-    """Draw the IUV image of an npz row; bodies: by the gender that the row says, '' where it says none."""
+    """Draw the IUV image of an npz row. bodies: gender of the row, '' if it has none -> its body model."""
 
     root: Path
     bodies: dict[str, BodyModel]
@@ -205,7 +204,7 @@ class Up3D:
         self.regressors = load_joint_regressors(model=self.body)
 
     def make_split(self, split: Split, workers: int) -> Summary:
-        """Write the .npz of a split; rows that are newer than the files of their sample are kept as they are."""
+        """Write the .npz of a split; rows that are newer than the files of their sample are kept."""
         if not self.root.is_dir():
             raise UserError(f"{self.root} does not exist. Put the UP-3D images there; see data/README.md.")
         return make_table(
@@ -222,7 +221,7 @@ class Up3D:
         return self.make_split(test_split(), workers)
 
     def make_iuv(self, npz_file: Path, uv_type: str, workers: int) -> Summary:
-        """Draw the IUV images of an .npz that are missing."""
+        """Draw the missing IUV images of an .npz file."""
         atlas = load_atlas_faces(uv_type, len(self.body.v_template))
         table = read_table(npz_file, RENEW_TABLE, ("imgname",))
         genders = set(table.get(GENDER, np.array([], str)).tolist()) - {""}

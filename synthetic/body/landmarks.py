@@ -1,4 +1,4 @@
-"""Where shoulders, knees, waist and eyes are on the rest body: what clothes and faces are placed by."""
+"""Places of shoulders, knees, waist, eyes and so on of the rest body, by which clothes and faces are painted."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from utils.joints import SMPL_JOINTS, TRAINING_JOINTS
 
 @dataclass(frozen=True)
 class Landmarks:
-    """Where things are on the rest body, metres; x is taken without its sign (left and right are alike)."""
+    """Places on the rest body, metres; |x| stands for x, because left and right are alike."""
 
     arm: tuple  # |x| of shoulder, elbow, wrist, finger tip
     leg: tuple  # y of hip, knee, ankle, sole (falling)
@@ -36,7 +36,7 @@ class Landmarks:
 
 
 def find_landmarks(model: BodyModel, regressors: JointRegressors) -> Landmarks:
-    """The landmarks of a body model, from its joints and extremes."""
+    """The landmarks of a body model, from its joints and its extreme vertices."""
     vertices = model.v_template
     joint = dict(zip(SMPL_JOINTS, regressors.smpl(vertices), strict=True))
     face = dict(zip(TRAINING_JOINTS, regressors.joints(vertices), strict=True))

@@ -1,4 +1,4 @@
-"""From the implicit body to its mesh: 6890 vertices, 13776 even triangles, exactly left-right symmetric.
+"""Turn the implicit body into a mesh: 6890 vertices, 13776 even triangles, exactly left-right symmetric.
 
 Marching cubes of the left half (a grid plane lies on the mirror plane, so the half ends exactly at
 x = 0), collapse of short edges to half the wished number of faces, then rounds of splits, collapses,
@@ -14,14 +14,14 @@ from skimage.measure import marching_cubes
 
 from synthetic.body.skeleton import FLOOR, point
 from synthetic.body.surface import body_field, field_gradient
-from synthetic.body.trianglemesh import EditableMesh, collapse_to, flip_to_delaunay, half_edges, split_longest
+from synthetic.body.trianglemesh import EditableMesh, boundary_edges, collapse_to, flip_to_delaunay, split_longest
 
 FACE_COUNT = 13776  # as SMPL has; a closed surface without holes then has 6890 vertices
 _GRID_STEP = 0.006
-_COARSE = 4  # grid steps between the samples that tell where the surface is
+_COARSE = 4  # grid steps between the first samples, which show roughly where the surface is
 _BOX = ((0.0, 0.92), (FLOOR - 0.03, FLOOR + 1.74), (-0.21, 0.21))  # x, y, z of the left half
 _ROUNDS = 4
-# around which place, how far (metres), by which share edges are shorter
+# (place, radius around it in metres, share by which edges are shorter there)
 _FINE = (("left_hand", 0.09, 0.56), ("left_fingers", 0.06, 0.70), ("left_foot", 0.10, 0.30), ("nose", 0.09, 0.42))
 
 
@@ -80,8 +80,7 @@ def _settle(mesh: EditableMesh, sweeps: int = 3) -> None:
     for _ in range(sweeps):
         while flip_to_delaunay(mesh) > 20:
             pass
-        faces = np.array([face for face in mesh.faces if face is not None])
-        vertices = np.array(mesh.vertices)
+        faces, vertices = mesh.live_faces(), np.array(mesh.vertices)
         boundary = np.array(sorted(mesh.boundary))
         moved = _project(_relax(vertices, faces, boundary), boundary)
         mesh.vertices = [tuple(vertex) for vertex in moved.tolist()]
@@ -100,8 +99,7 @@ def _relax(vertices: np.ndarray, faces: np.ndarray, boundary: np.ndarray) -> np.
     normal = normal / np.linalg.norm(normal, axis=1, keepdims=True)
     step = centroid / weight[:, None] - vertices
     step -= (step * normal).sum(axis=1, keepdims=True) * normal
-    edges, counts = np.unique(np.sort(half_edges(faces), axis=1), axis=0, return_counts=True)
-    rim = edges[counts == 1]
+    rim = boundary_edges(faces)
     along = np.zeros_like(vertices)
     np.add.at(along, rim[:, 0], vertices[rim[:, 1]])
     np.add.at(along, rim[:, 1], vertices[rim[:, 0]])
@@ -120,8 +118,7 @@ def _project(points: np.ndarray, midline: np.ndarray) -> np.ndarray:
 
 
 def _mirror(vertices: np.ndarray, faces: np.ndarray) -> MirroredMesh:
-    edges, counts = np.unique(np.sort(half_edges(faces), axis=1), axis=0, return_counts=True)
-    midline = np.unique(edges[counts == 1])
+    midline = np.unique(boundary_edges(faces))
     left = np.setdiff1d(np.arange(len(vertices)), midline)
     order = np.concatenate([midline, left])
     rank = np.empty(len(order), np.int64)

@@ -1,8 +1,8 @@
-"""The mannequin's shape space: ten directions, and what makes the male and the female body.
+"""The mannequin's shape space: ten directions, and their strengths in the male and the female body.
 
-A direction stretches every bone and its flesh along the body's axes (carried to the vertices by the skinning
-weights, so it is smooth) and may add soft bumps. It is linear in its strength, moves joints and skin
-together, and is mirror-symmetric because it is described on the left side only.
+A direction stretches bones and their flesh along the body's axes and may add soft bumps. The skinning weights carry
+the stretch to the vertices, so it is smooth. A direction is linear in its strength and moves joints and skin together.
+It is described on the left side and mirrored, so it is symmetric.
 """
 
 from dataclasses import dataclass, field
@@ -57,7 +57,7 @@ DIRECTIONS = (
     Direction("limb thickness", _each(_LEG, (0.060, 0.0, 0.060)) | _each(_ARM, (0.0, 0.080, 0.080))),
 )  # fmt: skip
 
-# strength of each direction in the three template bodies
+# strengths of the directions in the three template bodies
 GENDERS = {
     "neutral": {},
     "male": {"height": 0.9, "shoulder width": 1.3, "hip width": -1.0, "limb thickness": 0.5, "chest": -0.3,

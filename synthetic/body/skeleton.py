@@ -1,4 +1,4 @@
-"""The mannequin's skeleton: 24 joints in SMPL order, and the landmarks that the other joint sets name.
+"""The mannequin's skeleton: 24 joints in SMPL order, and the landmarks of the other joint sets.
 
 Positions follow the segment lengths of Winter, "Biomechanics and Motor Control of Human Movement"
 (after Drillis and Contini), for a stature of 1.70 m: hip 0.53 H above the floor, knee 0.285 H, ankle
@@ -13,7 +13,7 @@ from utils.joints import SMPL_JOINTS, opposite
 # The body frame of the files has its origin in the chest, as SMPL has; the floor of the rest pose is at y = -1.15.
 FLOOR = -1.15
 
-# height above the floor, metres; only the midline and the left side, the right side is their mirror image
+# (x, height above the floor, z), metres, of the midline and the left side; the right side is the mirror image
 _JOINTS = {
     "pelvis": (0.000, 0.930, 0.000),
     "left_hip": (0.088, 0.890, 0.000),
@@ -49,7 +49,7 @@ _LANDMARKS = {
 
 
 def point(name: str) -> np.ndarray:
-    """[3] float64: place of a joint or landmark in the body frame at rest, metres."""
+    """Place [3] float64 of a joint or landmark in the body frame at rest, metres."""
     places = _JOINTS | _LANDMARKS
     if name in places:
         x, height, z = places[name]

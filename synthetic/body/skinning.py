@@ -1,12 +1,12 @@
 """Skinning weights and pose correctives of the mannequin.
 
-Weights: every vertex belongs first to the one bone whose region of the body it lies in; heat flowing
-along the surface (cotangent Laplacian, implicit steps) then softens the borders over a width that fits the
-limb. Because heat moves only along the skin it cannot jump from one leg to the other or from a hand to a thigh.
+Weights: each vertex first belongs to one bone, by the region of the body that it lies in. Heat that flows along the
+surface (cotangent Laplacian, implicit steps) then softens the borders over a width that fits the limb. Heat moves along
+the skin only, so it does not jump from one leg to the other or from a hand to a thigh.
 
-Pose correctives: linear blend skinning loses volume where a joint bends or twists. For one joint,
-dual quaternion skinning (Kavan et al., 2007) is a rotation about that joint by the blended quaternion and keeps the
-volume. `posedirs` is the least-squares fit of that difference to the nine numbers of R - I of each joint.
+Pose correctives: linear blend skinning loses volume where a joint bends or twists. Dual quaternion skinning (Kavan et
+al., 2007) keeps it: for a single joint it is a rotation about that joint by the blended quaternion. `posedirs` is the
+least-squares fit of the difference to the nine numbers of R - I of each joint.
 """
 
 import itertools
@@ -31,8 +31,8 @@ _WIDTH = {
 }  # fmt: skip
 _ANGLES = np.radians((35, 70, 105))  # of the rotations that the correctives are fitted to
 _RIDGE = 0.05
-# Share of the quaternion bulge that is used: quaternion skinning swells, most of all where two thighs bend at once;
-# with these figures a body seated at 90 degrees has the volume that it has at rest.
+# Share of the quaternion correction that is used. Quaternion skinning swells, most of all where both thighs bend; with
+# these shares a body that sits at 90 degrees has the same volume as at rest.
 _STRENGTH, _HIP_STRENGTH = 0.8, 0.45
 
 
@@ -122,7 +122,7 @@ def pose_correctives(mesh: MirroredMesh, weights: np.ndarray, joints: np.ndarray
 
 
 def _volume_offsets(arms: np.ndarray, share: np.ndarray, rotations: Rotation) -> np.ndarray:
-    """[S, N, 3]: what has to be added at rest so that linear blending ends where quaternion blending does.
+    """Offsets [S, N, 3] at rest that make linear blending give the positions of quaternion blending.
 
     arms: [N, 3] vertices relative to the joint; share: [N] of the weight that turns with the joint.
     """

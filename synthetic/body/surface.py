@@ -1,10 +1,10 @@
 """The mannequin as an implicit surface: lofted limbs and torso, joined by smooth unions.
 
-A loft is a stack of super-ellipses along one axis of the T-pose, with four radii (a different one to
-each side), so calves bulge backwards and the chest forwards; both ends are half ellipsoids. Ellipsoids
-and round cones add the small forms. Everything is written in metres, x to the person's left, y height
-above the floor, z forward; the field is symmetric because it is evaluated at |x|. Values are close
-to distances near the surface (first-order distance of an implicit function, f / |grad f|), negative inside.
+A loft is a stack of super-ellipses along one axis of the T-pose. Each has four radii, one to each side, so that calves
+can bulge backwards and the chest forwards; both ends are half ellipsoids. Ellipsoids and round cones add the small
+forms. Everything is in metres: x to the person's left, y above the floor, z forward. The field is evaluated at |x|, so
+it is symmetric. Its values are negative inside and close to distances near the surface: f / |grad f|, the first-order
+distance of an implicit function.
 """
 
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class Ellipsoid:
 
 @dataclass(frozen=True)
 class RoundCone:
-    """The hull-like tube of a ball that moves from `start` to `end` while its radius changes."""
+    """The space that a ball passes through as it moves from `start` to `end` and its radius changes linearly."""
 
     start: tuple
     end: tuple

@@ -1,7 +1,7 @@
-"""A triangle mesh that can be edited: edge collapses, splits and flips which keep it a manifold.
+"""A triangle mesh that can be edited: edges collapse, split and flip, and the mesh stays a manifold.
 
-The surface may have a boundary (the half body ends on the mirror plane). Every operation keeps the
-topology: it is refused where it would pinch the surface, fold a triangle over or move the boundary.
+The surface may have a boundary: the half body ends on the mirror plane. An edit is refused if it would pinch the
+surface, fold a triangle over or move the boundary.
 """
 
 import heapq
@@ -12,7 +12,7 @@ _FOLD = 0.2  # cosine below which a face counts as folded over by an edit
 
 
 class EditableMesh:
-    """Positions [V][3] and faces in lists, with the faces around every vertex; dead faces are empty."""
+    """Positions [V][3] and faces in lists, with the faces around each vertex; removed faces are empty tuples."""
 
     def __init__(self, vertices: np.ndarray, faces: np.ndarray):
         self.vertices = [tuple(vertex) for vertex in vertices.tolist()]
@@ -22,14 +22,16 @@ class EditableMesh:
             for vertex in face:
                 self.around[vertex].add(index)
         self.face_count = len(self.faces)
-        edges, counts = np.unique(np.sort(half_edges(faces), axis=1), axis=0, return_counts=True)
-        self.boundary = set(edges[counts == 1].ravel().tolist())
+        self.boundary = set(boundary_edges(faces).ravel().tolist())
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """(vertices [V, 3] float64, faces [F, 3] int64) without unused vertices."""
-        faces = np.array([face for face in self.faces if face])
-        used, faces = np.unique(faces, return_inverse=True)
+        used, faces = np.unique(self.live_faces(), return_inverse=True)
         return np.array(self.vertices)[used], faces.reshape(-1, 3)
+
+    def live_faces(self) -> np.ndarray:
+        """[F, 3] int64: the faces that no edit has removed."""
+        return np.array([face for face in self.faces if face])
 
     def neighbours(self, vertex: int) -> set:
         """The vertices that share a face with `vertex`."""
@@ -38,7 +40,7 @@ class EditableMesh:
         return found
 
     def collapse(self, keep: int, gone: int) -> int:
-        """Merge vertex `gone` into `keep` (to their midpoint, or the boundary's place); returns the faces removed."""
+        """Merge vertex `gone` into `keep`, at their midpoint or on the boundary; returns the faces removed."""
         if gone in self.boundary and keep not in self.boundary:
             keep, gone = gone, keep
         shared = self.around[keep] & self.around[gone]
@@ -140,8 +142,7 @@ def collapse_to(mesh: EditableMesh, size, face_count: int) -> None:
         a, b = mesh.vertices[first], mesh.vertices[second]
         return sum((p - q) ** 2 for p, q in zip(a, b, strict=True)) ** 0.5 / (lengths[first] + lengths[second])
 
-    live = np.array([face for face in mesh.faces if face])
-    edges = np.unique(np.sort(half_edges(live), axis=1), axis=0).tolist()
+    edges = find_edges(mesh.live_faces())[0].tolist()
     heap = [(relative(first, second), first, second) for first, second in edges]
     heapq.heapify(heap)
     while mesh.face_count > face_count:
@@ -161,7 +162,7 @@ def split_longest(mesh: EditableMesh, size, count: int) -> None:
     """Split the `count` interior edges that are longest for their place."""
     vertices = np.array(mesh.vertices)
     wished = size(vertices)
-    edges = np.unique(np.sort(half_edges(np.array([face for face in mesh.faces if face])), axis=1), axis=0)
+    edges, _, _ = find_edges(mesh.live_faces())
     lengths = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1) / wished[edges].sum(axis=1)
     for first, second in edges[np.argsort(-lengths, kind="stable")[:count]].tolist():
         mesh.split(first, second)
@@ -170,22 +171,31 @@ def split_longest(mesh: EditableMesh, size, count: int) -> None:
 def flip_to_delaunay(mesh: EditableMesh) -> int:
     """One sweep of flips of edges whose opposite angles sum to more than 180 degrees; returns how many."""
     vertices = np.array(mesh.vertices)
-    faces = np.array([face for face in mesh.faces if face])
-    edges, inverse, counts = np.unique(
-        np.sort(half_edges(faces), axis=1), axis=0, return_inverse=True, return_counts=True
-    )
-    angles = np.bincount(inverse.ravel(), _opposite_angles(vertices, faces).ravel())
+    faces = mesh.live_faces()
+    edges, edge_of_half, counts = find_edges(faces)
+    angles = np.bincount(edge_of_half, _opposite_angles(vertices, faces).ravel())
     wrong = np.flatnonzero((counts == 2) & (angles > np.pi + 1e-3))
     return sum(mesh.flip(*edges[index].tolist()) for index in wrong[np.argsort(-angles[wrong], kind="stable")])
 
 
-def half_edges(faces: np.ndarray) -> np.ndarray:
-    """[3F, 2]: the directed edges of faces [F, 3], first all (0, 1), then (1, 2), then (2, 0)."""
-    return np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+def find_edges(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The edges [E, 2] of faces [F, 3], the edge [3F] of each half edge, and the number [E] of faces at each edge.
+
+    Half edges are first all (0, 1) of the faces, then (1, 2), then (2, 0).
+    """
+    halves = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    edges, edge_of_half, counts = np.unique(np.sort(halves, axis=1), axis=0, return_inverse=True, return_counts=True)
+    return edges, edge_of_half.ravel(), counts
+
+
+def boundary_edges(faces: np.ndarray) -> np.ndarray:
+    """[E, 2]: the edges of faces [F, 3] that only one face has."""
+    edges, _, counts = find_edges(faces)
+    return edges[counts == 1]
 
 
 def _opposite_angles(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """[3, F]: the angle opposite to each half edge, in the order of `half_edges`."""
+    """[3, F]: the angle opposite to each half edge, in the order of `find_edges`."""
     corners = vertices[faces]
     angles = []
     for apex, first, second in ((2, 0, 1), (0, 1, 2), (1, 2, 0)):

@@ -1,4 +1,4 @@
-"""Procedural surroundings of a person: studio, room, landscape, or something abstract and out of focus."""
+"""Surroundings of a person: studio, room, landscape, or something abstract and out of focus."""
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ def make_backdrop(rng: np.random.Generator, view: View, floor_needed: bool) -> B
 
 
 def abstract(rng: np.random.Generator, view: View) -> Backdrop:
-    """Out-of-focus colours: clouds of noise, discs of light or a clutter of shapes; nothing there takes a shadow."""
+    """Out-of-focus colours: clouds of noise, discs of light, a clutter of shapes; they receive no shadow."""
     rows, columns = np.mgrid[: view.height, : view.width] / view.width
     tones = np.stack([muted_colour(rng, (0.2, 0.95)) for _ in range(3)])
     first = 0.5 + 0.5 * Noise(rng, rng.uniform(0.15, 0.6), 4)(columns, rows)

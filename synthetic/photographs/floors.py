@@ -1,26 +1,35 @@
-"""Floors and ground: what lies under the feet, painted in metres on a plane."""
+"""Floors and ground, painted in metres on a plane."""
 
 import numpy as np
 
-from synthetic.photographs.textures import Noise, bricks, checkers, lines, muted_colour, random_colour
+from synthetic.photographs.textures import Noise, bricks, checkers, lines, muted_colour, pick, random_colour
 from synthetic.photographs.view import View
 
 
-def plane_coordinates(view: View, directions: np.ndarray, distance: np.ndarray, across: np.ndarray, along: np.ndarray):
-    """Metres u [H, W], v [H, W] of ray hits along two unit vectors; far and missed ones are clipped."""
+def paint_floor(rng: np.random.Generator, view: View, distance: np.ndarray, turn: np.ndarray, kinds: list):
+    """Linear RGB [H, W, 3] of a floor of one of `kinds`, which are (share, kind).
+
+    distance [H, W]: where the rays meet the floor; turn [3]: the horizontal unit vector that its rows follow.
+    """
+    u, v = plane_coordinates(view, distance, np.cross(view.up, turn), turn)
+    return floor_colour(rng, pick(rng, kinds), u, v, footprint_of(view, distance, view.up))
+
+
+def plane_coordinates(view: View, distance: np.ndarray, across: np.ndarray, along: np.ndarray):
+    """u [H, W], v [H, W]: where rays hit a plane, in metres along two unit vectors; far hits and misses are clipped."""
     reach = np.where(np.isfinite(distance), np.minimum(distance, 400.0), 0.0)
-    points = view.origin + directions * reach[..., None]
+    points = view.origin + view.directions * reach[..., None]
     return points @ across, points @ along
 
 
-def footprint_of(view: View, directions: np.ndarray, distance: np.ndarray, normal: np.ndarray) -> np.ndarray:
+def footprint_of(view: View, distance: np.ndarray, normal: np.ndarray) -> np.ndarray:
     """[H, W]: size in metres of a pixel on a plane, along the direction in which it is stretched most."""
-    tilt = np.maximum(np.abs(directions @ normal), 0.02)
+    tilt = np.maximum(np.abs(view.directions @ normal), 0.02)
     return np.minimum(distance, 400.0) / view.camera.focal / tilt
 
 
 def floor_colour(rng, kind, u, v, footprint):
-    """Linear RGB [H, W, 3] of a floor of a kind at places u, v [H, W], metres, for pixels of size `footprint`."""
+    """Linear RGB [H, W, 3] of a kind of floor at places u, v [H, W], for pixels of size `footprint`; metres."""
     base = {
         "planks": np.array([0.42, 0.25, 0.13]) * rng.uniform(0.35, 1.5) * rng.uniform(0.9, 1.1, 3),
         "tiles": muted_colour(rng, (0.5, 0.95)),

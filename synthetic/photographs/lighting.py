@@ -1,6 +1,6 @@
-"""Light in a synthetic photograph: one sun or lamp, a sky above, light thrown back from below, and shadows.
+"""Light in a synthetic photograph: a sun or lamp, the sky, light reflected by the ground, and shadows.
 
-Shadows and ambient occlusion are found by rays against the scene of the person and the things around.
+Rays against the person and the things around find shadows and ambient occlusion.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ OFFSET = 4e-3  # metres between a surface and the start of its rays
 
 @dataclass(frozen=True)
 class Light:
-    """Directions are unit vectors towards the light [3]; the colours [3] are linear RGB strengths."""
+    """direction, up [3]: unit vectors, the first towards the light. direct, sky, ground [3]: linear RGB strengths."""
 
     direction: np.ndarray
     direct: np.ndarray
@@ -39,7 +39,7 @@ class Light:
 
 
 def sample_light(rng: np.random.Generator, view: View, outdoors: bool) -> Light:
-    """Draw a light that mostly comes from above and from the viewer's side."""
+    """Draw a light that comes mostly from above and from the viewer's side."""
     azimuth = np.radians(np.clip(rng.normal(0, 55), -120, 120))
     height = np.radians(rng.uniform(25, 68))
     direction = view.axes @ [np.sin(azimuth) * np.cos(height), np.sin(height), np.cos(azimuth) * np.cos(height)]
@@ -61,12 +61,12 @@ def sample_light(rng: np.random.Generator, view: View, outdoors: bool) -> Light:
     )
 
 
-# places on a disc, for the four samples of a pixel: together they see a lamp of some width without noise
+# places on a disc, one for each of the four samples of a pixel: together they see a wide lamp without noise
 _DISC = np.array([[0.35, 0.85], [0.85, -0.35], [-0.35, -0.85], [-0.85, 0.35]])
 
 
 def lit_samples(scene: Renderer, light: Light, points: np.ndarray, normals: np.ndarray, corner: np.ndarray):
-    """[N] 1 where a point sees the lamp; corner [N] in 0..3 says which of a pixel's four samples the point is."""
+    """[N]: 1 where a point sees the lamp. corner [N], 0 to 3: which of the four samples of its pixel a point is."""
     across = unit(np.cross(light.direction, light.up + np.array([1e-3, 0, 0])))
     upwards = np.cross(across, light.direction)
     spread = min(light.softness, 0.06) * _DISC
@@ -75,7 +75,7 @@ def lit_samples(scene: Renderer, light: Light, points: np.ndarray, normals: np.n
 
 
 def lit_share(scene: Renderer, light: Light, points: np.ndarray, normals: np.ndarray, rng, rays: int):
-    """[N] share of the lamp that points [N, 3] with normals [N, 3] see, by `rays` random rays each: noisy."""
+    """[N]: share of the lamp that points [N, 3] with normals [N, 3] see; a noisy estimate by `rays` random rays."""
     seen = np.zeros(len(points), np.float32)
     starts = points + OFFSET * normals
     for _ in range(rays):
@@ -85,7 +85,7 @@ def lit_share(scene: Renderer, light: Light, points: np.ndarray, normals: np.nda
 
 
 def openness(scene: Renderer, points: np.ndarray, normals: np.ndarray, rng, rays: int = 12) -> np.ndarray:
-    """[N] share of the half-space above each point that nothing blocks, weighted by the cosine."""
+    """[N]: the unblocked share of the half-space above each point, weighted by the cosine."""
     starts = points + OFFSET * normals
     # a point on the unit sphere added to the normal is cosine-distributed
     turned = unit(rng.standard_normal((rays, *points.shape), np.float32))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from synthetic.photographs.floors import floor_colour, footprint_of, plane_coordinates
+from synthetic.photographs.floors import paint_floor
 from synthetic.photographs.textures import (
     Noise,
     blur,
@@ -19,7 +19,7 @@ from synthetic.photographs.view import Backdrop, View
 def landscape(rng: np.random.Generator, view: View) -> Backdrop:
     """Ground up to the horizon, a skyline of hills, trees or houses, and a sky with clouds."""
     directions = view.directions
-    distance = view.meet_plane(view.up, view.floor, directions)
+    distance = view.meet_plane(view.up, view.floor)
     far = rng.uniform(18, 45)
     ground = distance < far
     sight = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
@@ -43,9 +43,8 @@ def landscape(rng: np.random.Generator, view: View) -> Backdrop:
         nearness = (layer + 1) / 3
         scenery = _skyline(rng, scenery, azimuth, elevation, haze, nearness)
     turn = view.facing(rng.uniform(-60, 60))
-    u, v = plane_coordinates(view, directions, distance, np.cross(view.up, turn), turn)
-    kind = pick(rng, [(4, "grass"), (2, "sand"), (3, "asphalt"), (2, "paving"), (1, "snow"), (1, "concrete")])
-    soil = floor_colour(rng, kind, u, v, footprint_of(view, directions, distance, view.up))
+    kinds = [(4, "grass"), (2, "sand"), (3, "asphalt"), (2, "paving"), (1, "snow"), (1, "concrete")]
+    soil = paint_floor(rng, view, distance, turn, kinds)
     fog = smooth_step(np.minimum(distance, far), 0.3 * far, 1.3 * far)[..., None] * 0.6
     scenery = blur(scenery.astype(np.float32), rng.uniform(0.6, 2.2))
     colour = np.where(ground[..., None], soil + (haze * 0.8 - soil) * fog, scenery)

@@ -1,8 +1,8 @@
 """One synthetic photograph: a dressed person in a scene, with the annotations that UP-3D has.
 
-`take_photo(stage, seed, index)` depends on nothing but its arguments. A photograph is composed of
-a foreground (the person, furniture, obstacles), cast with 2 x 2 rays per pixel, over a backdrop;
-both receive the same light and throw shadows; lens blur and sensor noise come last.
+`take_photo(stage, seed, index)` depends on its arguments only. The foreground (person, furniture, obstacles) is cast
+with 2 x 2 rays per pixel and laid over a backdrop. Both receive the same light, and the foreground throws shadows. Lens
+blur and sensor noise come last.
 """
 
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ import numpy as np
 from synthetic.body.landmarks import Landmarks, find_landmarks
 from synthetic.photographs import props
 from synthetic.photographs.backgrounds import make_backdrop
-from synthetic.photographs.clothing import dress
+from synthetic.photographs.clothing_choice import Outfit, sample_outfit
+from synthetic.photographs.clothing_painting import dress
 from synthetic.photographs.framing import Sitter, sample_sitter
 from synthetic.photographs.lighting import Light, lit_samples, lit_share, openness, sample_light
-from synthetic.photographs.outfits import Outfit, sample_outfit
 from synthetic.photographs.rooms import studio
 from synthetic.photographs.textures import blur, to_display
 from synthetic.photographs.view import Backdrop
@@ -27,9 +27,9 @@ from utils.renderer import Hits, Renderer, unit, vertex_normals
 
 SUPERSAMPLE = 2
 OBSTACLE_SHARE = 0.15
-# a joint is taken as hidden when what the camera sees lies this far in front of it, metres
+# a joint counts as hidden if the surface that the camera sees lies this far in front of it, metres
 HIDDEN_DEPTH = 0.20
-# shadows on floor and walls are looked for this close to the person, metres
+# shadows on floor and walls are computed within this distance of the person, metres
 SHADOW_REACH = 2.4
 
 
@@ -39,7 +39,7 @@ class Stage:
 
     model: BodyModel
     regressors: JointRegressors
-    clothing: str = "street"  # one of clothing.CLOTHING
+    clothing: str = "street"  # one of clothing_choice.CLOTHING
 
     @cached_property
     def rest(self) -> np.ndarray:
@@ -63,14 +63,13 @@ class Photo:
 
 @dataclass(frozen=True)
 class Scene:
-    """Body and things as one mesh; per-corner normals [F, 3, 3]; the body's triangles come first."""
+    """Body and things as one mesh, the body's triangles first; corner_normals [F, 3, 3]."""
 
     renderer: Renderer
     corner_normals: np.ndarray
     body_normals: np.ndarray
     num_body_faces: int
     thing_colours: np.ndarray
-    hides: np.ndarray
 
 
 def take_photo(stage: Stage, seed: int, index: int) -> Photo:
@@ -117,7 +116,7 @@ def sample_things(rng: np.random.Generator, sitter: Sitter, backdrop: Backdrop) 
 
 
 def build_scene(stage: Stage, sitter: Sitter, things: list[props.Thing]) -> Scene:
-    """The posed body and the things around it as one mesh."""
+    """Join the posed body and the things around it into one mesh."""
     body_faces = stage.model.faces
     body_normals = vertex_normals(sitter.vertices, body_faces)
     vertices, faces, normals = [sitter.vertices], [body_faces], [body_normals[body_faces]]
@@ -137,7 +136,6 @@ def build_scene(stage: Stage, sitter: Sitter, things: list[props.Thing]) -> Scen
         body_normals=body_normals,
         num_body_faces=len(body_faces),
         thing_colours=np.concatenate([np.zeros((0, 3)), *(thing.colours for thing in things)]),
-        hides=np.concatenate([np.zeros(0, bool), *(np.full(len(thing.faces), thing.hides) for thing in things)]),
     )
 
 
@@ -151,7 +149,7 @@ def light_backdrop(backdrop: Backdrop, sitter: Sitter, scene: Scene, light: Ligh
     lit, open_share = np.ones(near.shape, np.float32), np.ones(near.shape, np.float32)
     lit[close] = lit_share(scene.renderer, light, points[close], backdrop.normal[close], rng, 2)
     open_share[close] = openness(scene.renderer, points[close], backdrop.normal[close], rng, 4)
-    # the rays are few; neighbouring pixels share them
+    # each pixel has few rays, so neighbours are averaged
     lit = blur(lit, 1.0 + 12 * light.softness)
     open_share = blur(blur(open_share, 2.5), 2.5)
     received = light.on(backdrop.normal, lit, open_share)
@@ -162,7 +160,7 @@ def light_backdrop(backdrop: Backdrop, sitter: Sitter, scene: Scene, light: Ligh
 def light_foreground(
     stage: Stage, sitter: Sitter, outfit: Outfit, scene: Scene, hits: Hits, backdrop: Backdrop, light: Light, rng
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Person and things under the light: colour already multiplied by coverage [H, W, 3], and coverage [H, W, 1]."""
+    """Person and things under the light: colour times coverage [H, W, 3], and coverage [H, W, 1]."""
     mask, seen = hits.mask, hits.triangle[hits.mask]
     person = seen < scene.num_body_faces
     normals = unit(hits.interpolate(scene.corner_normals))
@@ -184,7 +182,7 @@ def light_foreground(
     shone = colour * light.on(normals, lit, open_share)
     shone = shone + (gloss * light.highlight(normals, lit))[:, None] * light.direct
 
-    # things may stand partly behind a wall
+    # parts of things may lie behind a wall
     size = (mask.shape[1], mask.shape[0])
     limit = cv2.resize(backdrop.distance, size, interpolation=cv2.INTER_NEAREST)[mask] + 0.02
     shown = person | (hits.depth[mask] < limit)
@@ -195,7 +193,7 @@ def light_foreground(
 
 
 def fold(rest: np.ndarray, normals: np.ndarray, strength: np.ndarray, seed: int) -> np.ndarray:
-    """How folds of cloth bend the normals [N, 3] at rest positions [N, 3]: a sum of bent waves."""
+    """The change [N, 3] of normals [N, 3] at rest positions [N, 3] by folds of cloth: a sum of bent waves."""
     rng = np.random.default_rng([seed, 1])
     bend = np.zeros_like(normals)
     for wavelength in (0.16, 0.11, 0.08, 0.05, 0.035):
@@ -213,7 +211,7 @@ def develop(linear: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     down, across = (np.linspace(-0.5, 0.5, size, dtype=np.float32) ** 2 for size in (height, width))
     vignette = 1 - np.float32(rng.uniform(0, 0.5)) * (down[:, None] + across)
     exposed = linear.astype(np.float32) * (np.float32(rng.uniform(0.85, 1.2)) * vignette)[..., None]
-    # a soft shoulder instead of burnt highlights
+    # bright values are compressed softly instead of cut off
     exposed = np.where(exposed > 0.7, 0.7 + 0.3 * np.tanh((exposed - 0.7) / 0.3), exposed)
     picture = blur(to_display(exposed), rng.uniform(0.25, 0.6))
     picture = picture + rng.standard_normal(picture.shape, np.float32) * np.float32(rng.uniform(0.003, 0.012))
@@ -223,8 +221,7 @@ def develop(linear: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def annotate_joints(stage: Stage, sitter: Sitter, scene: Scene, hits: Hits) -> np.ndarray:
     """The 14 LSP joints in the image, [3, 14]: x, y in pixels, visible 0 or 1.
 
-    A joint is visible when it lies in the image and neither an obstacle nor another part of the
-    body hides it.
+    A joint is visible if it lies in the image and neither a thing nor another part of the body hides it.
     """
     view = sitter.view
     joints = stage.regressors.lsp(sitter.vertices)

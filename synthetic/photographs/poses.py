@@ -1,9 +1,9 @@
-"""Natural body poses: hand-written key poses, mixed, mirrored and shaken within joint limits.
+"""Draw natural body poses: hand-written key poses are mixed, mirrored and varied within joint limits.
 
-A pose is first a short vector of angles with an everyday meaning (PARAMETERS: "left elbow bent by
-90 degrees"), because mixing, mirroring and limiting are simple there; `axis_angles` turns it into
-the 24 joint rotations of SMPL. The rest pose that the angles build on is SMPL's: arms horizontal,
-y up, facing +z, left = +x. Poses in which an arm or leg would sink into the body are drawn again.
+A pose is first a vector of angles with an everyday meaning (PARAMETERS: "left elbow bent by 90 degrees"), which are
+simple to mix, mirror and limit; `axis_angles` turns it into the 24 joint rotations of SMPL. The angles start from
+SMPL's rest pose: arms horizontal, y up, facing +z, left = +x. A pose in which an arm or leg sinks into the body is
+drawn again.
 """
 
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from synthetic.photographs.key_poses import ARM, KEY_POSES, LEG, TRUNK, KeyPose
 from utils.body_model import BodyModel
-from utils.joints import NUM_JOINTS, SMPL_JOINTS, indices
+from utils.joints import NUM_JOINTS, SMPL_JOINTS, flip_permutation, indices
 
 PARAMETERS = (*TRUNK, *(f"{side}_{name}" for side in ("left", "right") for name in (*ARM, *LEG)))
 LIMITS = {**TRUNK, **{f"{side}_{name}": limit for side in ("left", "right") for name, limit in {**ARM, **LEG}.items()}}
@@ -22,28 +22,20 @@ _NEUTRAL = {"arm_out": 12.0, "elbow": 12.0, "leg_out": 3.0, "leg_turn": 6.0, "kn
 
 # standard deviation of the noise on each angle, as a share of the joint's range
 NOISE_SHARE = 0.05
-# legs that stand on the floor are shaken less, by this factor, and so is the trunk
+# in these families the noise on legs and trunk is multiplied by STEADY
 STEADY_FAMILIES = {"stand", "hips", "arms", "bend", "sit"}
 STEADY = 0.35
-# overlap between a limb and the rest of the body that soft flesh would hide, metres
+# overlap between a limb and the rest of the body that is accepted, because flesh is soft; metres
 TOLERANCE = 0.02
 ATTEMPTS = 40
 
-_LEFT_TO_RIGHT = {name: name.replace("left_", "right_") for name in PARAMETERS if name.startswith("left_")}
-# the sideways angles of the trunk change their sign in the mirror
+# a mirror changes the sign of the trunk's sideways angles
 _SIGN_IN_MIRROR = np.array(
     [-1.0 if name.endswith(("_side", "_twist", "_tilt")) and "arm" not in name else 1.0 for name in PARAMETERS]
 )
 
 _STANDS = np.array([name in TRUNK or name.partition("_")[2] in LEG for name in PARAMETERS])
-
-
-def _mirror_order() -> np.ndarray:
-    swap = {**_LEFT_TO_RIGHT, **{right: left for left, right in _LEFT_TO_RIGHT.items()}}
-    return np.array([PARAMETERS.index(swap.get(name, name)) for name in PARAMETERS])
-
-
-_MIRROR_ORDER = _mirror_order()
+_MIRROR_ORDER = flip_permutation(PARAMETERS)
 
 
 def parameters_of(key: KeyPose) -> np.ndarray:
@@ -112,7 +104,7 @@ def axis_angles(parameters: np.ndarray) -> np.ndarray:
     for side, sign in (("left", 1.0), ("right", -1.0)):
         limb = {name: angle[f"{side}_{name}"] for name in (*ARM, *LEG)}
         for joint, rotation in _limb_rotations(limb).items():
-            # written for the left side; the mirror image of a rotation changes the signs of its y and z parts
+            # the angles describe the left side; a mirror changes the signs of the y and z parts of a rotation
             vector = rotation.as_rotvec() * np.array([1.0, sign, sign])
             rotations[f"{side}_{joint}"] = Rotation.from_rotvec(vector)
     return np.concatenate([rotation.as_rotvec() for rotation in rotations.values()])
@@ -165,7 +157,7 @@ def forward_kinematics(pose: np.ndarray, joints: np.ndarray, parents: np.ndarray
     return np.stack(placed)
 
 
-# bones as (joint, joint); limbs must stay apart from them and from each other
+# bones as (joint, joint); limbs must not overlap with them or with each other
 _TRUNK = indices(("pelvis", "spine1", "spine2", "spine3", "neck"), SMPL_JOINTS)
 _TRUNK_BONES = tuple(zip(_TRUNK[:-1], _TRUNK[1:], strict=True))
 _NECK, _HEAD = indices(("neck", "head"), SMPL_JOINTS)
@@ -201,7 +193,7 @@ def _points_between(start: np.ndarray, end: np.ndarray, count: int = 8) -> np.nd
 
 def _sinking(points: np.ndarray, radius: float, joints: np.ndarray, radii: np.ndarray, bone: tuple) -> float:
     start, end = bone
-    # the head's flesh hangs on the head joint, whose bone ends there
+    # the flesh of the head belongs to the head joint, which lies at the end of this bone
     around = radii[_HEAD] if bone == _HEAD_BONE else radii[start]
     tip = joints[end] + (joints[end] - joints[start]) * (1.0 if bone == _HEAD_BONE else 0.0)
     return float(around + radius - _distance_to_segment(points, joints[start], tip).min())

@@ -14,12 +14,11 @@ from synthetic.photographs.view import View
 
 @dataclass(frozen=True)
 class Thing:
-    """vertices [n, 3] metres, faces [m, 3], colours [m, 3] linear RGB; `hides` is True for obstacles in front."""
+    """vertices [n, 3] metres, faces [m, 3], colours [m, 3] linear RGB."""
 
     vertices: np.ndarray
     faces: np.ndarray
     colours: np.ndarray
-    hides: bool = False
 
 
 _BOX_CORNERS = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (0.0, 1.0) for z in (-0.5, 0.5)])
@@ -41,25 +40,25 @@ _BOX_FACES = np.array(
 )
 
 
-def box(view: View, place, size, turn: float, colour: np.ndarray, hides: bool = False) -> Thing:
+def box(view: View, place, size, turn: float, colour: np.ndarray) -> Thing:
     """An upright box of size (width, height, depth) at place (right, above the floor, towards), metres; colour [3]."""
     corners = Rotation.from_euler("y", turn, degrees=True).apply(_BOX_CORNERS * size)
-    return Thing(_stand(view, corners, place), _BOX_FACES, np.tile(colour, (12, 1)), hides)
+    return Thing(_stand(view, corners, place), _BOX_FACES, np.tile(colour, (12, 1)))
 
 
-def cylinder(view: View, place, radius: float, height: float, colour: np.ndarray, hides: bool = False) -> Thing:
-    """An upright cylinder at place (right, above the floor, towards), metres, or if low a disc; colour [3]."""
-    return _turned(view, place, [(0, 0), (radius, 0), (radius, height), (0, height)], colour, hides)
+def cylinder(view: View, place, radius: float, height: float, colour: np.ndarray) -> Thing:
+    """An upright cylinder at place (right, above the floor, towards), metres; colour [3]."""
+    return _turned(view, place, [(0, 0), (radius, 0), (radius, height), (0, height)], colour)
 
 
-def ball(view: View, place, radius: float, colour: np.ndarray, hides: bool = False) -> Thing:
+def ball(view: View, place, radius: float, colour: np.ndarray) -> Thing:
     """A ball that touches the floor below place (right, above the floor, towards), metres; colour [3]."""
     angles = np.linspace(0, np.pi, 14)
-    return _turned(view, place, [(radius * np.sin(a), radius * (1 - np.cos(a))) for a in angles], colour, hides)
+    return _turned(view, place, [(radius * np.sin(a), radius * (1 - np.cos(a))) for a in angles], colour)
 
 
-def _turned(view: View, place, profile: list, colour: np.ndarray, hides: bool, sides: int = 28) -> Thing:
-    """The solid that a profile of (radius, height) points makes when it turns about the upright axis."""
+def _turned(view: View, place, profile: list, colour: np.ndarray, sides: int = 28) -> Thing:
+    """The solid of revolution of a profile of (radius, height) points about the upright axis."""
     angles = np.arange(sides) * 2 * np.pi / sides
     rings = [
         np.stack([radius * np.cos(angles), np.full(sides, height), radius * np.sin(angles)], 1)
@@ -70,7 +69,7 @@ def _turned(view: View, place, profile: list, colour: np.ndarray, hides: bool, s
         here, there = np.arange(sides) + ring * sides, np.roll(np.arange(sides), -1) + ring * sides
         faces += [np.stack([here, there + sides, there], 1), np.stack([here, here + sides, there + sides], 1)]
     faces = np.concatenate(faces)
-    return Thing(_stand(view, np.concatenate(rings), place), faces, np.tile(colour, (len(faces), 1)), hides)
+    return Thing(_stand(view, np.concatenate(rings), place), faces, np.tile(colour, (len(faces), 1)))
 
 
 def _stand(view: View, points: np.ndarray, place) -> np.ndarray:
@@ -85,7 +84,7 @@ def _in_view_axes(view: View, vertices: np.ndarray) -> np.ndarray:
 def seat(rng: np.random.Generator, view: View, vertices: np.ndarray, body_yaw: float, pelvis: np.ndarray) -> Thing:
     """A block under the buttocks of a seated body, vertices [V, 3]; pelvis [3] is its root joint."""
     located, hip = _in_view_axes(view, vertices), _in_view_axes(view, pelvis[None])[0]
-    # what touches the seat: the flesh close to the upright line through the pelvis
+    # the flesh close to the upright line through the pelvis touches the seat
     near = np.hypot(located[:, 0] - hip[0], located[:, 2] - hip[2]) < 0.16
     height = max(0.05, located[near, 1].min() + 0.015)
     turn = Rotation.from_euler("y", body_yaw, degrees=True)
@@ -106,14 +105,14 @@ def obstacle(rng: np.random.Generator, view: View, vertices: np.ndarray) -> Thin
     colour = random_colour(rng, (0.25, 0.85), (0.1, 0.55))
     kind = pick(rng, [(3, "crate"), (3, "pole"), (2, "ball"), (1.5, "table")])
     if kind == "pole":
-        return cylinder(view, (aside, 0, towards), rng.uniform(0.02, 0.06), 3.5, colour, True)
+        return cylinder(view, (aside, 0, towards), rng.uniform(0.02, 0.06), 3.5, colour)
     if kind == "ball":
-        return ball(view, (aside, 0, towards), rng.uniform(0.12, 0.3), colour, True)
+        return ball(view, (aside, 0, towards), rng.uniform(0.12, 0.3), colour)
     size = (rng.uniform(0.25, 0.6), rng.uniform(0.2, 0.45), 0.3)
     if kind == "table":
         size = (rng.uniform(0.8, 1.4), rng.uniform(0.45, 0.6), 0.5)
         aside = aside + 0.6 * np.sign(aside)
-    return box(view, (aside, 0, towards + 0.3), size, rng.uniform(-30, 30), colour, True)
+    return box(view, (aside, 0, towards + 0.3), size, rng.uniform(-30, 30), colour)
 
 
 def furniture(rng: np.random.Generator, view: View, vertices: np.ndarray, depth: float) -> list[Thing]:

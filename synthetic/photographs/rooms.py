@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from synthetic.photographs.floors import floor_colour, footprint_of, plane_coordinates
+from synthetic.photographs.floors import footprint_of, paint_floor, plane_coordinates
 from synthetic.photographs.textures import (
     Noise,
     bricks,
@@ -18,17 +18,15 @@ from synthetic.photographs.view import Backdrop, View
 
 def room(rng: np.random.Generator, view: View) -> Backdrop:
     """A corner or a wall of a room: floor, one or two walls, skirting board, pictures and windows."""
-    directions = view.directions
     depth = rng.uniform(1.3, 4.0)
     yaw = rng.uniform(-28, 28)
     towards = view.facing(yaw)
     aside = np.cross(view.up, towards)
-    distance = np.minimum(view.meet_plane(view.up, view.floor, directions), 60.0)
-    normal = np.broadcast_to(view.up, directions.shape).copy()
+    distance = np.minimum(view.meet_plane(view.up, view.floor), 60.0)
+    normal = np.broadcast_to(view.up, view.directions.shape).copy()
     floor_turn = view.facing(yaw + rng.choice([0, 90, 45, 0]))
-    u, v = plane_coordinates(view, directions, distance, np.cross(view.up, floor_turn), floor_turn)
-    kind = pick(rng, [(4, "planks"), (2, "tiles"), (2, "carpet"), (2, "concrete"), (1, "checkers")])
-    colour = floor_colour(rng, kind, u, v, footprint_of(view, directions, distance, view.up))
+    kinds = [(4, "planks"), (2, "tiles"), (2, "carpet"), (2, "concrete"), (1, "checkers")]
+    colour = paint_floor(rng, view, distance, floor_turn, kinds)
     skirting = random_colour(rng, (0.6, 1.0), (0, 0.2)) if rng.random() < 0.7 else None
     paint = _wall_paint(rng)
     walls = [(towards, aside, -depth)]
@@ -38,10 +36,10 @@ def room(rng: np.random.Generator, view: View) -> Backdrop:
     for wall, along, level in walls:
         if view.origin @ wall < level + 0.1:
             continue  # the camera would look through this wall from outside
-        met = view.meet_plane(wall, level, directions)
+        met = view.meet_plane(wall, level)
         nearer = met < distance
-        u, v = plane_coordinates(view, directions, met, along, view.up)
-        painted = paint(rng, u, v - view.floor, footprint_of(view, directions, met, wall))
+        u, v = plane_coordinates(view, met, along, view.up)
+        painted = paint(rng, u, v - view.floor, footprint_of(view, met, wall))
         if skirting is not None:
             painted = np.where((v - view.floor < 0.09)[..., None], skirting, painted)
         colour = np.where(nearer[..., None], painted, colour)
@@ -51,7 +49,7 @@ def room(rng: np.random.Generator, view: View) -> Backdrop:
 
 
 def _wall_paint(rng: np.random.Generator):
-    """A function (rng, u, v above the floor, footprint) -> colour that paints all walls of one room alike."""
+    """Draw how the walls of a room look: a function (rng, u, v above the floor, footprint) -> colour [H, W, 3]."""
     base = muted_colour(rng, (0.6, 0.97))
     second = np.clip(base * rng.uniform(0.5, 0.85), 0, 1)
     kind = pick(rng, [(4, "paint"), (2, "stripes"), (1.5, "brick"), (1.5, "panels"), (1.5, "two tones"), (1, "tiles")])
@@ -82,7 +80,10 @@ def _wall_paint(rng: np.random.Generator):
 
 
 def _hang_picture(rng, colour, u, v, taken):
-    """A framed picture, a window or a door on a wall, unless its place is in `taken`, a list of (from, to) metres."""
+    """Paint a picture, window or door on a wall unless it would overlap with an earlier one.
+
+    taken: the (from, to) of earlier ones along the wall, metres; the new one is added.
+    """
     kind = pick(rng, [(4, "picture"), (2, "window"), (1, "door")])
     width, height = {
         "picture": (rng.uniform(0.3, 0.9), rng.uniform(0.3, 0.8)),
@@ -112,14 +113,13 @@ def _hang_picture(rng, colour, u, v, taken):
 
 def studio(rng: np.random.Generator, view: View) -> Backdrop:
     """A seamless paper backdrop of one colour, curved where floor and wall meet."""
-    directions = view.directions
     colour = muted_colour(rng, (0.5, 0.95))
     depth = rng.uniform(1.5, 3.0)
-    floor = view.meet_plane(view.up, view.floor, directions)
-    wall = view.meet_plane(view.axes[:, 2], -depth, directions)
+    floor = view.meet_plane(view.up, view.floor)
+    wall = view.meet_plane(view.axes[:, 2], -depth)
     distance = np.minimum(floor, wall)
-    # the fold: the normal turns from up to towards the viewer over half a metre
-    points = view.origin + directions * distance[..., None]
+    # where floor and wall meet, the normal turns smoothly from up to towards the viewer
+    points = view.origin + view.directions * distance[..., None]
     height = points @ view.up - view.floor
     back = points @ view.axes[:, 2] + depth
     share = smooth_step(height - back, -0.7, 0.7)[..., None]

@@ -1,4 +1,4 @@
-"""Procedural textures: noise, lines, grids and planks as functions of a place on a surface; tasteful colours.
+"""Textures (noise, lines, grids, planks) as functions of a place on a surface, and random colours.
 
 Every texture takes coordinates u, v in metres (arrays of one shape) and returns values of that shape, so the same
 functions paint floors, walls and cloth. Colours are linear-light RGB in [0, 1].
@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 _TILE = 256  # side of the random tile behind the noise, cells
-_ROW = 256  # samples that are looked up side by side
+_ROW = 256  # width of the picture in which cv2.remap looks samples up
 
 
 def to_linear(srgb) -> np.ndarray:
@@ -42,7 +42,7 @@ class Noise:
 
     def _lookup(self, column: np.ndarray, row: np.ndarray, octave: int) -> np.ndarray:
         count = column.size
-        # cv2.remap wants a picture, and none of its sides above 32767
+        # cv2.remap takes a picture with no side above 32767
         places = np.zeros((2, -(-count // _ROW) * _ROW), np.float32)
         places[0, :count] = _wrap(column.ravel() + np.float32(self._offset[0] + 37.0 * octave))
         places[1, :count] = _wrap(row.ravel() + np.float32(self._offset[1] + 91.0 * octave))
@@ -52,7 +52,7 @@ class Noise:
 
 
 def _wrap(coordinate: np.ndarray) -> np.ndarray:
-    # several times faster than np.mod
+    # faster than np.mod, several times
     return coordinate - np.floor(coordinate * np.float32(1 / _TILE)) * np.float32(_TILE)
 
 
@@ -67,7 +67,7 @@ def lines(coordinate: np.ndarray, period: float, width: float, footprint=0.0) ->
     distance = np.abs((coordinate / period + 0.5) % 1.0 - 0.5) * period
     blur = np.maximum(footprint, 1e-4)
     covered = np.clip((width / 2 + blur / 2 - distance) / blur, 0, 1) * np.minimum(1.0, width / blur)
-    # far away every pixel holds many lines: their mean remains
+    # far away a pixel holds many lines and shows their mean
     fade = np.clip(2 - 2 * blur / period, 0, 1)
     return covered * fade + (width / period) * (1 - fade)
 
@@ -78,7 +78,7 @@ def checkers(u: np.ndarray, v: np.ndarray, size: float) -> np.ndarray:
 
 
 def cell_shade(u: np.ndarray, v: np.ndarray, width: float, length: float, shift: float = 0.37) -> np.ndarray:
-    """A constant random-looking value in [-1, 1] for each plank or brick; every row is shifted against the last."""
+    """A pseudo-random value in [-1, 1] for each plank or brick; each row is shifted against the row before."""
     row = np.floor(u / width)
     column = np.floor(v / length + shift * row)
     return np.mod(np.sin(row * 127.1 + column * 311.7) * 43758.5453, 1.0) * 2 - 1
@@ -100,7 +100,7 @@ def random_colour(rng: np.random.Generator, value=(0.25, 0.95), saturation=(0.05
 
 
 def muted_colour(rng: np.random.Generator, value=(0.35, 0.9)) -> np.ndarray:
-    """A linear RGB colour as rooms and furniture have: mostly warm or blue-grey, never loud: [3]."""
+    """A linear RGB colour [3] as rooms and furniture have: mostly warm or blue-grey, never bright."""
     hue, vividness = (rng.normal(0.085, 0.035), 0.8) if rng.random() < 0.6 else (rng.uniform(0.3, 0.68), 0.5)
     return to_linear(colorsys.hsv_to_rgb(hue % 1.0, vividness * rng.beta(1.6, 4.0), rng.uniform(*value)))
 

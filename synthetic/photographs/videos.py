@@ -1,8 +1,8 @@
-"""One synthetic video in the manner of SURREAL: a moving person over a still background, mirrored.
+"""One synthetic video like those of SURREAL: a moving person before a still background, mirrored.
 
-`stage_take` says who moves how, `film` draws it, `annotate` gives the content of `_info.mat`. SURREAL is
-filmed by a level Blender camera of focal length 600 px at world (distance, -1, 0) that looks along -x and
-swaps left and right; the world has y down and z to the (un-mirrored) right.
+`stage_take` draws the person and its movement, `film` the frames; `annotate` makes the content of `_info.mat`.
+SURREAL's level Blender camera has a focal length of 600 px, stands at world (distance, -1, 0), looks along -x and swaps
+left and right. The world has y down and z to the (un-mirrored) right.
 """
 
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
 from synthetic.photographs.backgrounds import make_backdrop
-from synthetic.photographs.framing import Sitter
+from synthetic.photographs.clothing_choice import sample_outfit
+from synthetic.photographs.framing import Sitter, sample_betas
 from synthetic.photographs.lighting import sample_light
-from synthetic.photographs.outfits import sample_outfit
 from synthetic.photographs.photos import SUPERSAMPLE, Stage, build_scene, develop, light_foreground
 from synthetic.photographs.poses import SampledPose, sample_pose
 from synthetic.photographs.view import View, world_to_camera
@@ -26,8 +26,7 @@ from utils.surreal_files import HEIGHT, UPRIGHT, WIDTH, WORLD_TO_CAMERA
 FOCAL_LENGTH = 600.0  # px, SURREAL's
 CAMERA_HEIGHT = 1.0  # metres above the world's origin
 FEMALE, MALE = 0, 1
-MAX_BETA = 2.0
-OUTSIDE_EVERY = 3  # of so many videos, one shows a person who walks out of the frame
+OUTSIDE_EVERY = 3  # in every third video the person walks out of the frame
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def stage_take(model: BodyModel, seed: int, index: int, frames: int) -> Take:
     Women and men alternate. Every third video the person leaves the frame.
     """
     rng = np.random.default_rng([seed, index])
-    betas = np.clip(rng.normal(size=10), -MAX_BETA, MAX_BETA)
+    betas = sample_betas(rng)
     yaw = rng.uniform(0, 360) + np.linspace(0, rng.uniform(-90, 90), frames)
     turn = Rotation.from_euler("y", yaw[:, None], degrees=True)
     pose = _between(_standing_pose(rng, model, betas), _standing_pose(rng, model, betas), frames)
@@ -96,7 +95,7 @@ def film(stage: Stage, take: Take, seed: int, index: int) -> Iterator[np.ndarray
     first = _sitter(stage.model, take, 0)
     backdrop = make_backdrop(rng, first.view, False)
     light = sample_light(rng, first.view, backdrop.outdoors)
-    # the person throws no shadow on the background, as in the original, which lays people over photographs
+    # as in the original, which lays people over photographs, the person throws no shadow on the background
     open_sky = np.ones(backdrop.distance.shape, np.float32)
     near = np.isfinite(backdrop.distance)[..., None]
     behind = np.where(near, backdrop.colour * light.on(backdrop.normal, open_sky, open_sky), backdrop.colour)
@@ -104,7 +103,7 @@ def film(stage: Stage, take: Take, seed: int, index: int) -> Iterator[np.ndarray
         sitter = _sitter(stage.model, take, frame)
         scene = build_scene(stage, sitter, [])
         hits = scene.renderer.cast(sitter.view.camera, HEIGHT, WIDTH, SUPERSAMPLE)
-        # one camera for the whole video: its exposure and its noise do not flicker
+        # the same random numbers for all frames, so that exposure and noise do not flicker
         own = np.random.default_rng([seed, index, 2])
         picture = behind
         if hits.mask.any():  # the person may have left
@@ -123,7 +122,7 @@ def _sitter(model: BodyModel, take: Take, frame: int) -> Sitter:
 
 
 def annotate(model: BodyModel, take: Take) -> dict[str, np.ndarray]:
-    """The content of the video's `_info.mat`, frames last: pose [72, T], joints3D [3, 24, T] and so on."""
+    """The content of the video's `_info.mat`, frames last: pose [72, T], joints3D [3, 24, T], ..."""
     joints2d, joints3d, pose = [], [], take.pose.copy()
     in_world = Rotation.from_matrix(WORLD_TO_CAMERA @ UPRIGHT).inv()
     for frame in range(len(take)):

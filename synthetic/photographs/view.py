@@ -1,8 +1,8 @@
-"""How a photograph looks at the world: camera, the upright direction and the floor, and rays to planes.
+"""The view of a photograph: camera, upright direction, floor, and rays to planes.
 
-Everything lies in the frame of the posed body before the camera's translation (x right, y down,
-z away from the viewer), which is the frame the renderer casts rays in. A body upright in front of
-a level camera has root orientation (pi, 0, 0); pitch, roll and yaw turn it from there.
+Everything is in the frame of the posed body before the camera's translation (x right, y down, z away from the viewer),
+in which the renderer casts rays. An upright body in front of a level camera has root orientation (pi, 0, 0); pitch,
+roll and yaw turn it from there.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ def world_to_camera(pitch: float, roll: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class View:
-    """A camera over a floor: height x width px; up, right, towards are unit vectors [3]; floor = up . (point on it)."""
+    """A camera over a floor. height, width: of the picture, px. floor: up . (any point on the floor), metres."""
 
     camera: PerspectiveCamera
     height: int
@@ -56,9 +56,9 @@ class View:
         """The unit vector towards the viewer, turned about the upright axis: [3]."""
         return Rotation.from_rotvec(np.radians(degrees) * self.up).apply(self.axes[:, 2]).astype(np.float32)
 
-    def meet_plane(self, normal: np.ndarray, level: float, directions: np.ndarray) -> np.ndarray:
-        """Ray parameter [H, W] where rays meet the plane normal . point = level; inf where they do not."""
-        slope = directions @ np.float32(normal)
+    def meet_plane(self, normal: np.ndarray, level: float) -> np.ndarray:
+        """Ray parameter [H, W] at which each pixel's ray meets the plane normal . point = level; inf if it does not."""
+        slope = self.directions @ np.float32(normal)
         with np.errstate(divide="ignore", invalid="ignore"):
             distance = (level - self.origin @ normal) / slope
         return np.where(np.isfinite(distance) & (distance > 0), distance, np.inf).astype(np.float32)
@@ -70,11 +70,10 @@ class View:
 
 @dataclass(frozen=True)
 class Backdrop:
-    """What lies behind everything. Surfaces receive light and shadow; sky and skyline are too far away for that.
+    """The background. Its surfaces receive light and shadow; sky and skyline do not.
 
-    Per pixel: colour [H, W, 3] linear, distance [H, W] along the ray (inf: unlit), normal [H, W, 3].
-
-    `depth` is the free space behind the person in metres, `outdoors` chooses the light.
+    colour [H, W, 3]: linear RGB. distance [H, W]: along the ray, inf where nothing is lit. normal [H, W, 3].
+    depth: free space behind the person, metres. outdoors: which kind of light falls on the scene.
     """
 
     colour: np.ndarray

@@ -8,8 +8,8 @@ import pytest
 from mindspore import Tensor
 
 from datasets.base_dataset import BaseDataset
-from datasets.columns import tidy
-from datasets.registry import BRING_IT, read_table
+from datasets.columns import read_table, tidy
+from datasets.registry import BRING_IT
 from evaluation.mean_mesh import mean_training_mesh
 from models.ground_truth import GroundTruth
 from tests.datasets.test_dataset import make_options

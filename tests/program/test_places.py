@@ -20,7 +20,7 @@ from utils.ray_casting.numpy_caster import NumpyCaster
 
 SCRIPTS = ("train.py", "eval.py", "demo.py", "export.py", "preprocess_datasets.py", "preprocess_surreal.py",
            "pretrained_model_convert/pth_to_msp.py")  # fmt: skip
-MODULES = ("synthetic.generate", "synthetic.body.body", "atlas.unwrap.__main__")
+MODULES = ("synthetic.generate", "synthetic.body.write_body", "atlas.unwrap.__main__")
 COMMANDS = [(name,) for name in SCRIPTS] + [("-m", name.removesuffix(".__main__")) for name in MODULES]
 SIX = ("up-3d", "1", "1", "1", "1", "c")  # words of a run script
 FILES = [REPOSITORY / name for name in SCRIPTS] + [REPOSITORY / f"{name.replace('.', '/')}.py" for name in MODULES]
@@ -84,7 +84,8 @@ def test_every_package_that_is_required_everywhere_is_named_where_it_is_missing(
     ids=["a library of the system", "a package of others", "a part of a package"],
 )
 def test_an_import_error_of_another_kind_keeps_its_message(tmp_path, broken):
-    (tmp_path / "cv2.py").write_text(broken)
+    for first_import in ("numpy", "cv2"):
+        (tmp_path / f"{first_import}.py").write_text(broken)
     ended = run("preprocess_datasets.py", "--gt_iuv", path=tmp_path)
     assert ended.returncode == 1
     assert "Traceback" in ended.stderr

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from synthetic.body.body import write_body
+from synthetic.body.write_body import write_body
 from utils import config
 from utils.array_files.pickles import load_pickle
 from utils.body_model import load_body_model, pose_vertices

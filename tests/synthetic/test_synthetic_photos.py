@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from synthetic import generate, up_3d
 from synthetic.photographs import photos, poses
-from synthetic.photographs.clothing import suit_colours
+from synthetic.photographs.clothing_painting import suit_colours
 from synthetic.photographs.framing import sample_sitter
 from synthetic.photographs.key_poses import KEY_POSES
 from tests.helpers.jointed_doll import PAIRS, write_doll, write_empty_atlases

@@ -13,9 +13,9 @@ import numpy as np
 import utils.environment  # noqa: F401, I001  before MindSpore
 from atlas import trained_on
 from atlas.tables import build_atlas, load_or_build_atlas
+from datasets.columns import read_table
 from datasets.preprocess import surreal, up_3d
 from datasets.preprocess.samples import SkipSample
-from datasets.registry import read_table
 from pretrained_model_convert import architecture
 from pretrained_model_convert.files import read_pytorch
 from pretrained_model_convert.pairs import PAIRS

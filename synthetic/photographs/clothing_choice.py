@@ -1,4 +1,7 @@
-"""What a person wears, drawn at random: fabrics with patterns, lengths of sleeves and legs, skin, hair and eyes."""
+"""Choose at random what a person wears and looks like: fabrics, lengths of sleeves and legs, skin, hair, eyes.
+
+clothing_painting.py paints it on the body.
+"""
 
 from dataclasses import dataclass
 
@@ -12,7 +15,7 @@ HAIR_COLOURS = ("17120f", "2a1c14", "4a2f1d", "6b4423", "8d5a2b", "b98a4e", "d8b
 IRIS_COLOURS = ("2b1a10", "3d2817", "4d6b7c", "4c5f3a", "31475e")
 NEUTRAL_CLOTH = ("f4f2ee", "dcd8d0", "9a9a9a", "4d4f52", "222326", "1c2740", "2f4365", "c7b08a", "6d5c43", "45513c")
 DENIM = ("2c3e5d", "46618a", "6d8db3", "23293a")
-# what people wear: clothes of every kind, or, in a studio, suits whose colours name the place on the body
+# street: clothes of every kind; suit: suits whose colours tell the place on the body, in a studio
 CLOTHING = ("street", "suit")
 
 
@@ -81,7 +84,7 @@ def sample_outfit(rng: np.random.Generator, clothing: str = "street") -> Outfit:
     skin_place = rng.uniform(0, len(MONK_SCALE) - 2.4)
     low = int(skin_place)
     skin = _hex(MONK_SCALE[low]) + (skin_place - low) * (_hex(MONK_SCALE[low + 1]) - _hex(MONK_SCALE[low]))
-    # the scale is meant for screens with text on them; under a light, skin is redder and pale skin less bright
+    # the scale shows skin on a screen; in a lit scene skin is redder, and pale skin is less bright
     skin = skin * (np.array([0.86, 0.66, 0.55]) + np.clip(skin_place / 6, 0, 1) * np.array([0.24, 0.28, 0.32]))
     dark = low >= 5
     hair = _hex(HAIR_COLOURS[rng.integers(0, 3)] if dark else HAIR_COLOURS[rng.integers(len(HAIR_COLOURS))])

@@ -1,10 +1,9 @@
-"""Write the open mannequin as a set of SMPL files, so that everything runs without a licensed body model.
+"""Put the open mannequin together and write it as SMPL files, so that everything runs without a licensed body model.
 
-    python -m synthetic.body.body --data_dir DIR
+    python -m synthetic.body.write_body --data_dir DIR
 
-The files have the names and formats of the originals (data/README.md lists them); the atlas templates are not
-among them, they come from atlas.unwrap.templates. Nothing is random:
-every run gives the same files.
+The files have the names and formats of the originals (data/README.md lists them). Every run gives the same files.
+atlas.unwrap.templates makes the atlas templates.
 """
 
 import utils.interpreter  # noqa: F401  isort: skip  a Python that cannot run this program ends here
@@ -30,7 +29,7 @@ from utils.own_body.skeleton import body_parts
 
 ORIGIN = "DecoMR-MindSpore mannequin"  # marks our files, so that real ones are never overwritten
 GENDER_FILES = {"neutral": "SMPL_FILE", "male": "MALE_SMPL_FILE", "female": "FEMALE_SMPL_FILE"}
-_SHARED_FILES = (
+SHARED_FILES = (
     "JOINT_REGRESSOR_TRAIN_EXTRA", "LSP_REGRESSOR_EVAL", "JOINT_REGRESSOR_H36M", "REFERENCE_MESH", "SEGMENTATION_FILE",
     "VERTEX_TEXTURE_FILE",
 )  # fmt: skip
@@ -39,7 +38,7 @@ _SKIN, _SHIRT, _TROUSERS, _SHOES = (0.80, 0.62, 0.52), (0.32, 0.48, 0.62), (0.25
 
 
 def write_body(data_root) -> None:
-    """Write the mannequin's body-model files below `data_root`; UserError if another body model is there."""
+    """Write the mannequin's files below `data_root`; UserError if files of another body are there."""
     root = Path(data_root)
     model_files = {gender: root / getattr(config, name).name for gender, name in GENDER_FILES.items()}
     _refuse_foreign(root, model_files)
@@ -75,7 +74,7 @@ def _smpl_content(gender: str, mesh: MirroredMesh, weights: np.ndarray) -> dict:
 
 
 def _face_texture(mesh: MirroredMesh, weights: np.ndarray) -> np.ndarray:
-    """[1, F, 2, 2, 2, 3] float32: one colour per face in [0, 1], RGB: a dressed mannequin."""
+    """Colours [1, F, 2, 2, 2, 3] float32 of a dressed mannequin: one per face, RGB in [0, 1]."""
     part = weights[mesh.faces].sum(axis=1).argmax(axis=1)
     colours = np.array([_part_colour(name) for name in SMPL_JOINTS], np.float32)[part]
     return np.broadcast_to(colours[None, :, None, None, None], (1, len(part), 2, 2, 2, 3)).copy()
@@ -92,11 +91,15 @@ def _part_colour(joint: str) -> tuple:
 
 
 def _refuse_foreign(root: Path, model_files: dict) -> None:
-    """The neutral model is written first, so files beside none, or beside one without our mark, are not ours."""
+    """UserError if `root` holds files of another body.
+
+    write_body writes the neutral model first. So files are not ours if there is no neutral model, or if it lacks our
+    mark.
+    """
     models = [path for path in map(config.body_model_file, model_files.values()) if path.exists()]
     foreign = [path for path in models if load_pickle(path).get("origin") != ORIGIN]
     if model_files["neutral"] not in models:
-        foreign += [root / getattr(config, name).name for name in _SHARED_FILES]
+        foreign += [root / getattr(config, name).name for name in SHARED_FILES]
     for path in foreign:
         if path.exists():
             raise UserError(
@@ -106,7 +109,7 @@ def _refuse_foreign(root: Path, model_files: dict) -> None:
 
 def _write_pickle(path: Path, content: dict) -> None:
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
-        pickle.dump(content, stream, protocol=2)  # 2: what the Python-2 files of the original have
+        pickle.dump(content, stream, protocol=2)  # 2: the protocol of the originals, which Python 2 wrote
 
 
 def main() -> None:

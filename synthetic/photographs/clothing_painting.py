@@ -1,8 +1,7 @@
-"""Dressing the body: cloth, skin, hair and face as colours on its rest pose.
+"""Paint clothes, skin, hair and face on the body: a colour for every point of its rest pose.
 
-Every border (sleeve, hem, neckline, hairline) is a condition on the rest position of a surface
-point, which the renderer interpolates for each pixel, so borders are crisp at any resolution and
-follow the body however it moves.
+Each border (sleeve, hem, neckline, hairline) is a condition on the rest position of a surface point. The renderer
+interpolates rest positions for each pixel, so borders are sharp at any resolution and move with the body.
 """
 
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from synthetic.body.landmarks import Landmarks
-from synthetic.photographs.outfits import Outfit
+from synthetic.photographs.clothing_choice import Outfit
 from synthetic.photographs.textures import Noise, to_linear
 
 
@@ -55,7 +54,7 @@ def dress(outfit: Outfit, rest: np.ndarray, marks: Landmarks) -> Dressed:
 
     worn = _top_region(outfit, rest, arm, marks)
     sleeved = arm > -0.1
-    # the way round an arm of about 4.5 cm radius, or round the trunk of about 14 cm
+    # metres around an arm of about 4.5 cm radius, and around a trunk of about 14 cm
     round_arm = 0.045 * np.arctan2(rest[:, 1] - marks.shoulder[1], rest[:, 2] - marks.shoulder[2])
     round_trunk = 0.14 * np.arctan2(rest[:, 0], rest[:, 2] - marks.neck[2])
     place = np.where(sleeved, np.abs(rest[:, 0]), rest[:, 1]), np.where(sleeved, round_arm, round_trunk)
@@ -93,7 +92,7 @@ def _top_region(outfit: Outfit, rest: np.ndarray, arm: np.ndarray, marks: Landma
         bare |= (forward > 0) & (height > -0.13 + 2.2 * across)
     if outfit.neckline == "wide":
         bare |= (height > -0.06) & (across < 0.09)
-    # the neck is narrow; the same height further out is shoulder
+    # the neck is narrow: further out, the same height is shoulder
     bare &= across < marks.arm[0] * 0.8
     return (rest[:, 1] > marks.waist - outfit.hem) & ~bare & (arm < outfit.sleeve)
 
@@ -121,7 +120,7 @@ def _hair_region(style: str, rest: np.ndarray, marks: Landmarks) -> np.ndarray:
 
 
 def _paint_face(put, outfit: Outfit, rest: np.ndarray, marks: Landmarks) -> None:
-    """Eyes, brows and lips, placed by the landmarks and drawn a little large, as on a shop-window mannequin."""
+    """Paint eyes, brows and lips at the landmarks, a little large, as on a shop-window mannequin."""
     front = (rest[:, 2] > marks.ear[2] + 0.02) & (rest[:, 1] > marks.neck[1])
     across = np.abs(rest[:, 0]) - marks.eye[0]
     above = rest[:, 1] - marks.eye[1]
