@@ -21,19 +21,7 @@ print(type(layer) is nn.Conv2d)
 kernels.choose("compiled")
 """
 # not copied: what the tests do not need, and data/, which may be large
-LEFT_OUT = [
-    "kernels",
-    ".*",
-    "__pycache__",
-    "data",
-    "ckpt",
-    "logs",
-    "results",
-    "quickstart",
-    "offload",
-    "kernel_meta",
-    "rank_0",
-]
+LEFT_OUT = ("kernels", ".*", "__pycache__", "data", "ckpt", "logs", "results", "quickstart")
 # rooms that cannot know of kernels/, as tests/program/test_layers.py makes sure
 UNCONCERNED = ("atlas", "datasets", "synthetic", "utils", "pretrained_model_convert", "reliability")
 
