@@ -12,7 +12,6 @@ from models.dense_cnn import SurfaceInput
 from models.group_norm import GroupNorm
 from models.layer import ConvBottleNeck, NearestBottleNeck
 from models.resnet import Bottleneck
-from models.training_step import Update
 from models.warp import POSITION_CHANNELS, Warp
 
 
@@ -165,18 +164,6 @@ class FastWarp(Warp):
         return self.in_one_pass(dp_out, feature_map)
 
 
-class FastUpdate(Update):
-    """An update that computes the norm of all gradients in one pass."""
-
-    def prepare(self) -> None:
-        """Make the operators."""
-        self.square_sum = operators.make_square_sum()
-
-    def squared_norm(self, gradients):
-        """As in Update."""
-        return self.square_sum(*gradients).reshape(())
-
-
 # class of a layer -> its faster class
 FASTER: dict[type, type] = {
     nn.Conv2d: FastConv2d,
@@ -186,5 +173,4 @@ FASTER: dict[type, type] = {
     Bottleneck: FastBottleneck,
     SurfaceInput: FastSurfaceInput,
     Warp: FastWarp,
-    Update: FastUpdate,
 }

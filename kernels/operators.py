@@ -143,11 +143,6 @@ def make_warp(side: int, position_channels: int) -> ops.Custom:
     return _make_operator("warp_to_surface", shape, 1, bprop, side)
 
 
-def make_square_sum() -> ops.Custom:
-    """Any number of arrays -> the sum of the squares of all values [1]; no gradient."""
-    return _make_operator("square_sum", lambda *_: [1])
-
-
 def _shape_convolved(features, kernel, stride: int = 1) -> list:
     return [features[0], kernel[0], -(-features[2] // stride), -(-features[3] // stride)]
 

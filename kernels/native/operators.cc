@@ -161,33 +161,6 @@ OPERATOR(warp_gradient) {
                  in.floats(3));
 }
 
-// any number of arrays -> the sum of their squares [1]
-OPERATOR(square_sum) {
-  struct Piece {
-    const float *values;
-    int64_t count;
-  };
-  constexpr int64_t LONGEST = 16384;  // values of a piece, which is added up in float
-  std::vector<Piece> pieces;
-  for (int i = 0; i < in.count - 1; ++i) {
-    const int64_t count = in.bytes(i) / sizeof(float);
-    for (int64_t start = 0; start < count; start += LONGEST) {
-      pieces.push_back({in.floats(i) + start, std::min(LONGEST, count - start)});
-    }
-  }
-  std::vector<double> sums(pieces.size());
-#pragma omp parallel for schedule(static)
-  for (size_t piece = 0; piece < pieces.size(); ++piece) {
-    const float *values = pieces[piece].values;
-    float partial = 0;
-#pragma omp simd reduction(+ : partial)
-    for (int64_t i = 0; i < pieces[piece].count; ++i) partial += values[i] * values[i];
-    sums[piece] = partial;
-  }
-  // in a fixed order, which does not depend on the threads
-  *in.floats(in.count - 1) = float(std::accumulate(sums.begin(), sums.end(), 0.0));
-}
-
 // x [B, C, H, W], gamma [C], beta [C] -> normalised [B, C, H, W], mean and 1 / deviation: [B, G] of a GroupNorm, [C] of
 // a BatchNorm
 OPERATOR(normalise) {
