@@ -14,6 +14,9 @@ import utils.device  # sets the environment that MindSpore starts in
 from utils import config
 
 utils.device.ms.set_device("CPU")  # before anything computes: MindSpore refuses a later choice
+# PYNATIVE mode hands operators to threads that wait for each other busily; where two processes share two cores that
+# takes three times as long as one operator after the other. Commands that tests start run as they do for users.
+utils.device.ms.runtime.launch_blocking()
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CACHE = REPOSITORY / ".cache"
@@ -42,6 +45,16 @@ def run_script(*arguments, data_dir=None, check=True) -> subprocess.CompletedPro
     if check and result.returncode:
         raise AssertionError(f"{arguments} ended with {result.returncode}:\n{result.stdout}\n{result.stderr}")
     return result
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With `-n`, give each process one run of neighbouring tests, so that what a file's tests share is made once."""
+    if config.getvalue("dist") != "load":  # the default of -n
+        return None
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -243,7 +243,8 @@ def test_bad_meshes_are_refused_with_what_and_where(spoil, message):
         unwrap(spoil(ellipsoid(3)))
 
 
-def test_the_command_writes_a_template_and_a_picture(body, tmp_path):
+def test_the_command_writes_a_template_and_a_picture(tmp_path):
+    body = ellipsoid()
     write_obj(tmp_path / "body.obj", body)
     root = Path(__file__).resolve().parents[2]
     command = [sys.executable, "-m", "atlas.unwrap", "body.obj", "--out", "template.obj", "--picture", "atlas.png"]

@@ -24,6 +24,7 @@ from models.uv_generator import Index_UV_Generator, cal_uv_weight
 from models.WithLossCellDP import WithLossCellDP
 from models.WithLossCellEnd import WithLossCellEnd
 from tests.helpers import tiny_decomr
+from tests.helpers.short_train import BLOCKS
 from training.stages import load_start_of_cnet
 from utils.checkpoints import checkpoint
 from atlas.reference_map import load_or_build_reference_map
@@ -151,7 +152,8 @@ def test_11_stage_end_always_loaded_cnet_5_of_rank_0(tmp_path, monkeypatch):
     assert "CNet_7.ckpt" in told[0] and "mine.ckpt" in told[1]
 
 
-def test_12_it_did_not_start_on_mindspore_2(witness):
+def test_12_it_did_not_start_on_mindspore_2(witness, monkeypatch):
+    monkeypatch.setattr("models.resnet.STAGE_BLOCKS", BLOCKS)
     assert int(ms.__version__.split(".")[0]) >= 2
     assert importlib.import_module("train").main and importlib.import_module("eval").main
     batch = tiny_decomr.random_batch(witness, size=2, all_annotated=True)

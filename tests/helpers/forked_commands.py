@@ -2,7 +2,7 @@
 
 Every command still has a process of its own, but not its three seconds of imports. Reads a list of
 {"script", "arguments", "data_dir"} as JSON from standard input, writes a list of {"code", "stdout",
-"stderr"}.
+"stderr"}. With --short their networks are those of short_train.
 """
 
 import importlib
@@ -14,13 +14,18 @@ import tempfile
 import traceback
 from pathlib import Path
 
+from tests.helpers import short_train
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def run_commands(commands: list[dict]) -> list[dict]:
-    """The results of command lines; each command has `script` (its name), `arguments`, `data_dir`."""
+def run_commands(commands: list[dict], short: bool = False) -> list[dict]:
+    """The results of command lines; each command has `script` (its name), `arguments`, `data_dir`.
+
+    short: with the networks of short_train.
+    """
     finished = subprocess.run(
-        [sys.executable, "-m", "tests.helpers.forked_commands"],
+        [sys.executable, "-m", "tests.helpers.forked_commands", *(["--short"] if short else [])],
         cwd=REPOSITORY, input=json.dumps(commands), capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert finished.returncode == 0, finished.stderr
@@ -59,6 +64,8 @@ def _run_here(script: str, arguments: list, data_dir: str) -> int:
 
 
 def main():
+    if "--short" in sys.argv:
+        short_train.install()
     for script in ("train", "eval", "demo", "export"):
         importlib.import_module(script)
     print(json.dumps([_run_forked(**command) for command in json.load(sys.stdin)]))

@@ -9,6 +9,9 @@ import numpy as np
 import torch
 from mindspore import nn
 
+from models import resnet
+from pretrained_model_convert import resnet_pth
+from tests.helpers.short_train import BLOCKS
 from utils.device import MODES
 from utils.optional_kernels import find_kernels
 
@@ -43,6 +46,18 @@ def as_variant(cell: nn.Cell, variant: str) -> str:
     with mock.patch("kernels.build.lift_limit"):  # networks with MindSpore's kernels run in this process too
         find_kernels().accelerate(cell, "compiled")
     return "graph"
+
+
+def shorten_encoder(patch) -> None:
+    """Let encoders that are made from now on have BLOCKS, on both sides; patch: a test's monkeypatch, to undo it."""
+    stage = resnet_pth.ResNet50._stage
+    blocks_by_channels = dict(zip((64, 128, 256, 512), BLOCKS, strict=True))
+
+    def short_stage(in_channels, channels, blocks, stride):
+        return stage(in_channels, channels, blocks_by_channels[channels], stride)
+
+    patch.setattr(resnet, "STAGE_BLOCKS", BLOCKS)
+    patch.setattr(resnet_pth.ResNet50, "_stage", staticmethod(short_stage))
 
 
 def randomise(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:

@@ -40,6 +40,12 @@ class ShortHourGlass(dense_cnn.HourGlass):
         super().__init__(channels, LEVELS, *rest)
 
 
+def install(replace=setattr) -> None:
+    """Let this process build them; `replace`: a test's monkeypatch.setattr, to undo it."""
+    replace(resnet, "STAGE_BLOCKS", BLOCKS)
+    replace(dense_cnn, "HourGlass", ShortHourGlass)
+
+
 def both_stages(folder: Path, root: Path, environment: dict, *words) -> subprocess.CompletedProcess:
     """Train STEPS steps of each stage in a process of its own, in `folder`, on the generated data below `root`."""
     epochs = ("--num_epochs_dp", 1, "--num_epochs_end", 1, "--batch_size", SAMPLES)
@@ -76,6 +82,5 @@ esac
 
 
 if __name__ == "__main__":
-    resnet.STAGE_BLOCKS = BLOCKS
-    dense_cnn.HourGlass = ShortHourGlass
+    install()
     run_command(train.main)

@@ -1,6 +1,5 @@
 """Choosing and compiling the kernels of native/, and what happens where that is impossible."""
 
-import functools
 import os
 import subprocess
 import sys
@@ -73,13 +72,10 @@ def test_code_for_another_processor_or_mindspore_is_not_taken(monkeypatch, tmp_p
     assert len({*found, build.find_library_path()}) == 3
 
 
-@functools.cache
-def instructions(limit: str | None, kernels: str) -> int:
-    """What oneDNN may use, by its own number, in a new process that takes `kernels`."""
-    words = (
-        f"import utils.environment; import kernels as k; k.choose({kernels!r}); n = k.build; "
-        "print(n.ctypes.CDLL(str(n.ONEDNN)).dnnl_get_effective_cpu_isa())"
-    )
+def instructions(limit: str | None, kernels: str | None) -> int:
+    """What oneDNN may use, by its own number, in a new process that takes `kernels`; None: of oneDNN alone."""
+    choose_them = f"import utils.environment, kernels; kernels.choose({kernels!r}); " if kernels else ""
+    words = f"{choose_them}import ctypes; print(ctypes.CDLL({str(build.ONEDNN)!r}).dnnl_get_effective_cpu_isa())"
     environment = {name: value for name, value in USERS_ENVIRONMENT.items() if name != build.INSTRUCTIONS}
     environment |= {build.INSTRUCTIONS: limit} if limit else {}
     command = [sys.executable, "-c", words]
@@ -87,9 +83,11 @@ def instructions(limit: str | None, kernels: str) -> int:
 
 
 def test_the_limit_on_instructions_is_lifted_for_compiled_kernels_but_not_a_user_s_own():
-    assert instructions(None, "compiled") == instructions("DEFAULT", "mindspore")
-    assert instructions(None, "mindspore") == instructions("AVX2", "mindspore")
-    assert instructions("SSE41", "compiled") == instructions("SSE41", "mindspore") < instructions("AVX2", "mindspore")
+    everything, avx2, sse41 = (instructions(limit, None) for limit in ("DEFAULT", "AVX2", "SSE41"))
+    assert sse41 < avx2
+    assert instructions(None, "compiled") == everything
+    assert instructions(None, "mindspore") == avx2
+    assert instructions("SSE41", "compiled") == sse41
 
 
 def test_mindspore_s_own_can_be_had():

@@ -1,6 +1,12 @@
-"""The operators of native/: PyTorch's results and gradients for every kernel, stride, group and odd size."""
+"""The operators of native/: PyTorch's results and gradients for every kernel, stride, group and odd size.
+
+In PYNATIVE mode. A graph calls the same code and takes a second to compile, so it has each operator and each of its
+settings, but not their every combination with sizes.
+"""
 
 import models  # noqa: F401, I001  before MindSpore
+
+import itertools
 
 import mindspore as ms
 import numpy as np
@@ -18,6 +24,7 @@ from tests.reference import networks
 from tests.models.test_parity_blocks import Function, FunctionCell, noise
 
 torch.set_num_threads(1)
+KERNELS = ((1, 1), (1, 2), (3, 1), (3, 2), (7, 2))  # with their strides
 
 
 @pytest.fixture(params=["pynative", "graph"])
@@ -37,23 +44,33 @@ def conv2d(read: int, written: int, size: int, stride: int = 1, **options) -> nn
     return fast(nn.Conv2d(read, written, size, stride, pad_mode="pad", padding=size // 2, **options))
 
 
-@pytest.mark.parametrize("has_bias", [False, True])
-@pytest.mark.parametrize("kernel, stride", [(1, 1), (1, 2), (3, 1), (3, 2), (7, 2)])
-@pytest.mark.parametrize("size", [(7, 8), (1, 2)])
-def test_a_layer(kernel, stride, size, has_bias, mode):
+def both_modes(cases, in_graph) -> list:
+    """(mode, *case): all `cases` in PYNATIVE mode, those of `in_graph` in GRAPH mode."""
+    return [*(("pynative", *case) for case in cases), *(("graph", *case) for case in in_graph)]
+
+
+@pytest.mark.parametrize(
+    "mode, kernel_and_stride, size, has_bias",
+    both_modes(
+        itertools.product(KERNELS, [(7, 8), (1, 2)], [False, True]),
+        [(kernel, (7, 8), number % 2 == 0) for number, kernel in enumerate(KERNELS)],
+    ),
+)
+def test_a_layer(kernel_and_stride, size, has_bias, mode):
+    kernel, stride = kernel_and_stride
     ours = conv2d(5, 18, kernel, stride, has_bias=has_bias)
     theirs = torch.nn.Conv2d(5, 18, kernel, stride, kernel // 2, bias=has_bias)
     assert_same_layer(ours, theirs, [noise(3, 5, *size)], mode)
 
 
-@pytest.mark.parametrize(
-    "channels, size, has_bias",
-    [
-        ((128, 640), (3, 14, 16), True),  # all images at once, channels of the output in two parts
-        ((520, 128), (2, 34, 32), False),  # one image, then the other; those of the input in two parts for its gradient
-        ((129, 130), (7, 14, 14), True),  # six images, then one
-    ],
-)
+WINOGRAD = [
+    ((129, 130), (7, 14, 14), True),  # six images, then one
+    ((128, 640), (3, 14, 16), True),  # all images at once, channels of the output in two parts
+    ((520, 128), (2, 34, 32), False),  # one image, then the other; those of the input in two parts for its gradient
+]
+
+
+@pytest.mark.parametrize("mode, channels, size, has_bias", both_modes(WINOGRAD, WINOGRAD[:1]))
 def test_3x3_with_fewer_products(channels, size, has_bias, mode):
     """native/winograd.cc, which takes such sizes."""
     read, written = channels
@@ -62,8 +79,10 @@ def test_3x3_with_fewer_products(channels, size, has_bias, mode):
     assert_same_layer(ours, theirs, [noise(size[0], read, *size[1:])], mode)
 
 
-@pytest.mark.parametrize("channels", [(16, 5), (32, 64)])
-@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize(
+    "mode, kernel, channels",
+    both_modes(itertools.product([1, 3], [(16, 5), (32, 64)]), [(1, (16, 5)), (3, (32, 64))]),
+)
 def test_two_convolutions_of_the_same_features(kernel, channels, mode):
     def theirs(features, kernel1, bias1, kernel2, bias2):
         convolve = torch.nn.functional.conv2d
@@ -78,8 +97,12 @@ def test_two_convolutions_of_the_same_features(kernel, channels, mode):
     assert_same_layer(ours, Function(theirs), inputs, mode, differentiable=5)
 
 
-@pytest.mark.parametrize("groups, channels", [(1, 5), (3, 6), (6, 6)])
-@pytest.mark.parametrize("size", [(1, 7), (5, 3), (40, 41)])
+@pytest.mark.parametrize(
+    "mode, groups, channels, size",
+    both_modes(
+        [(*case, size) for case in [(1, 5), (3, 6), (6, 6)] for size in [(1, 7), (5, 3), (40, 41)]], [(3, 6, (5, 3))]
+    ),
+)
 def test_group_norm(groups, channels, size, mode):
     features = noise(2, channels, *size) + 3
     assert_same_layer(fast(GroupNorm(groups, channels)), torch.nn.GroupNorm(groups, channels), [features], mode)
@@ -96,7 +119,7 @@ class First(nn.Cell):
         return self.operator(*inputs)[0]
 
 
-@pytest.mark.parametrize("size", [(5, 3), (40, 41)])
+@pytest.mark.parametrize("mode, size", both_modes([((5, 3),), ((40, 41),)], [((5, 3),)]))
 def test_the_rectified_sum_with_normalised_features(size, mode):
     def theirs(features, gamma, beta, skip):
         return torch.relu(torch.nn.functional.group_norm(features, 3, gamma, beta) + skip)
@@ -106,8 +129,7 @@ def test_the_rectified_sum_with_normalised_features(size, mode):
     assert_same_layer(ours, Function(theirs), inputs, mode, differentiable=4)
 
 
-@pytest.mark.parametrize("size", [(5, 3), (40, 41)])
-@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize("mode, kernel, size", both_modes(itertools.product([1, 3], [(5, 3), (40, 41)]), [(3, (5, 3))]))
 def test_the_convolution_of_rectified_features(kernel, size, mode):
     def theirs(features, gamma, beta, weight, bias):
         rectified = torch.relu(torch.nn.functional.group_norm(features, 3, gamma, beta))
@@ -119,7 +141,7 @@ def test_the_convolution_of_rectified_features(kernel, size, mode):
     assert_same_layer(ours, Function(theirs), inputs, mode, differentiable=5)
 
 
-@pytest.mark.parametrize("size", [(5, 3), (20, 21)])
+@pytest.mark.parametrize("mode, size", both_modes([((5, 3),), ((20, 21),)], [((5, 3),)]))
 def test_the_transposed_convolution_of_rectified_features(size, mode):
     def theirs(features, gamma, beta, weight):
         rectified = torch.relu(torch.nn.functional.group_norm(features, 3, gamma, beta))

@@ -15,13 +15,19 @@ from models.smpl import SMPL
 from models.TrainOneStepEnd import TrainOneStepEnd
 from models.WithLossCellEnd import WithLossCellEnd
 from models.zero_init import UPRIGHT_CAMERA
-from tests.helpers import tiny_decomr
+from tests.helpers import short_train, tiny_decomr
 from training.feed import FrozenFeatures
 from training.stages import build_dmr
 from utils import config
 from utils.body_model import load_body_model, pose_vertices
 
 ms.set_device("CPU")
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Networks of few blocks, one of each kind."""
+    short_train.install(monkeypatch.setattr)
 
 
 def count_parameters(network: nn.Cell) -> int:
@@ -53,6 +59,7 @@ def test_the_groups_of_groupnorm_keep_their_number_in_a_thin_lnet():
     assert groups(0.125) == groups(0.25) == groups(1.0)
 
 
+@pytest.mark.usefixtures("short")
 def test_a_frozen_cnet_keeps_every_bit_while_the_lnet_trains(root, witness):
     options = tiny_decomr.make_options("--freeze_cnet")
     dmr = build_dmr(DPNet(), options)
@@ -80,6 +87,7 @@ def test_a_frozen_cnet_keeps_every_bit_while_the_lnet_trains(root, witness):
     assert len(changed) > 0.9 * len(learning)
 
 
+@pytest.mark.usefixtures("short")
 @pytest.mark.parametrize("words", [[], ["--no_warp"]])
 def test_only_the_codes_reach_a_network_without_warp(words, root):
     lnet = get_LNet(tiny_decomr.make_options(*words)).set_train(False)
@@ -92,6 +100,7 @@ def test_only_the_codes_reach_a_network_without_warp(words, root):
     assert np.array_equal(*maps) == bool(words)
 
 
+@pytest.mark.usefixtures("short")
 def test_a_simple_start_gives_every_image_the_upright_camera(root):
     lnet = build_dmr(DPNet(), tiny_decomr.make_options("--zero_init_residual")).LNet.set_train()
     codes = ms.Tensor(np.random.default_rng(0).normal(size=(3, 2048)).astype(np.float32))

@@ -2,6 +2,8 @@
 
 import models  # noqa: F401, I001  before MindSpore
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,11 @@ from tests.helpers.parity import COMPILED, assert_same_layer
 from tests.reference import networks, surface
 
 torch.set_num_threads(1)
+NORMS = ("GN", "BN")
+CHANNELS = ((32, 64), (32, 32))  # with a skip that is projected, and one that is not
+# few pixels: the 3x3 convolution runs on the enlarged image; many: as a transposed convolution
+SIZES = {"few pixels": (3, 32, 5, 4), "many pixels": (2, 32, 13, 12)}
+ENCODER_BLOCKS = ((1, 64), (2, 64), (1, 32))  # stride, channels; the first has no downsampling
 
 
 @pytest.fixture(params=["pynative", "graph"])
@@ -21,31 +28,43 @@ def mode(request):
     return request.param
 
 
-@pytest.fixture(params=["pynative", "graph", *COMPILED])
-def variant(request):
-    return request.param
-
-
 def noise(*shape, seed=1) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-@pytest.mark.parametrize("norm_type", ["GN", "BN"])
-@pytest.mark.parametrize("channels", [(32, 64), (32, 32)])
+# Graphs take seconds each, so a choice that construct does not see has one: either norm, either skip. With compiled
+# kernels tests/kernels/test_operators.py has the blocks that they fuse; here are those that they leave in parts.
+
+
+@pytest.mark.parametrize(
+    "variant, norm_type, channels",
+    [
+        *(("pynative", *case) for case in itertools.product(NORMS, CHANNELS)),
+        ("graph", "GN", (32, 64)),
+        ("graph", "BN", (32, 32)),
+        *((variant, "BN", (32, 64)) for variant in COMPILED),
+    ],
+)
 def test_conv_bottleneck(channels, norm_type, variant):
     ours, theirs = layer.ConvBottleNeck(*channels, norm_type), networks.ConvBottleNeck(*channels, norm_type)
     assert_same_layer(ours, theirs, [noise(2, channels[0], 6, 5)], variant)
 
 
-# few pixels: the 3x3 convolution runs on the enlarged image; many: as a transposed convolution
-@pytest.mark.parametrize("size", [(3, 32, 5, 4), (2, 32, 13, 12)], ids=["few pixels", "many pixels"])
-@pytest.mark.parametrize("norm_type", ["GN", "BN"])
+@pytest.mark.parametrize(
+    "variant, norm_type, size",
+    [
+        *itertools.product(("pynative", "graph", *COMPILED), ("GN",), SIZES),
+        *itertools.product(("pynative", "graph"), ("BN",), ("few pixels",)),  # the size chooses nothing here
+    ],
+)
 def test_upsampling_before_or_after_the_pixelwise_half_of_a_block_is_the_same(norm_type, size, variant):
     theirs = torch.nn.Sequential(torch.nn.Upsample(scale_factor=2), networks.ConvBottleNeck(32, 16, norm_type))
-    assert_same_layer(layer.NearestBottleNeck(32, 16, norm_type), theirs, [noise(*size)], variant)
+    assert_same_layer(layer.NearestBottleNeck(32, 16, norm_type), theirs, [noise(*SIZES[size])], variant)
 
 
-@pytest.mark.parametrize("norm_type", ["GN", "BN"])
+@pytest.mark.parametrize(
+    "variant, norm_type", [("pynative", "GN"), ("pynative", "BN"), ("graph", "BN"), *((v, "GN") for v in COMPILED)]
+)
 def test_interpolating_after_the_linear_layers_of_a_block_is_the_same(norm_type, variant):
     upsample2 = torch.nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
     theirs = torch.nn.Sequential(upsample2, networks.ConvBottleNeck(32, 16, norm_type))
@@ -55,11 +74,19 @@ def test_interpolating_after_the_linear_layers_of_a_block_is_the_same(norm_type,
 # BatchNorm in graph mode takes 8 s to compile; test_conv_bottleneck has that pair
 @pytest.mark.parametrize("mode, norm_type", [("pynative", "GN"), ("pynative", "BN"), ("graph", "GN")])
 def test_hourglass(mode, norm_type):
-    ours, theirs = layer.HourGlass(16, 3, norm_type), networks.HourGlass(16, 3, norm_type)
-    assert_same_layer(ours, theirs, [noise(3, 16, 16, 16)], mode)
+    """Of two levels, which can be mixed up; test_lnet has three."""
+    ours, theirs = layer.HourGlass(16, 2, norm_type), networks.HourGlass(16, 2, norm_type)
+    assert_same_layer(ours, theirs, [noise(3, 16, 8, 8)], mode)
 
 
-@pytest.mark.parametrize("stride, in_channels", [(1, 64), (2, 64), (1, 32)])
+@pytest.mark.parametrize(
+    "variant, stride, in_channels",
+    [
+        *(("pynative", *block) for block in ENCODER_BLOCKS),
+        *(("graph", *block) for block in ENCODER_BLOCKS[:2]),
+        *((variant, *ENCODER_BLOCKS[0]) for variant in COMPILED),
+    ],
+)
 def test_residual_block(stride, in_channels, variant):
     ours, theirs = resnet.Bottleneck(in_channels, 16, stride), resnet_pth.Bottleneck(in_channels, 16, stride)
     assert_same_layer(ours, theirs, [noise(2, in_channels, 8, 8)], variant)

@@ -88,7 +88,12 @@ def assert_same_gradient(ours, theirs, what):
 VARIANTS = [["--use_smpl_joints"], ["--gtkey3d_from_mesh", "--adaptive_weight", "--use_smpl_joints"]]
 
 
-@pytest.mark.parametrize("flags", VARIANTS, ids=["annotated_joints", "mesh_joints_adaptive"])
+# the graph of the first is differentiated in test_parity_training.py
+@pytest.mark.parametrize(
+    "flags, mode",
+    [(VARIANTS[0], "pynative"), (VARIANTS[1], "pynative"), (VARIANTS[1], "graph")],
+    ids=["annotated_joints-pynative", "mesh_joints_adaptive-pynative", "mesh_joints_adaptive-graph"],
+)
 def test_every_term_of_stage_end_and_its_gradient(witness, flags, mode):
     options = tiny_decomr.make_options(*flags)
     batch = tiny_decomr.random_batch(witness)

@@ -38,6 +38,7 @@ from tests.helpers.parity import (
     relative,
     running_in,
     settle_warp,
+    shorten_encoder,
     COMPILED,
 )
 from tests.reference import losses, networks
@@ -122,6 +123,8 @@ def make_stage(name: str, witness, live: bool = False, seed: int = 0, settled: b
 @pytest.mark.parametrize("name", ["dp", "end"])
 def test_gradients_of_every_parameter(name, variant, witness, monkeypatch):
     monkeypatch.setattr(F, "relu", lambda values, inplace=False: F.silu(values))
+    if name == "end":  # stage dp has all blocks of the encoder
+        shorten_encoder(monkeypatch)
     # not batch 0: rounding decides something there, with some kernels for and with others against PyTorch
     for seed in range(1, 1 + BATCHES_TO_TRY):
         stage = make_stage(name, witness, seed=seed)

@@ -11,10 +11,17 @@ from models.batch_norm_folding import fold_batch_norm
 from models.inference import MeshPredictor, find_checkpoint, find_checkpoints, load_trained
 from models.uv_generator import Index_UV_Generator
 from tests.helpers import tiny_decomr
+from tests.helpers.short_train import BLOCKS
 from tests.helpers.small_network import random_network
 from tests.helpers.tiny_decomr import ATLAS_SIZE
 from utils.checkpoints import checkpoint
 from utils.errors import UserError
+
+
+@pytest.fixture
+def few_blocks(monkeypatch):
+    """The encoder with one block of each kind."""
+    monkeypatch.setattr("models.resnet.STAGE_BLOCKS", BLOCKS)
 
 
 @pytest.fixture
@@ -44,6 +51,7 @@ def test_without_a_name_the_newest_of_both_networks_is_taken(folder):
         find_checkpoint(options)
 
 
+@pytest.mark.usefixtures("few_blocks")
 def test_a_loaded_network_has_every_bit_of_the_file_and_does_not_train(root, tmp_path):
     words = [*tiny_decomr.OPTIONS, "--data_dir", root]
     options, saved = random_network(root, *words)
@@ -78,6 +86,7 @@ def give_statistics(network: nn.Cell, rng) -> None:
                 parameter.set_data(ms.Tensor(rng.uniform(0.5, 1.5, parameter.shape).astype(np.float32)))
 
 
+@pytest.mark.usefixtures("few_blocks")
 @pytest.mark.parametrize("norm_type", ["GN", "BN"])
 def test_batch_norm_within_the_convolutions_changes_nothing(norm_type, root):
     rng = np.random.default_rng(0)

@@ -105,15 +105,23 @@ def spoilt(inputs) -> list:
 
 def state(step) -> dict:
     """Weights, moments and counters, but for those of the updates themselves."""
-    values = {name: value.asnumpy() for name, value in step.parameters_and_names()}
+    # copies: asnumpy shows the memory that the next step changes
+    values = {name: value.asnumpy().copy() for name, value in step.parameters_and_names()}
     return {name: value for name, value in values.items() if name not in ("update.skipped", "update.finite_steps")}
 
 
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
 def test_an_update_that_is_not_finite_is_left_out_and_counted(mode, way, optimiser):
     """Weights, moments and counters stay bit by bit, before the first update and between two."""
-    step, untouched = make_step(optimiser), make_step(optimiser)
-    for skipped in (1, 2):
+    step = make_step(optimiser)
+    start, untouched = state(step), []
+    for _ in range(2):
+        step(*batch())
+        untouched.append(state(step))
+    for name, parameter in step.parameters_and_names():  # back to the start: another step would compile anew
+        if name in start:
+            ms.ops.assign(parameter, ms.Tensor(start[name]))
+    for skipped, expected in enumerate(untouched, 1):
         before = state(step)
         assert len(before) > 2
         assert not np.isfinite(float(step(*spoilt(batch()))[0].asnumpy()))
@@ -121,10 +129,9 @@ def test_an_update_that_is_not_finite_is_left_out_and_counted(mode, way, optimis
         for name, value in state(step).items():
             assert value.tobytes() == before[name].tobytes(), name
         step(*batch())
-        untouched(*batch())
         assert int(step.update.skipped.asnumpy()) == skipped
-        for name, value in state(untouched).items():  # as if nothing had been
-            assert value.tobytes() == state(step)[name].tobytes(), name
+        for name, value in state(step).items():  # as if nothing had been
+            assert value.tobytes() == expected[name].tobytes(), name
 
 
 def test_a_gradient_alone_that_is_not_finite_is_enough(mode, way):
@@ -234,9 +241,8 @@ def test_the_loss_scale_doubles_after_a_long_time_without_overflow(mode, monkeyp
     assert float(step.update.scale.asnumpy()) == 2 * FIRST_LOSS_SCALE
 
 
-@pytest.mark.parametrize("parts", [2, 6])
-def test_accumulation_is_the_large_batch_whatever_part_the_annotations_are_in(mode, parts):
-    """Three of six samples are annotated, unevenly: some parts have none."""
+def test_accumulation_is_the_large_batch_whatever_part_the_annotations_are_in(mode, parts=3):
+    """Three of six samples are annotated: one of the first part, none of the second, all of the third."""
     whole, loss = make_step(), Loss(parts)
     step = TrainingStep(loss, nn.SGD(loss.trainable_params(), RATE))
     accumulated = AccumulatedStep(step, parts).set_train(True)

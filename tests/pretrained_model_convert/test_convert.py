@@ -17,7 +17,7 @@ from models.DMR import DMR
 from models.resnet import ResNet50
 from pretrained_model_convert import conversion, pth_to_msp, resnet_pth, vgg_msp, vgg_pth
 from tests.helpers import tiny_decomr
-from tests.helpers.parity import named_arrays, randomise
+from tests.helpers.parity import named_arrays, randomise, shorten_encoder
 from tests.reference import networks
 from utils.checkpoints import checkpoint
 from utils import config
@@ -50,14 +50,15 @@ def with_torchvision_extras(module, classifier: str) -> dict:
     return module.state_dict() | {f"{classifier}.weight": torch.zeros(10, 4), f"{classifier}.bias": torch.zeros(10)}
 
 
-@pytest.fixture(scope="module")
-def decomr():
-    """CNet and LNet of PyTorch, the LNet narrow."""
+@pytest.fixture
+def decomr(monkeypatch):
+    """CNet and LNet of PyTorch, the LNet narrow, the encoder with few blocks; that of all blocks has its own test."""
+    shorten_encoder(monkeypatch)
     lnet = networks.LNet(np.zeros((1, 64, 64, 3), np.float32), width=0.125)
     return networks.DMR(randomise(networks.CNet(), 1), randomise(lnet, 2))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def decomr_file(decomr, tmp_path_factory):
     """A checkpoint of the public release's form, saved from parallel wrappers, with other things beside the weights."""
     path = tmp_path_factory.mktemp("release") / "decomr.pt"

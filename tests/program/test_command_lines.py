@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import utils.environment  # noqa: F401  before MindSpore
+from tests.helpers import short_train
 from tests.helpers.forked_commands import REPOSITORY, run_commands
 from tests.helpers.small_network import random_network
 from utils import config
@@ -25,7 +26,9 @@ SMALL = ["--img_res", "64", "--lnet_width", "0.125", "--batch_size", "4", "--num
 def folder(generated_root, tmp_path_factory) -> Path:
     """Checkpoints of the small network, right and wrong ones, and files that are in the way."""
     folder = tmp_path_factory.mktemp("command_lines")
-    options, dmr = random_network(generated_root, *SMALL)
+    with pytest.MonkeyPatch.context() as patch:
+        short_train.install(patch.setattr)
+        options, dmr = random_network(generated_root, *SMALL)
     for name in ("plain", "configured"):
         checkpoint.save_weights(dmr, folder / name / "rank0" / "dmr_1.ckpt")
     checkpoint.save_config(options, folder / "configured" / "rank0")
@@ -185,7 +188,7 @@ def results(folder, generated_root) -> dict:
         own = ["--ckpt_dir", f"{folder}/new", "--log_dir", f"{folder}/logs", "--save_root", f"{folder}/results"]
         words = [*(SMALL + own if script in ("train", "eval") else []), *arguments.format(folder).split()]
         commands.append({"script": script, "arguments": words, "data_dir": str(root)})
-    return dict(zip(CASES, run_commands(commands), strict=True))
+    return dict(zip(CASES, run_commands(commands, short=True), strict=True))
 
 
 @pytest.mark.parametrize("name", CASES)

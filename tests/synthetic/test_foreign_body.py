@@ -144,7 +144,8 @@ def test_videos_need_a_male_and_a_female_body(body):
     assert not (body / "SYNTHETIC.txt").exists()
 
 
-def test_videos_of_a_foreign_body_are_filmed(body):
+def test_videos_of_a_foreign_body_are_filmed(body, monkeypatch):
+    monkeypatch.setattr("synthetic.surreal.FRAMES", 2)
     for name in ("SMPL_MALE.npz", "SMPL_FEMALE.npz"):
         shutil.copy(body / MODEL, body / name)
     photograph(body, num_videos=2, num_test_videos=1)

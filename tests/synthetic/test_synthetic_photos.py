@@ -37,7 +37,8 @@ def root(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(generate, "write_body", write_doll)
         patch.setattr(generate, "write_atlases", write_empty_atlases)
-        config.set_data_root(tmp_path_factory.mktemp("one") / "root")
+        # put back here: `stand_ins` of the first test runs after this, and would take this root for the one before
+        patch.setattr(config, "_root", tmp_path_factory.mktemp("one") / "root")
         generate.generate(NUM_TRAIN, NUM_TEST, seed=3, workers=1)
         return config.data_root()
 
