@@ -29,6 +29,7 @@ done
 ensure_environment requirements-dev.txt
 cd "$REPOSITORY"
 cores="$(nproc)" processes="$((cores < 2 ? cores : 2))" # a process takes up to 7 GB
+unset PYTHONDONTWRITEBYTECODE # every process that a test starts would compile all sources
 export OPENBLAS_NUM_THREADS=1 # with more threads the processes wait for each other's cores in numpy's small products
 if [ "$fast" = yes ]; then
     "$PYTHON" -m ruff check .

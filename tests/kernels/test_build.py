@@ -82,6 +82,7 @@ def instructions(limit: str | None, kernels: str | None) -> int:
     return int(subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, check=True).stdout)
 
 
+@pytest.mark.slow
 def test_the_limit_on_instructions_is_lifted_for_compiled_kernels_but_not_a_user_s_own():
     everything, avx2, sse41 = (instructions(limit, None) for limit in ("DEFAULT", "AVX2", "SSE41"))
     assert sse41 < avx2

@@ -63,7 +63,13 @@ def test_upsampling_before_or_after_the_pixelwise_half_of_a_block_is_the_same(no
 
 
 @pytest.mark.parametrize(
-    "variant, norm_type", [("pynative", "GN"), ("pynative", "BN"), ("graph", "BN"), *((v, "GN") for v in COMPILED)]
+    "variant, norm_type",
+    [
+        ("pynative", "GN"),
+        ("pynative", "BN"),
+        pytest.param("graph", "BN", marks=pytest.mark.slow),
+        *((variant, "GN") for variant in COMPILED),
+    ],
 )
 def test_interpolating_after_the_linear_layers_of_a_block_is_the_same(norm_type, variant):
     upsample2 = torch.nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
@@ -72,7 +78,9 @@ def test_interpolating_after_the_linear_layers_of_a_block_is_the_same(norm_type,
 
 
 # BatchNorm in graph mode takes 8 s to compile; test_conv_bottleneck has that pair
-@pytest.mark.parametrize("mode, norm_type", [("pynative", "GN"), ("pynative", "BN"), ("graph", "GN")])
+@pytest.mark.parametrize(
+    "mode, norm_type", [("pynative", "GN"), ("pynative", "BN"), pytest.param("graph", "GN", marks=pytest.mark.slow)]
+)
 def test_hourglass(mode, norm_type):
     """Of two levels, which can be mixed up; test_lnet has three."""
     ours, theirs = layer.HourGlass(16, 2, norm_type), networks.HourGlass(16, 2, norm_type)

@@ -25,10 +25,22 @@ def mode(request):
     ms.set_context(mode=before)
 
 
-@pytest.fixture(params=[True, False], ids=["branches", "selects"])
+@pytest.fixture
 def way(request, monkeypatch):
     """A CPU skips an update by a branch, other devices by selections."""
-    monkeypatch.setattr("models.training_step.takes_branch", lambda: request.param)
+    monkeypatch.setattr("models.training_step.takes_branch", lambda: request.param == "branches")
+
+
+in_every_way = pytest.mark.parametrize(
+    "mode, way",
+    [
+        ("pynative", "branches"),
+        ("pynative", "selects"),
+        ("graph", "branches"),
+        pytest.param("graph", "selects", marks=pytest.mark.slow),
+    ],
+    indirect=True,
+)
 
 
 class Loss(nn.Cell):
@@ -110,6 +122,7 @@ def state(step) -> dict:
     return {name: value for name, value in values.items() if name not in ("update.skipped", "update.finite_steps")}
 
 
+@in_every_way
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
 def test_an_update_that_is_not_finite_is_left_out_and_counted(mode, way, optimiser):
     """Weights, moments and counters stay bit by bit, before the first update and between two."""
@@ -134,6 +147,7 @@ def test_an_update_that_is_not_finite_is_left_out_and_counted(mode, way, optimis
             assert value.tobytes() == expected[name].tobytes(), name
 
 
+@in_every_way
 def test_a_gradient_alone_that_is_not_finite_is_enough(mode, way):
     """The loss sqrt(x) is 0 at 0; its gradient is infinite."""
 
@@ -153,6 +167,7 @@ def test_a_gradient_alone_that_is_not_finite_is_enough(mode, way):
 
 
 @pytest.mark.parametrize("mode", ["graph"], indirect=True)
+@in_every_way
 def test_the_status_says_what_the_host_needs_to_know(mode, way):
     """Updates left out, the loss scale, and the request that was put in."""
     step = make_step("Adam", loss_scaling=True)
@@ -192,6 +207,7 @@ class SumOfTwoAlike(nn.Cell):
         return 2 * values
 
 
+@in_every_way
 def test_two_ranks_with_the_same_batch_do_what_one_does(mode, way, monkeypatch):
     """Gradients travel in one array; a loss that is not finite leaves the request of the ranks readable."""
     alone = make_step("Adam", clip_grad=0.5)

@@ -209,6 +209,7 @@ def test_a_refused_resume_leaves_the_record_of_the_run_as_it_was(results, folder
     assert record["lnet_width"] == 0.125
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", ["train.py", "eval.py"])
 def test_the_scripts_themselves_exit_like_that(script):
     finished = subprocess.run(

@@ -144,6 +144,7 @@ def test_videos_need_a_male_and_a_female_body(body):
     assert not (body / "SYNTHETIC.txt").exists()
 
 
+@pytest.mark.slow
 def test_videos_of_a_foreign_body_are_filmed(body, monkeypatch):
     monkeypatch.setattr("synthetic.surreal.FRAMES", 2)
     for name in ("SMPL_MALE.npz", "SMPL_FEMALE.npz"):
