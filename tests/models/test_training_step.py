@@ -166,7 +166,6 @@ def test_a_gradient_alone_that_is_not_finite_is_enough(mode, way):
     assert weights(step).tolist() == [0, 1]
 
 
-@pytest.mark.parametrize("mode", ["graph"], indirect=True)
 @in_every_way
 def test_the_status_says_what_the_host_needs_to_know(mode, way):
     """Updates left out, the loss scale, and the request that was put in."""
