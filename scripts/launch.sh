@@ -28,7 +28,7 @@ require_number() {
 # run_logged LOG COMMAND...: run a command in the foreground, or with NOHUP=1 in the background, and return its exit code.
 # SIGTERM and SIGINT are passed to the training processes alone, which save and end; a launcher would kill them.
 run_logged() {
-    local log="$1" job code=0
+    local log="$1" job="" early="" code=0
     shift
     if [ "${NOHUP:-}" = 1 ]; then
         nohup "$@" >"$log" 2>&1 </dev/null &
@@ -36,11 +36,13 @@ run_logged() {
         return 0
     fi
     STOPPED_WITH=0
+    # before the start: a signal that comes at once waits until there is a process to pass it to
+    trap 'STOPPED_WITH=143; pass_on TERM' TERM
+    trap 'STOPPED_WITH=130; pass_on INT' INT
     # each in a session of its own, so that the terminal's Ctrl-C does not reach it
     setsid "$@" > >(exec setsid tee "$log") 2>&1 &
     job=$!
-    trap 'STOPPED_WITH=143; signal_ranks TERM "$job"' TERM
-    trap 'STOPPED_WITH=130; signal_ranks INT "$job"' INT
+    [ -z "$early" ] || signal_ranks "$early" "$job"
     # a trap ends `wait` early; the first `wait` also has the exit code of a program that has ended by now
     while :; do
         wait "$job" && code=0 || code=$?
@@ -51,6 +53,15 @@ run_logged() {
     # if the ranks ended as asked, a launcher returns an exit code of its own
     [ "$STOPPED_WITH" = 0 ] || [ "$code" = 0 ] || code="$STOPPED_WITH"
     return "$code"
+}
+
+# pass_on SIGNAL: pass a signal on to the ranks of run_logged's job, or keep it in $early until there is one.
+pass_on() {
+    if [ -n "$job" ]; then
+        signal_ranks "$1" "$job"
+    else
+        early="$1"
+    fi
 }
 
 # signal_ranks SIGNAL PROCESS: send the signal to PROCESS, or if that is a launcher, to the ranks that it started.

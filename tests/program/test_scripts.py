@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -56,11 +57,16 @@ def test_the_exit_code_is_the_program_s(run, script):
     assert run(script, *words, does="exit 7", LAUNCHER="msrun")[0] == 7
 
 
+def make_late(folder: Path) -> Path:
+    """A file for BASH_ENV: scripts come to know the program that they have started later than it runs."""
+    path = folder / "late.sh"
+    path.write_text("set -T; trap '[[ $BASH_COMMAND != job=\\$* ]] || sleep 0.3' DEBUG\n")
+    return path
+
+
 def test_the_exit_code_of_a_program_that_has_ended_already_is_known_too(run, tmp_path):
     """As on a busy machine, where the script comes to wait for it later."""
-    late = tmp_path / "late.sh"
-    late.write_text("set -T; trap '[[ $BASH_COMMAND != job=* ]] || sleep 0.3' DEBUG\n")
-    assert run("run_eval.sh", "up-3d", 16, does="exit 7", BASH_ENV=late)[0] == 7
+    assert run("run_eval.sh", "up-3d", 16, does="exit 7", BASH_ENV=make_late(tmp_path))[0] == 7
 
 
 @pytest.mark.parametrize(
@@ -143,6 +149,10 @@ def assert_saves_when_terminated(process: subprocess.Popen) -> None:
 
 def test_a_signal_reaches_training_which_saves_before_the_script_ends(run):
     assert_saves_when_terminated(run(STANDALONE, *SIX, does=SAVES, wait=False))
+
+
+def test_a_signal_that_comes_at_once_reaches_training_too(run, tmp_path):
+    assert_saves_when_terminated(run(STANDALONE, *SIX, does=SAVES, wait=False, BASH_ENV=make_late(tmp_path)))
 
 
 def test_a_signal_passes_the_launcher_by(run, tmp_path):

@@ -23,7 +23,8 @@ kernels.choose("compiled")
 # not copied: what the tests do not need, and data/, which may be large
 LEFT_OUT = ("kernels", ".*", "__pycache__", "data", "ckpt", "logs", "results", "quickstart")
 # rooms that cannot know of kernels/, as tests/program/test_layers.py makes sure
-UNCONCERNED = ("atlas", "datasets", "synthetic", "utils", "pretrained_model_convert", "reliability")
+UNCONCERNED = ("atlas", "datasets", "synthetic", "utils", "pretrained_model_convert", "evaluation", "exporting",
+               "reconstruction", "reliability")  # fmt: skip
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_the_fast_tests_pass(copy):
     without = [word for room in UNCONCERNED for word in ("--ignore", f"tests/{room}")]
     ended = run(copy, "-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider", *without)
     assert ended.returncode == 0, ended.stdout[-5000:]
-    assert int(re.search(r"(\d+) passed", ended.stdout)[1]) > 600
+    assert int(re.search(r"(\d+) passed", ended.stdout)[1]) > 400
 
 
 def test_only_the_entry_scripts_the_stages_and_the_benchmarks_open_the_door():
