@@ -13,7 +13,7 @@ FRAMES = 36
 SECONDS = 4.0  # of a turn
 SIZE = 240  # px, of each half
 FILL = 0.9  # of a half's side is taken by the mesh
-COLOURS = 96  # of all frames together; a .gif has up to 256
+PHOTO_COLOURS, MESH_COLOURS = 192, 64  # of all frames together; a .gif has up to 256
 
 
 def draw_turntable(image: np.ndarray, square, vertices: np.ndarray, faces: np.ndarray, colour) -> list[np.ndarray]:
@@ -34,9 +34,26 @@ def draw_turntable(image: np.ndarray, square, vertices: np.ndarray, faces: np.nd
 
 
 def write_turntable(path, frames: list[np.ndarray]) -> None:
-    """Write frames RGB [H, W, 3] uint8 as a .gif that runs for ever. All have one palette, so that nothing flickers."""
-    palette = Image.fromarray(np.vstack(frames[:: len(frames) // 4])).quantize(COLOURS)
-    pictures = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    """Write the frames of draw_turntable as a .gif that runs for ever.
+
+    All frames have one palette, so that nothing flickers: most of it is the photograph's, which is dithered, the rest
+    the mesh's.
+    """
+    photo, meshes = (
+        np.ascontiguousarray(frames[0][:, :SIZE]),
+        np.vstack([frame[:, SIZE:] for frame in frames[:: FRAMES // 4]]),
+    )
+    parts = [Image.fromarray(part).quantize(count) for part, count in ((photo, PHOTO_COLOURS), (meshes, MESH_COLOURS))]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([value for part in parts for value in part.getpalette()])
+    still = np.asarray(Image.fromarray(photo).quantize(palette=palette))
+    pictures = []
+    for frame in frames:
+        mesh = Image.fromarray(np.ascontiguousarray(frame[:, SIZE:])).quantize(
+            palette=palette, dither=Image.Dither.NONE
+        )
+        pictures.append(Image.fromarray(np.hstack([still, np.asarray(mesh)]), "P"))
+        pictures[-1].putpalette(palette.getpalette())
     stream = io.BytesIO()
     duration = 1000 * SECONDS / len(frames)  # ms of a frame
     pictures[0].save(stream, "GIF", save_all=True, append_images=pictures[1:], duration=duration, loop=0)
