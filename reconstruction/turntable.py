@@ -45,7 +45,8 @@ def write_turntable(path, frames: list[np.ndarray]) -> None:
     )
     parts = [Image.fromarray(part).quantize(count) for part, count in ((photo, PHOTO_COLOURS), (meshes, MESH_COLOURS))]
     palette = Image.new("P", (1, 1))
-    palette.putpalette([value for part in parts for value in part.getpalette()])
+    colours = [value for part in parts for value in part.getpalette() or ()]
+    palette.putpalette(colours)
     still = np.asarray(Image.fromarray(photo).quantize(palette=palette))
     pictures = []
     for frame in frames:
@@ -53,7 +54,7 @@ def write_turntable(path, frames: list[np.ndarray]) -> None:
             palette=palette, dither=Image.Dither.NONE
         )
         pictures.append(Image.fromarray(np.hstack([still, np.asarray(mesh)]), "P"))
-        pictures[-1].putpalette(palette.getpalette())
+        pictures[-1].putpalette(colours)
     stream = io.BytesIO()
     duration = 1000 * SECONDS / len(frames)  # ms of a frame
     pictures[0].save(stream, "GIF", save_all=True, append_images=pictures[1:], duration=duration, loop=0)
