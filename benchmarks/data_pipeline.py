@@ -30,16 +30,8 @@ from utils.train_options import TrainOptions
 
 SIDE = 500  # px of the photographs
 CROP = 224
-COLUMNS = (
-    "img",
-    "gt_iuv",
-    "has_dp",
-    "has_smpl",
-    "keypoints",
-    "pose",
-    "betas",
-    "gender",
-)  # the columns that stage end reads
+# the columns that stage end reads
+COLUMNS = ("img", "gt_iuv", "has_dp", "has_smpl", "keypoints", "pose", "betas", "gender")
 FRAMES = 300  # read from videos in random order
 BATCH = 16
 

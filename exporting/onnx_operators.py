@@ -98,12 +98,19 @@ def _write_rectified(graph: OnnxGraph, conv: nn.Cell, norm: nn.Cell, value: str)
     return graph.rectify(write_cell(graph, norm, write_cell(graph, conv, value)))
 
 
-def write_conv_bottleneck(graph: OnnxGraph, cell: ConvBottleNeck, value: str) -> str:
-    skip = write_cell(graph, cell.skip_conv, value) if cell.projects_skip else value
-    value = _write_rectified(graph, cell.conv1, cell.norm1, value)
-    value = _write_rectified(graph, cell.conv2, cell.norm2, value)
-    value = write_cell(graph, cell.norm3, write_cell(graph, cell.conv3, value))
+def _write_residual(graph: OnnxGraph, projection: nn.Cell | None, layers: tuple, value: str) -> str:
+    """Pairs (convolution, norm) with ReLU between them, plus a skip, then ReLU; None: the skip is the input itself."""
+    skip = value if projection is None else write_cell(graph, projection, value)
+    *inner, (last_conv, last_norm) = layers
+    for conv, norm in inner:
+        value = _write_rectified(graph, conv, norm, value)
+    value = write_cell(graph, last_norm, write_cell(graph, last_conv, value))
     return graph.rectify(graph.add(value, skip))
+
+
+def write_conv_bottleneck(graph: OnnxGraph, cell: ConvBottleNeck, value: str) -> str:
+    layers = (cell.conv1, cell.norm1), (cell.conv2, cell.norm2), (cell.conv3, cell.norm3)
+    return _write_residual(graph, cell.skip_conv if cell.projects_skip else None, layers, value)
 
 
 def write_nearest_bottleneck(graph: OnnxGraph, cell: NearestBottleNeck, value: str) -> str:
@@ -121,11 +128,8 @@ def write_hourglass(graph: OnnxGraph, cell: HourGlass, value: str) -> str:
 
 
 def write_encoder_bottleneck(graph: OnnxGraph, cell: Bottleneck, value: str) -> str:
-    skip = write_cell(graph, cell.downsample, value) if cell.has_downsample else value
-    value = _write_rectified(graph, cell.conv1, cell.bn1, value)
-    value = _write_rectified(graph, cell.conv2, cell.bn2, value)
-    value = write_cell(graph, cell.bn3, write_cell(graph, cell.conv3, value))
-    return graph.rectify(graph.add(value, skip))
+    layers = (cell.conv1, cell.bn1), (cell.conv2, cell.bn2), (cell.conv3, cell.bn3)
+    return _write_residual(graph, cell.downsample if cell.has_downsample else None, layers, value)
 
 
 # The first kind that a cell is an instance of counts: NearestBottleNeck is a SequentialCell too.

@@ -1,9 +1,9 @@
 """GroupNorm (Wu & He, ECCV 2018) with its own backward pass.
 
-On a CPU without compiled kernels it takes half of the time of MindSpore's GroupNorm for maps of 16 pixels a side and
-more, and three quarters of what it takes with a derived backward pass (benchmarks/RESULTS.md). Sums over pixels are
-products with a vector of ones, which oneDNN adds up in many partial sums: exact to float32 whatever the size of the
-map. Scaling and shifting every channel of every sample is BatchNorm with fixed statistics, also oneDNN's.
+On a CPU without compiled kernels it takes half to two thirds of the time of MindSpore's GroupNorm for maps of 16 pixels
+a side and more, and about three quarters of what it takes with a derived backward pass (benchmarks/RESULTS.md). Sums
+over pixels are products with a vector of ones, which oneDNN adds up in many partial sums: exact to float32 whatever the
+size of the map. Scaling and shifting every channel of every sample is BatchNorm with fixed statistics, also oneDNN's.
 """
 
 import mindspore as ms

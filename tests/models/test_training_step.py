@@ -232,7 +232,7 @@ def test_long_gradients_are_shortened_and_short_ones_left(mode):
 
 
 def test_the_norm_of_all_gradients_is_exact_to_float32(mode):
-    """Of those of large convolutions too, for which one running sum is wrong by a per cent."""
+    """Of those of large convolutions too, for which one running sum is wrong by half a per cent."""
     rng = np.random.default_rng(0)
     arrays = [rng.normal(size=shape).astype(np.float32) for shape in ((1024, 512, 3, 3), (3, 5), (7,))]
     exact = sum((array.astype(np.float64) ** 2).sum() for array in arrays)

@@ -18,6 +18,7 @@ from utils.body_model import load_body_model, pose_vertices
 from utils.camera import from_image_units, project_weak, upright, weak_in_window
 from utils.objfile import read_obj
 from utils.pictures import MAX_SAMPLES, draw_mesh
+from utils.rotations import rotation_matrices
 
 STANDING = np.r_[np.pi, np.zeros(71)]  # upright before the camera
 
@@ -174,6 +175,7 @@ def test_a_picture_too_large_for_all_samples_shows_the_same_mesh_in_the_same_pla
 
 def test_a_turntable_shows_the_photograph_and_one_turn_of_the_mesh(standing, template, tmp_path):
     """The mesh is as wide in each frame as its vertices, turned in float64, and never leaves its half."""
+    standing = standing @ rotation_matrices(np.array([0, 0.6, 0])).T  # so that the two ways to turn differ
     rng = np.random.default_rng(0)
     image = cv2.GaussianBlur(rng.integers(0, 255, (400, 300, 3)).astype(np.uint8), (0, 0), 20)
     frames = draw_turntable(image, Square(150.0, 200.0, 200.0), standing, template.faces, (0.2, 0.4, 0.9))
