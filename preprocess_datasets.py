@@ -1,6 +1,7 @@
-"""Prepare UP-3D for training and evaluation: raw files -> .npz, and the ground-truth IUV images.
+"""Prepare data sets for training and evaluation: original files -> .npz, and the ground-truth IUV images.
 
-    python preprocess_datasets.py --train_files --eval_files --gt_iuv
+    python preprocess_datasets.py --train_files --eval_files --gt_iuv                  # UP-3D
+    python preprocess_datasets.py --dataset coco mpii lsp-orig --train_files --gt_iuv
 
 Run it again at any time: finished work is kept. A sample that cannot be read is reported by name.
 """
@@ -8,8 +9,7 @@ Run it again at any time: finished work is kept. A sample that cannot be read is
 import utils.interpreter  # noqa: F401  isort: skip  a Python that cannot run this program ends here
 
 from datasets.preprocess.command import run
-from datasets.preprocess.up_3d import Up3D
 from utils.errors import run_command
 
 if __name__ == "__main__":
-    run_command(lambda: run(Up3D, __doc__))
+    run_command(lambda: run(__doc__))

@@ -8,8 +8,7 @@ Run it again at any time: finished work is kept. A video that cannot be read is 
 import utils.interpreter  # noqa: F401  isort: skip  a Python that cannot run this program ends here
 
 from datasets.preprocess.command import run
-from datasets.preprocess.surreal import Surreal
 from utils.errors import run_command
 
 if __name__ == "__main__":
-    run_command(lambda: run(Surreal, __doc__))
+    run_command(lambda: run(__doc__, only="surreal"))

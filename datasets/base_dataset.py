@@ -12,6 +12,7 @@ from datasets.annotations import Annotations
 from datasets.columns import read_table
 from datasets.regions import Reach, Region, load_all
 from datasets.registry import BRING_IT, DATASETS, dataset_files
+from datasets.spin_fits import read_fits
 from utils import imutils
 from utils.camera import normalise_pixels
 from utils.errors import UserError
@@ -61,12 +62,14 @@ class BaseDataset:
     def __init__(self, options, dataset: str = "up-3d", split: str = "train", is_train: bool | None = None):
         self.options, self.dataset, self.split = options, dataset, split
         self.is_train = split == "train" if is_train is None else is_train
-        self.root, npz_file, self.prepare = dataset_files(dataset, split, options.use_spin_fit)
-        self.npz_file = npz_file
-        self.table = read_table(npz_file, self.prepare, (*self.source_columns, "center", "scale"))
+        files = dataset_files(dataset, split, options.use_spin_fit)
+        self.root, self.npz_file, self.prepare = files.root, files.npz_file, files.prepare
+        self.table = read_table(self.npz_file, self.prepare, (*self.source_columns, "center", "scale"))
         self.length = len(self.table["center"])
+        if files.fits_file:
+            self.table |= read_fits(files.fits_file, self.npz_file, self.length)
         self.images = self.image_names()
-        self.rows = Annotations(npz_file, self.table, self.images, DATASETS[dataset].gendered)
+        self.rows = Annotations(self.npz_file, self.table, self.images, DATASETS[dataset].gendered)
         self.iuv_names = [self._iuv_name(index) for index in range(self.length)]
         self.augment = self.is_train and not options.no_augmentation
         # mirrored labels are known only for the mirror-symmetric atlas

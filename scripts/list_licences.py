@@ -81,10 +81,13 @@ def table(packages: dict[str, metadata.Distribution]) -> str:
 def tables() -> str:
     """The generated part of the page."""
     runtime = closure(requirements(REPOSITORY / "requirements.txt"))
+    readers = closure(requirements(REPOSITORY / "requirements-benchmarks.txt"))
     everything = closure(requirements(REPOSITORY / "requirements-dev.txt"))
-    others = {name: package for name, package in everything.items() if name not in runtime}
+    readers = {name: package for name, package in readers.items() if name not in runtime}
+    others = {name: package for name, package in everything.items() if name not in runtime | readers}
     return (
         f"\n## To run the program\n\n`requirements.txt`, and what it brings along.\n\n{table(runtime)}\n"
+        f"\n## To read some data sets\n\n`requirements-benchmarks.txt`, and what it brings along.\n\n{table(readers)}\n"
         f"\n## To test and maintain it\n\n`requirements-dev.txt`, and what it brings along.\n\n{table(others)}\n"
     )
 

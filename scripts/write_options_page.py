@@ -11,8 +11,6 @@ from typing import Any
 
 import eval as evaluation  # before the others: it sets the environment that MindSpore starts in
 from datasets.preprocess.command import make_parser
-from datasets.preprocess.surreal import Surreal
-from datasets.preprocess.up_3d import Up3D
 from utils.train_options import boolean
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -106,8 +104,8 @@ def make_page() -> str:
     """The text of docs/options.md."""
     lines = [HEAD]
     lines += section("train.py and eval.py", evaluation.make_options().parser, TRAIN)
-    lines += section("preprocess_datasets.py", make_parser("", Up3D))
-    lines += section("preprocess_surreal.py", make_parser("", Surreal))
+    lines += section("preprocess_datasets.py", make_parser(""))
+    lines += section("preprocess_surreal.py", make_parser("", only="surreal"))
     for title, (module, text) in OTHERS.items():
         lines += section(title, importlib.import_module(module).make_parser(), text)
     lines += ["## Shell scripts", "", SHELL]

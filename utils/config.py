@@ -33,6 +33,8 @@ _PATHS = {
     "SURREAL_ROOT": "surreal",
     "SURREAL_VALIDATION_NAMES": "surreal/namescmu.txt",
     "SURREAL_VALIDATION_LIST": "surreal/valid_list.txt",
+    "DATASET_EXTRAS": "dataset_extras",
+    "SPIN_FITS": "spin_fits",
     "H36M_ROOT": "h36m",
     "LSP_ROOT": "lsp_dataset",
     "LSP_ORIGINAL_ROOT": "lsp_dataset_original",
@@ -40,6 +42,8 @@ _PATHS = {
     "MPII_ROOT": "mpii",
     "COCO_ROOT": "coco",
     "MPI_INF_3DHP_ROOT": "mpi_inf_3dhp",
+    "PW3D_ROOT": "3dpw",
+    "UPI_S1H_ROOT": "upi-s1h",
     # encoder weights
     "RESNET_CKPT": "ms_resnet50.ckpt",
     "RESNET_CKPT_ALTERNATIVE": "resnet50_msp.ckpt",

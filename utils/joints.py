@@ -8,9 +8,13 @@ name, as in `TRAINING_JOINTS.index("nose")` or `indices(HIPS, LSP_JOINTS)`. Left
     TRAINING_JOINTS   24, the annotations and losses: columns `part` and `S` of a data set (order of SPIN and DecoMR)
     LSP_JOINTS        14, the first of the training joints: keypoints of UP-3D and LSP, and what is evaluated
     H36M_JOINTS       17, rows of J_regressor_h36m.npy
+    COCO_JOINTS       17, MPII_JOINTS 16, MOCAP_JOINTS 17: the annotations of these data sets, by names of the training
+                      joints; MOCAP_JOINTS are those of Human3.6M and MPI-INF-3DHP
+    BENCHMARK_JOINTS  14, the training joints that Human3.6M, 3DPW and MPI-INF-3DHP are evaluated on;
+                      BENCHMARK_17 has three more, for MPI-INF-3DHP. SPIN_ROWS and SPIN_17 are the rows of
+                      J_regressor_h36m.npy that SPIN takes for them
 
-Another data set or protocol is another tuple of these names. For example, Human3.6M is evaluated on
-(*LSP_JOINTS[:-1], "head") of the training joints, and MPI-INF-3DHP on these and "pelvis", "spine", "jaw".
+Another data set or protocol is another tuple of these names.
 """
 
 import numpy as np
@@ -42,6 +46,26 @@ H36M_JOINTS = (
     "thorax", "jaw", "head_top", "left_shoulder", "left_elbow", "left_wrist", "right_shoulder", "right_elbow",
     "right_wrist",
 )  # fmt: skip
+
+COCO_JOINTS = (
+    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
+    "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
+    "right_ankle",
+)  # fmt: skip
+MPII_JOINTS = (*LSP_JOINTS[:6], "pelvis", "thorax", "neck", "head_top", *LSP_JOINTS[6:12])
+MOCAP_JOINTS = (
+    "pelvis", "left_hip", "left_knee", "left_ankle", "right_hip", "right_knee", "right_ankle", "spine", "neck", "jaw",
+    "head", "left_shoulder", "left_elbow", "left_wrist", "right_shoulder", "right_elbow", "right_wrist",
+)  # fmt: skip
+
+# Motion capture puts its head marker where the joint "head" is, not at LSP's head top.
+BENCHMARK_JOINTS = (*LSP_JOINTS[:-1], "head")
+BENCHMARK_17 = (*BENCHMARK_JOINTS, "pelvis", "spine", "jaw")
+SPIN_ROWS = (
+    "right_ankle", "right_knee", "lsp_right_hip", "lsp_left_hip", "left_knee", "left_ankle", "right_wrist",
+    "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist", "thorax", "head_top",
+)  # fmt: skip
+SPIN_17 = (*SPIN_ROWS, "hips_centre", "belly", "jaw")
 
 # training joint -> its name among the rows of the regressors, where SMPL has another joint of (nearly) the same name
 _ROW_NAMES = {

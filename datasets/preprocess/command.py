@@ -1,44 +1,29 @@
-"""The command line of every data set's preparation: it makes npz files and IUV images, and reports broken samples."""
+"""The command line of the preparation: it makes npz files and IUV images, and reports broken samples."""
 
 import argparse
-from pathlib import Path
-from typing import Protocol
 
+from datasets.preprocess.preparation import TEST, TRAIN, Preparation
 from datasets.preprocess.samples import Summary
+from datasets.preprocess.surreal import Surreal
+from datasets.preprocess.up_3d import Up3D
 from utils import config
 from utils.errors import UserError
 from utils.renderer import CASTER_NOTE
 from utils.workers import default_workers
 
-
-class Preparation(Protocol):
-    """What each data set must have: a name, the help on two steps, and the steps, each with `workers` processes."""
-
-    name: str
-    train_help: str
-    eval_help: str
-
-    def make_train(self, workers: int) -> Summary:
-        """Write the .npz of the training split."""
-
-    def make_eval(self, workers: int) -> Summary:
-        """Write the .npz of the test split."""
-
-    def make_iuv(self, npz_file: Path, uv_type: str, workers: int) -> Summary:
-        """Draw the missing IUV images of an .npz file."""
-
-    def npz_files(self) -> list[Path]:
-        """The .npz files that get IUV images, whether they exist or not."""
+# --dataset -> how it is prepared
+PREPARATIONS: dict[str, type[Preparation]] = {kind.name: kind for kind in (Up3D, Surreal)}
+DEFAULT = "up-3d"
 
 
-def run(data_set: type[Preparation], description: str) -> int:
-    """Prepare a data set as the command line says; returns the exit code."""
-    return prepare(parse_args(description, data_set), data_set)
+def run(description: str, only: str | None = None) -> int:
+    """Prepare data sets as the command line says; returns the exit code. only: the one data set of this command."""
+    return prepare(parse_args(description, only))
 
 
-def parse_args(description: str, data_set: type[Preparation]) -> argparse.Namespace:
+def parse_args(description: str, only: str | None = None) -> argparse.Namespace:
     """The options of the command line; the program ends here if they ask for nothing."""
-    parser = make_parser(description, data_set)
+    parser = make_parser(description, only)
     args = parser.parse_args()
     if not (args.train_files or args.eval_files or args.gt_iuv):
         parser.error("nothing to do: give --train_files, --eval_files or --gt_iuv")
@@ -48,14 +33,21 @@ def parse_args(description: str, data_set: type[Preparation]) -> argparse.Namesp
     return args
 
 
-def make_parser(description: str, data_set: type[Preparation]) -> argparse.ArgumentParser:
-    """The parser of a data set's preparation."""
+def make_parser(description: str, only: str | None = None) -> argparse.ArgumentParser:
+    """The parser of preprocess_datasets.py, or of a command for the data set `only`."""
     parser = argparse.ArgumentParser(
         description=description.strip(), formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--train_files", action="store_true", help=data_set.train_help)
-    parser.add_argument("--eval_files", action="store_true", help=data_set.eval_help)
-    parser.add_argument("--gt_iuv", action="store_true", help="draw the IUV images of the .npz files that exist")
+    if only:
+        parser.set_defaults(dataset=[only])
+    else:
+        parser.add_argument(
+            "--dataset", nargs="+", choices=PREPARATIONS, default=[DEFAULT], metavar="NAME",
+            help=f"the data sets to prepare, of {', '.join(PREPARATIONS)} (default: {DEFAULT})",
+        )  # fmt: skip
+    parser.add_argument("--train_files", action="store_true", help="make the npz files of the training splits")
+    parser.add_argument("--eval_files", action="store_true", help="make the npz files of the test splits")
+    parser.add_argument("--gt_iuv", action="store_true", help="draw the IUV images of the npz files that exist")
     parser.add_argument(
         "--uv_type", choices=sorted(config.ATLAS_TEMPLATES), default="BF", help="atlas of the IUV images (default: BF)"
     )
@@ -69,26 +61,41 @@ def make_parser(description: str, data_set: type[Preparation]) -> argparse.Argum
     return parser
 
 
-def prepare(args: argparse.Namespace, data_set: type[Preparation]) -> int:
+def prepare(args: argparse.Namespace) -> int:
     """Run the steps that `args` asks for; returns the exit code."""
     if args.data_dir:
         config.set_data_root(args.data_dir)
-    preparation = data_set()
+    preparations = [PREPARATIONS[name]() for name in dict.fromkeys(args.dataset)]
+    splits = [split for split, wanted in ((TRAIN, args.train_files), (TEST, args.eval_files)) if wanted]
+    for preparation in preparations:
+        _check_steps(preparation, splits, args.gt_iuv)
     summaries = []
-    if args.train_files:
-        summaries.append(preparation.make_train(args.workers))
-    if args.eval_files:
-        summaries.append(preparation.make_eval(args.workers))
-    if args.gt_iuv:
-        files = [file for file in preparation.npz_files() if file.is_file()]
-        if not files:
-            raise UserError(
-                f"{config.DATASET_NPZ_PATH} holds no {preparation.name} .npz yet. Run with --train_files first."
-            )
-        if CASTER_NOTE:
-            print(CASTER_NOTE)
-        summaries += [preparation.make_iuv(file, args.uv_type, args.workers) for file in files]
+    for preparation in preparations:
+        summaries += [preparation.make_split(split, args.workers) for split in splits if preparation.has(split)]
+        if args.gt_iuv and preparation.gets_iuv:
+            summaries += draw_images(preparation, args.uv_type, args.workers)
     return report(summaries, args.skip_bad)
+
+
+def _check_steps(preparation: Preparation, splits: list[str], gt_iuv: bool) -> None:
+    """UserError if nothing that is asked for can be done for a data set."""
+    if any(map(preparation.has, splits)) or (gt_iuv and preparation.gets_iuv):
+        return
+    step = "--train_files" if preparation.has(TRAIN) else "--eval_files"
+    lacks = " and ".join([f"{split} files" for split in splits] + (["IUV images"] if gt_iuv else []))
+    raise UserError(f"{preparation.name} has no {lacks}. Give {step}.")
+
+
+def draw_images(preparation: Preparation, uv_type: str, workers: int) -> list[Summary]:
+    """Draw the missing IUV images of the tables that exist; UserError if there are none."""
+    tables = preparation.iuv_tables()
+    if not tables:
+        raise UserError(
+            f"{config.DATASET_NPZ_PATH} holds no npz file of {preparation.name} yet. Run with --train_files first."
+        )
+    if CASTER_NOTE:
+        print(CASTER_NOTE)
+    return [preparation.make_iuv(table, uv_type, workers) for table in tables]
 
 
 def report(summaries: list[Summary], skip_bad: bool) -> int:

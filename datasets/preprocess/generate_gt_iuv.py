@@ -6,18 +6,17 @@ interrupted run continues.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from datasets.columns import read_table
 from datasets.preprocess.samples import SkipSample, Summary, run_samples
 from utils import config
 from utils.camera import CameraFitError, fit_camera
 from utils.errors import UserError
-from utils.files import inside, write_npz, write_png, write_text
+from utils.files import inside, read_npz, write_npz, write_png, write_text
 from utils.objfile import read_obj
 from utils.renderer import cast_mesh, iuv_image
 
@@ -79,19 +78,15 @@ class _IuvWriter:
 class _Rows:
     """The chosen rows of a table as pairs (row, name of its IUV image); each is made on access."""
 
-    def __init__(self, table: dict, columns: Sequence[str], names: list[str], chosen: list[int]):
-        self.table, self.columns, self.names, self.chosen = table, columns, names, chosen
+    def __init__(self, table: dict, names: list[str], chosen: list[int]):
+        self.table, self.names, self.chosen = table, names, chosen
 
     def __len__(self) -> int:
         return len(self.chosen)
 
     def __getitem__(self, position: int) -> tuple[dict, str]:
         index = self.chosen[position]
-        return _row(self.table, self.columns, index), self.names[index]
-
-
-def _row(table: dict, columns: Sequence[str], index: int) -> dict:
-    return {key: table[key][index] for key in columns}
+        return {key: column[index] for key, column in self.table.items()}, self.names[index]
 
 
 def make_iuv(
@@ -100,40 +95,42 @@ def make_iuv(
     uv_type: str,
     workers: int,
     *,
-    columns: Sequence[str],
+    table: dict[str, np.ndarray],
     names: Callable[[dict], str],
     newest_change: Callable[[dict], float],
     draw: Callable[[dict], np.ndarray],
 ) -> Summary:
     """Draw the missing IUV images of an .npz and enter their names as `iuv_names` ('' where there is none).
 
-    columns: the columns of the npz file that `names`, `newest_change` and `draw` need; these get a row as a dict.
-    names: row -> name of its IUV image below `root`. newest_change: row -> time of the last change to its sample. draw:
-    row -> IUV image [H, W, 3] uint8; picklable.
+    table: the columns that `names`, `newest_change` and `draw` need; these get a row of them as a dict. names: row ->
+    name of its IUV image below `root`, '' for a row that gets none. newest_change: row -> time of the last change to
+    its sample. draw: row -> IUV image [H, W, 3] uint8; picklable.
     """
     check_atlas_stamp(root / f"{uv_type}_IUV_gt", config.atlas_template(uv_type))
-    table = read_table(npz_file, RENEW_ADVICE, tuple(columns))
+    first = next(iter(table.values()))
     iuv_names: list[str] = []
     missing: list[int] = []
-    for index in range(len(table[columns[0]])):
-        row = _row(table, columns, index)
+    for index in range(len(first)):
+        row = {key: column[index] for key, column in table.items()}
         iuv_names.append(names(row))
-        path = inside(root, iuv_names[-1], npz_file)
-        if not path.is_file() or path.stat().st_mtime < newest_change(row):
-            missing.append(index)
+        if iuv_names[-1]:
+            path = inside(root, iuv_names[-1], npz_file)
+            if not path.is_file() or path.stat().st_mtime < newest_change(row):
+                missing.append(index)
 
     summary = Summary(f"{npz_file.stem} {uv_type} IUV")
-    summary.kept = len(iuv_names) - len(missing)
-    labels = [str(table[columns[0]][index]).lstrip("/") for index in missing]
+    summary.kept = sum(map(bool, iuv_names)) - len(missing)
+    labels = [str(first[index]).lstrip("/") for index in missing]
     finished = np.ones(len(iuv_names), bool)
     finished[missing] = False
-    rows = _Rows(table, columns, iuv_names, missing)
+    rows = _Rows(table, iuv_names, missing)
     for position, _ in run_samples(_IuvWriter(root, draw), rows, labels, summary, workers):
         finished[missing[position]] = True
 
     column = np.where(finished, iuv_names, "")
-    if "iuv_names" not in table or not np.array_equal(table["iuv_names"], column):
-        write_npz(npz_file, **(table | {"iuv_names": column}))
+    stored = read_npz(npz_file, RENEW_ADVICE)
+    if "iuv_names" not in stored or not np.array_equal(stored["iuv_names"], column):
+        write_npz(npz_file, **(stored | {"iuv_names": column}))
     return summary
 
 

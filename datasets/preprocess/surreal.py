@@ -13,9 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets.columns import read_table
+from datasets.preprocess.generate_gt_iuv import RENEW_ADVICE as IUV_ADVICE
 from datasets.preprocess.generate_gt_iuv import AtlasFaces, draw_iuv, load_atlas_faces, make_iuv
+from datasets.preprocess.preparation import TEST, TRAIN, Plan, Preparation, newest_change
 from datasets.preprocess.samples import Incomplete, SkipSample, Summary, centre_and_scale
-from datasets.preprocess.tables import Layout, make_table
+from datasets.preprocess.tables import Layout
 from datasets.video import count_frames
 from utils import config
 from utils.body_model import GENDERS, BodyModel, load_model_of_gender, pose_vertices
@@ -156,54 +159,39 @@ def _video_of(line: str) -> str:
     return fields[0].split("val/", 1)[1] if fields else ""
 
 
-class Surreal:
+class Surreal(Preparation):
     """The preparation of SURREAL: tables of its two splits, and the IUV images of the training frames."""
 
-    name = "SURREAL"
-    train_help = "make surreal_train.npz from the videos below surreal/data/cmu/train"
-    eval_help = "make surreal_val.npz from namescmu.txt and valid_list.txt"
+    name = "surreal"
 
-    def __init__(self):
-        self.root = config.SURREAL_ROOT
-
-    def make_train(self, workers: int) -> Summary:
-        """Write the .npz of every tenth frame of the training videos."""
-        folder = self.root / config.SURREAL_TRAIN_FOLDER
-        return self._make_table(config.SURREAL_TRAIN_NPZ, folder, training_videos(folder), False, workers)
-
-    def make_eval(self, workers: int) -> Summary:
-        """Write the .npz of the middle frames of the listed validation videos."""
-        names = validation_videos(config.SURREAL_VALIDATION_NAMES, config.SURREAL_VALIDATION_LIST)
-        folder = self.root / config.SURREAL_VALIDATION_FOLDER
-        return self._make_table(config.SURREAL_VALIDATION_NPZ, folder, names, True, workers)
-
-    @staticmethod
-    def _make_table(npz_name: str, folder: Path, names: list[str], middle_frame: bool, workers: int) -> Summary:
-        npz_file = config.DATASET_NPZ_PATH / f"{npz_name}.npz"
-        job = RowsOfVideo(folder, middle_frame)
-        return make_table(npz_file, LAYOUT, names, job, lambda name: newest_change(folder / name), workers)
+    def plan(self, split: str) -> Plan:
+        """Every tenth frame of the training videos, or the middle frames of the listed validation videos."""
+        if split == TRAIN:
+            folder = self.root / config.SURREAL_TRAIN_FOLDER
+            names = training_videos(folder)
+        else:
+            folder = self.root / config.SURREAL_VALIDATION_FOLDER
+            names = validation_videos(config.SURREAL_VALIDATION_NAMES, config.SURREAL_VALIDATION_LIST)
+        return Plan(LAYOUT, names, RowsOfVideo(folder, split == TEST), lambda name: video_change(folder / name))
 
     def make_iuv(self, npz_file: Path, uv_type: str, workers: int) -> Summary:
         """Draw the missing IUV images of the training frames."""
         bodies = {gender: load_model_of_gender(number) for gender, number in GENDERS.items()}
         atlas = load_atlas_faces(uv_type, len(bodies["m"].v_template))
         # consecutive rows are frames of one video and share its files
-        change = lru_cache(maxsize=16)(newest_change)
+        change = lru_cache(maxsize=16)(video_change)
         folder = self.root / config.SURREAL_TRAIN_FOLDER
+        columns = ("videoname", "framenum", "gender", "part_smpl", "pose", "shape")
+        table = read_table(npz_file, IUV_ADVICE, columns)
         return make_iuv(
             npz_file, self.root, uv_type, workers,
-            columns=("videoname", "framenum", "gender", "part_smpl", "pose", "shape"),
+            table={name: table[name] for name in columns},
             names=partial(iuv_name, uv_type=uv_type),
             newest_change=lambda row: change(folder / str(row["videoname"])),
             draw=IuvDrawer(bodies, atlas),
         )  # fmt: skip
 
-    def npz_files(self) -> list[Path]:
-        """The .npz of the training frames; SURREAL is evaluated without IUV images."""
-        return [config.DATASET_NPZ_PATH / f"{config.SURREAL_TRAIN_NPZ}.npz"]
 
-
-def newest_change(video: Path) -> float:
+def video_change(video: Path) -> float:
     """Time of the last change to a video or its annotations; infinite if one of them is missing."""
-    files = (video, info_file(video))
-    return max(path.stat().st_mtime if path.is_file() else float("inf") for path in files)
+    return newest_change(video, info_file(video))

@@ -12,56 +12,23 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.columns import GENDER, read_table
-from datasets.preprocess.generate_gt_iuv import RENEW_ADVICE as RENEW_TABLE
-from datasets.preprocess.generate_gt_iuv import AtlasFaces, draw_iuv, load_atlas_faces, make_iuv
+from datasets.preprocess.mesh_iuv import NUM_KEYPOINTS, make_mesh_iuv
+from datasets.preprocess.preparation import TEST, TRAIN, Plan, Preparation
 from datasets.preprocess.samples import SkipSample, Summary, centre_and_scale
-from datasets.preprocess.tables import Layout, make_table
+from datasets.preprocess.tables import Layout
 from utils import config
 from utils.array_files.pickles import as_floats, load_npy, load_pickle
-from utils.body_model import (
-    GENDERS,
-    BodyModel,
-    JointRegressors,
-    load_body_model,
-    load_joint_regressors,
-    load_model_of_gender,
-    pose_vertices,
-)
+from utils.body_model import BodyModel, JointRegressors, load_body_model, load_joint_regressors, pose_vertices
 from utils.camera import CameraFitError, fit_camera
 from utils.errors import UserError
 from utils.files import inside, read_lines, require_file
-from utils.joints import LSP_JOINTS, TRAINING_JOINTS
-from utils.media.image_files import image_size, read_image
+from utils.joints import TRAINING_JOINTS
+from utils.media.image_files import read_image
 
 IMAGE_ENDING = "_image.png"
-NUM_KEYPOINTS = len(LSP_JOINTS)
 MIN_VISIBLE = 2  # visible joints that a weak-perspective camera needs
 RENEW_ADVICE = "Delete the sample from its list or download it again."
 LAYOUT = Layout("imgname", ("imgname", "center", "scale", "part", "pose", "shape"))
-
-
-@dataclass(frozen=True)
-class Split:
-    """A split of UP-3D: the name of its .npz and the list of its images."""
-
-    npz_name: str
-    list_file: Path
-
-    @property
-    def npz_file(self) -> Path:
-        """The path of the split's table."""
-        return config.DATASET_NPZ_PATH / f"{self.npz_name}.npz"
-
-
-def train_split() -> Split:
-    """The images of trainval.txt."""
-    return Split("up_3d_trainval", config.UP_3D_ROOT / "trainval.txt")
-
-
-def test_split() -> Split:
-    """The images of namesUPlsp.txt."""
-    return Split("up_3d_lsp_test", config.UP_3D_TEST_NAMES)
 
 
 def read_list(path: Path) -> list[str]:
@@ -169,71 +136,25 @@ class RowMaker:
         return {key: np.array([value]) for key, value in zip(LAYOUT.columns, values, strict=True)}
 
 
-@dataclass(frozen=True)
-class IuvDrawer:
-    """Draw the IUV image of an npz row. bodies: gender of the row, '' if it has none -> its body model."""
-
-    root: Path
-    bodies: dict[str, BodyModel]
-    regressors: JointRegressors
-    atlas: AtlasFaces
-
-    def __call__(self, row: dict) -> np.ndarray:
-        height, width = image_size(self.root / str(row["imgname"]).lstrip("/"), RENEW_ADVICE)
-        vertices = pose_vertices(self.bodies[row.get(GENDER, "")], row["pose"], row["shape"])
-        joints = self.regressors.joints(vertices)[:NUM_KEYPOINTS]
-        return draw_iuv(vertices, joints, row["part"][:NUM_KEYPOINTS], height, width, self.atlas)
-
-
-def iuv_name(row: dict, uv_type: str) -> str:
-    """Name of the IUV image of an npz row, relative to the folder of the images."""
-    stem = str(row["imgname"]).lstrip("/").removesuffix(".png")
-    return f"{uv_type}_IUV_gt/{stem}_{round(row['center'][0])}_{round(row['center'][1])}.png"
-
-
-class Up3D:
+class Up3D(Preparation):
     """The preparation of UP-3D: tables of its two splits, and their IUV images."""
 
-    name = "UP-3D"
-    train_help = "make up_3d_trainval.npz from trainval.txt"
-    eval_help = "make up_3d_lsp_test.npz from namesUPlsp.txt"
+    name = "up-3d"
 
-    def __init__(self):
-        self.root = config.UP_3D_ROOT
-        self.body = load_body_model(config.SMPL_FILE)
-        self.regressors = load_joint_regressors(model=self.body)
+    def plan(self, split: str) -> Plan:
+        """The images of trainval.txt, or of namesUPlsp.txt."""
+        body = load_body_model(config.SMPL_FILE)
+        job = RowMaker(self.root, body, load_joint_regressors(model=body))
+        list_file = self.root / "trainval.txt" if split == TRAIN else config.UP_3D_TEST_NAMES
+        return Plan(LAYOUT, read_list(list_file), job, partial(newest_change, self.root))
 
-    def make_split(self, split: Split, workers: int) -> Summary:
-        """Write the .npz of a split; rows that are newer than the files of their sample are kept."""
-        if not self.root.is_dir():
-            raise UserError(f"{self.root} does not exist. Put the UP-3D images there; see data/README.md.")
-        return make_table(
-            split.npz_file, LAYOUT, read_list(split.list_file), RowMaker(self.root, self.body, self.regressors),
-            partial(newest_change, self.root), workers,
-        )  # fmt: skip
-
-    def make_train(self, workers: int) -> Summary:
-        """Write the .npz of the training split."""
-        return self.make_split(train_split(), workers)
-
-    def make_eval(self, workers: int) -> Summary:
-        """Write the .npz of the test split."""
-        return self.make_split(test_split(), workers)
+    def iuv_tables(self) -> list[Path]:
+        """The tables of both splits that exist: the IUV error is measured on the test images."""
+        return [path for path in map(self.npz_file, (TRAIN, TEST)) if path.is_file()]
 
     def make_iuv(self, npz_file: Path, uv_type: str, workers: int) -> Summary:
-        """Draw the missing IUV images of an .npz file."""
-        atlas = load_atlas_faces(uv_type, len(self.body.v_template))
-        table = read_table(npz_file, RENEW_TABLE, ("imgname",))
-        genders = set(table.get(GENDER, np.array([], str)).tolist()) - {""}
-        bodies = {"": self.body} | {gender: load_model_of_gender(GENDERS[gender]) for gender in sorted(genders)}
-        return make_iuv(
-            npz_file, self.root, uv_type, workers,
-            names=partial(iuv_name, uv_type=uv_type),
-            newest_change=lambda row: newest_change(self.root, str(row["imgname"]).lstrip("/")),
-            draw=IuvDrawer(self.root, bodies, self.regressors, atlas),
-            columns=("imgname", "center", "part", "pose", "shape", *([GENDER] if GENDER in table else [])),
-        )  # fmt: skip
+        """Draw the missing IUV images of a table."""
+        return make_mesh_iuv(npz_file, self.root, uv_type, workers, newest_change=self._newest_change)
 
-    def npz_files(self) -> list[Path]:
-        """Every .npz that gets IUV images."""
-        return [train_split().npz_file, test_split().npz_file]
+    def _newest_change(self, row: dict) -> float:
+        return newest_change(self.root, str(row["imgname"]).lstrip("/"))

@@ -272,4 +272,4 @@ def test_a_data_set_smaller_than_a_batch_is_refused_where_batches_must_be_full()
 
 def test_the_order_without_shuffling_is_the_order_of_the_npz():
     assert epoch_order(5, seed=0, epoch=3, shuffle=False).tolist() == [0, 1, 2, 3, 4]
-    assert DATASETS["up-3d"].npz["train"] == "up_3d_trainval"
+    assert DATASETS["up-3d"].npz["train"] == ("up_3d_trainval",)

@@ -17,7 +17,7 @@ from utils import config, imutils
 from utils.errors import UserError
 from utils.media import image_files
 
-SIZES = {"h36m": 9, "lsp": 4, "coco": 6, "mpii": 5, "up-3d": 7, "lsp-orig": 3, "lspet": 8, "mpi-inf-3dhp": 5}
+SIZES = {"h36m": 9, "lsp-orig": 4, "coco": 6, "mpii": 5, "up-3d": 7, "lspet": 8, "mpi-inf-3dhp": 5}
 PICTURE = (60, 80)
 
 
@@ -44,10 +44,11 @@ def write_member(root, name: str, count: int) -> None:
         table |= {"iuv_names": iuv_names, "has_smpl": np.arange(count) % 2, "maskname": names, "partname": names}
     npz = root / "DATASET_NPZ_PATH"
     npz.mkdir(exist_ok=True)
-    np.savez(npz / f"{DATASETS[name].npz['train']}.npz", **table)
-    if DATASETS[name].has_spin_fits:
-        fits = {"pose": table["pose"] + 100, "has_smpl": np.ones(count), "fit_joint_error": np.full(count, 0.03)}
-        np.savez(npz / f"{DATASETS[name].npz['train']}_spin_fit.npz", **table | fits)
+    np.savez(npz / f"{DATASETS[name].npz['train'][0]}.npz", **table)
+    if DATASETS[name].fits:
+        fits = {"pose": table["pose"] + 100, "shape": table["shape"], "fit_joint_error": np.full(count, 0.03)}
+        (root / "spin_fits").mkdir(exist_ok=True)
+        np.savez(root / f"spin_fits/{DATASETS[name].fits}.npz", **fits, has_smpl=np.ones(count))
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +73,10 @@ def opened(name: str, **changes):
 
 
 def test_the_shares_are_those_of_the_release():
-    assert MIXTURES["itw"] == {"lsp": 0.1, "coco": 0.3, "mpii": 0.3, "up-3d": 0.3}
+    assert MIXTURES["itw"] == {"lsp-orig": 0.1, "coco": 0.3, "mpii": 0.3, "up-3d": 0.3}
     assert MIXTURES["mesh"] == {"h36m": 0.7, "up-3d": 0.3}
-    assert MIXTURES["all"] == {"h36m": 0.3, "lsp": 0.1, "coco": 0.2, "mpii": 0.2, "up-3d": 0.2}
-    wild = {name: 0.6 * SIZES[name] / 22 for name in ("lsp-orig", "mpii", "lspet", "coco")}
+    assert MIXTURES["all"] == {"h36m": 0.3, "lsp-orig": 0.1, "coco": 0.2, "mpii": 0.2, "up-3d": 0.2}
+    wild = {name: 0.6 * SIZES[name] / 23 for name in ("lsp-orig", "mpii", "lspet", "coco")}
     spin = opened("spin")
     expected = {"h36m": 0.3, **wild, "mpi-inf-3dhp": 0.1}
     assert dict(zip([member.dataset for member in spin.members], spin.shares, strict=True)) == pytest.approx(expected)
@@ -172,11 +173,10 @@ def test_use_spin_fit_reads_the_fits_of_in_the_wild_sets_only():
 @pytest.mark.parametrize(
     ("mixture", "npz", "changes", "advice"),
     [
-        ("itw", "coco_2014_train", {}, "Bring it in the format of SPIN"),
+        ("itw", "coco_2014_train", {}, "Run: python preprocess_datasets.py --dataset coco --train_files --gt_iuv"),
         ("mesh", "up_3d_trainval", {}, "Run: python preprocess_datasets.py"),
-        ("all", "mpii_train_spin_fit", {"use_spin_fit": True}, "Bring it"),
-        ("spin", "mpi_inf_3dhp_train", {}, "Bring it"),
-        ("h36m", "h36m_train", {}, "Bring it"),
+        ("spin", "mpi_inf_3dhp_train", {}, "Run: python preprocess_datasets.py --dataset mpi-inf-3dhp"),
+        ("h36m", "h36m_train_new", {}, "Bring it in the format of SPIN"),
     ],
 )
 def test_a_missing_npz_is_named(written, mixture, npz, changes, advice):
@@ -198,7 +198,7 @@ def test_what_cannot_be_trained_on_is_explained(monkeypatch):
 
 def test_stage_end_trains_without_iuv_images_and_stage_dp_says_what_to_do(monkeypatch, capsys):
     monkeypatch.setitem(registry.MIXTURES, "mesh", {"h36m": 1.0})
-    for name, table in (("h36m", "h36m_train.npz"), ("mesh", "the mixture mesh")):
+    for name, table in (("h36m", "h36m_train_new.npz"), ("mesh", "the mixture mesh")):
         for stage in (None, "dp"):
             with pytest.raises(UserError, match=f"{table} has no IUV images .* stage dp learns from. Train stage dp"):
                 open_for_training(make_options(dataset=name, img_res=32, stage=stage))
@@ -209,13 +209,13 @@ def test_stage_end_trains_without_iuv_images_and_stage_dp_says_what_to_do(monkey
 
 
 def test_a_mixture_needs_the_body_models_of_its_members(written):
-    path = written / "DATASET_NPZ_PATH/h36m_train.npz"
+    path = written / "DATASET_NPZ_PATH/h36m_train_new.npz"
     table = dict(np.load(path))
     np.savez(path, **table | {"gender": ["neutral"] * 9})
     assert opened("mesh").mesh_genders() == ()
     np.savez(path, **table | {"gender": ["male"] * 8 + ["neutral"]})
     try:
-        with pytest.raises(UserError, match=r"basicmodel_m_.* does not exist, but .*h36m_train.npz has meshes of this"):
+        with pytest.raises(UserError, match=r"basicmodel_m_.* does not exist, but .*h36m_train_new.npz has meshes"):
             opened("mesh").mesh_genders()
         (written / "SMPL_MALE.npz").touch()
         assert opened("mesh").mesh_genders() == (0,)

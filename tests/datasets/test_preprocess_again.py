@@ -44,9 +44,9 @@ def test_an_interrupted_run_continues_without_redoing_finished_images(own_copy):
 
 def test_rows_made_before_an_interruption_are_kept(own_copy, monkeypatch):
     complete = load(own_copy, TRAIN)
-    split = up_3d.train_split()
-    split.npz_file.unlink()
     data_set = up_3d.Up3D()
+    npz_file = data_set.npz_file("train")
+    npz_file.unlink()
     real_pose, calls = up_3d.pose_vertices, []
 
     def interrupted(*arguments):
@@ -57,20 +57,21 @@ def test_rows_made_before_an_interruption_are_kept(own_copy, monkeypatch):
 
     monkeypatch.setattr(up_3d, "pose_vertices", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        data_set.make_split(split, 1)
-    assert not split.npz_file.exists()
-    summary = data_set.make_split(split, 1)
+        data_set.make_split("train", 1)
+    assert not npz_file.exists()
+    summary = data_set.make_split("train", 1)
     assert (summary.kept, summary.done) == (3, 2)
     assert all(np.array_equal(load(own_copy, TRAIN)[key], complete[key]) for key in up_3d.LAYOUT.columns)
-    assert [path.name for path in split.npz_file.parent.glob("up_3d_trainval*")] == ["up_3d_trainval.npz"]
+    assert [path.name for path in npz_file.parent.glob("up_3d_trainval*")] == ["up_3d_trainval.npz"]
 
 
 def test_shards_of_an_interrupted_run_are_joined_in_the_order_of_the_list(own_copy, monkeypatch):
     """A shard after every sample, as a run of thousands has after every 500."""
     monkeypatch.setattr(tables, "SAVE_EVERY", 1)
     complete = load(own_copy, TRAIN)
-    split, data_set = up_3d.train_split(), up_3d.Up3D()
-    split.npz_file.unlink()
+    data_set = up_3d.Up3D()
+    npz_file = data_set.npz_file("train")
+    npz_file.unlink()
     job, calls = up_3d.RowMaker.__call__, []
 
     def interrupted(self, name):
@@ -81,13 +82,13 @@ def test_shards_of_an_interrupted_run_are_joined_in_the_order_of_the_list(own_co
 
     monkeypatch.setattr(up_3d.RowMaker, "__call__", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        data_set.make_split(split, 1)
-    shards = sorted(split.npz_file.parent.glob("*.partial_*.npz"))
+        data_set.make_split("train", 1)
+    shards = sorted(npz_file.parent.glob("*.partial_*.npz"))
     assert [load(own_copy, shard.stem)["imgname"].tolist() for shard in shards] == [[calls[0]], [calls[1]]]
-    summary = data_set.make_split(split, 1)
+    summary = data_set.make_split("train", 1)
     assert (summary.kept, summary.done) == (2, 3)
     assert all(np.array_equal(load(own_copy, TRAIN)[key], complete[key]) for key in up_3d.LAYOUT.columns)
-    assert not list(split.npz_file.parent.glob("*.partial_*"))
+    assert not list(npz_file.parent.glob("*.partial_*"))
 
 
 def test_a_damaged_table_is_named(own_copy):

@@ -207,7 +207,7 @@ def rewrite(**changes):
 )
 def test_a_broken_annotation_is_named_and_costs_its_video_only(own_copy, damage, reason, capfd):
     damage(own_copy, own_copy / "surreal/data/cmu/train" / MAN.replace(".mp4", "_info.mat"))
-    summary = surreal.Surreal().make_train(workers=1)
+    summary = surreal.Surreal().make_split("train", workers=1)
     assert list(summary.broken) == [MAN]
     assert reason in summary.broken[MAN]
     assert f"broken {MAN}" in capfd.readouterr().err
@@ -258,7 +258,7 @@ def test_a_cut_off_file_counts_by_the_frames_that_it_still_has(tmp_path):
 def test_a_validation_video_without_its_middle_frame_is_broken(own_copy, capfd):
     name = video_name(3)
     shorten(own_copy, config.SURREAL_VALIDATION_FOLDER, name, 2)  # of 4: frame 2 is the middle one
-    summary = surreal.Surreal().make_eval(workers=1)
+    summary = surreal.Surreal().make_split("test", workers=1)
     assert "2 frames can be decoded, but the annotations have 4" in summary.broken[name]
     assert load(own_copy, "surreal_val")["videoname"].tolist() == [video_name(0)]
     assert f"broken {name}" in capfd.readouterr().err
@@ -286,10 +286,13 @@ def test_wrong_lists_are_explained(own_copy, file, text, message):
     path = own_copy / "surreal" / file
     path.unlink() if text is None else path.write_text(text)
     with pytest.raises(UserError, match=message):
-        surreal.Surreal().make_eval(workers=1)
+        surreal.Surreal().make_split("test", workers=1)
 
 
 def test_a_folder_without_videos_is_explained(tmp_path, monkeypatch):
     monkeypatch.setattr(config, "_root", tmp_path)
+    with pytest.raises(UserError, match=r"surreal does not exist. Put surreal there"):
+        surreal.Surreal().make_split("train", workers=1)
+    (tmp_path / "surreal").mkdir()
     with pytest.raises(UserError, match=r"surreal/data/cmu/train holds no <run>/<sequence>/<name>.mp4"):
-        surreal.Surreal().make_train(workers=1)
+        surreal.Surreal().make_split("train", workers=1)

@@ -41,8 +41,8 @@ def test_samples_from_the_future_are_made_again_and_never_taken_for_unchanged(tm
     write_data(tmp_path, 3)
     monkeypatch.setattr(config, "_root", tmp_path)
     data_set = up_3d.Up3D()
-    data_set.make_train(1)
+    data_set.make_split("train", 1)
     date(tmp_path / "up-3d/00001_image.png", DAY)
     for _ in range(2):
-        summary = data_set.make_train(1)
+        summary = data_set.make_split("train", 1)
         assert (summary.done, summary.kept) == (1, 1)

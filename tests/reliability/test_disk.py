@@ -126,9 +126,9 @@ def test_preprocessing_on_a_full_disk_ends_and_blames_no_sample(raw):
     """Were it taken for the samples' fault, every one would be tried, and entered as broken."""
     data_set = up_3d.Up3D()
     with disk_full(), pytest.raises(CannotWrite, match="up_3d_trainval"):
-        data_set.make_train(1)
-    assert data_set.make_train(1).done == 2
-    table = up_3d.train_split().npz_file
+        data_set.make_split("train", 1)
+    assert data_set.make_split("train", 1).done == 2
+    table = up_3d.Up3D().npz_file("train")
     whole = table.read_bytes()
     with disk_full(), pytest.raises(CannotWrite, match="BF_IUV_gt"):
         data_set.make_iuv(table, "BF", 1)
@@ -140,7 +140,7 @@ def test_preprocessing_on_a_full_disk_ends_and_blames_no_sample(raw):
 def test_preprocessing_into_a_protected_folder_ends_before_its_work(raw):
     folder = files.make_folder(config.DATASET_NPZ_PATH)
     with unwritable(folder), pytest.raises(CannotWrite, match="cannot write to the folder"):
-        up_3d.Up3D().make_train(1)
+        up_3d.Up3D().make_split("train", 1)
 
 
 def test_every_flipped_bit_of_a_checkpoint_is_found(tmp_path):

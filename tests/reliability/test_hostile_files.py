@@ -141,21 +141,21 @@ def root(tmp_path):
     write_data(root, 3)
     before = config.data_root()
     config.set_data_root(root)
-    up_3d.Up3D().make_train(1)
+    up_3d.Up3D().make_split("train", 1)
     yield root
     config.set_data_root(before)
 
 
 def change_table(**columns) -> Path:
-    path = up_3d.train_split().npz_file
+    path = up_3d.Up3D().npz_file("train")
     np.savez(path, **(read_npz(path, "") | columns))
     return path
 
 
 def test_a_list_does_not_name_files_outside_the_data_set(root):
-    up_3d.train_split().list_file.write_text("/../../../x/00000_image.png\n")
+    (config.UP_3D_ROOT / "trainval.txt").write_text("/../../../x/00000_image.png\n")
     with pytest.raises(UserError, match=r"trainval.txt names '../../../x/00000_image.png'"):
-        up_3d.Up3D().make_train(1)
+        up_3d.Up3D().make_split("train", 1)
 
 
 def test_a_table_does_not_make_iuv_images_outside_the_data_set(root):
@@ -197,7 +197,7 @@ def test_a_picture_of_ten_billion_pixels_is_refused_by_its_header(root):
     dataset = BaseDataset(TrainOptions().parse_args(["--img_res", "32"]), is_train=False)
     with pytest.raises(UserError, match=expected):
         dataset.item(0)
-    summary = up_3d.Up3D().make_iuv(up_3d.train_split().npz_file, "BF", 1)
+    summary = up_3d.Up3D().make_iuv(up_3d.Up3D().npz_file("train"), "BF", 1)
     assert list(summary.broken) == ["00000_image.png"]
     assert time.monotonic() - started < 10
 

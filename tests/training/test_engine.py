@@ -31,8 +31,8 @@ def prepared(tmp_path_factory):
     with tiny_decomr.data_root(tmp_path_factory.mktemp("data")) as root:
         write_data(root, SAMPLES)
         data_set = up_3d.Up3D()
-        data_set.make_train(1)
-        data_set.make_iuv(up_3d.train_split().npz_file, "BF", 1)
+        data_set.make_split("train", 1)
+        data_set.make_iuv(up_3d.Up3D().npz_file("train"), "BF", 1)
         yield root
 
 
