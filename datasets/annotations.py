@@ -4,6 +4,7 @@ A value without confidence, or whose flag is 0, becomes zero whatever it was, ev
 finite number is an error that names file, row and column.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,14 @@ from utils.errors import UserError, warn
 class Annotations:
     """The rows of a table that datasets.columns.read_table has read.
 
-    gendered: whether the table must have the column gender, the body model of each mesh. images: the name of each row's
-    picture. has_mesh, has_joints, has_smpl_joints: [N] float32, 0 or 1. genders: [N] int32, the body model of a row's
-    pose and shape: 0 male, 1 female, -1 neutral.
+    gendered: whether the table must have the column gender, the body model of each mesh. image_name: number of a row
+    -> the name of its picture. has_mesh, has_joints, has_smpl_joints: [N] float32, 0 or 1. genders: [N] int32, the
+    body model of a row's pose and shape: 0 male, 1 female, -1 neutral.
     """
 
-    def __init__(self, npz_file: Path, table: dict[str, np.ndarray], images: list[str], gendered: bool):
-        self.npz_file, self.table, self.images = npz_file, table, images
+    def __init__(self, npz_file: Path, table: dict[str, np.ndarray], image_name: Callable[[int], str], gendered: bool):
+        self.npz_file, self.table, self.image_name = npz_file, table, image_name
+        self.count = len(table["center"])
         self.has_mesh = self._flags("pose", "has_smpl")
         self.has_joints = self._flags("S", "has_pose_3d")
         self.has_smpl_joints = self._flags("S_smpl", "has_pose_3d_smpl")
@@ -77,8 +79,11 @@ class Annotations:
         if "gender" not in self.table:
             if gendered:
                 raise UserError(f"{self.npz_file} has no gender, which says the body model of its meshes.")
-            return np.full(len(self.images), NEUTRAL, np.int32)
-        genders = np.array([GENDERS.get(letter, NEUTRAL) for letter in self.table["gender"].tolist()], np.int32)
+            return np.full(self.count, NEUTRAL, np.int32)
+        letters = self.table["gender"]
+        genders = np.full(self.count, NEUTRAL, np.int32)
+        for letter, number in GENDERS.items():
+            genders[letters == letter] = number
         if not gendered and (genders[self.has_mesh > 0] != NEUTRAL).any():
             warn(
                 f"{self.npz_file}: pose and shape are taken for those of the male and female body models that its "
@@ -89,9 +94,9 @@ class Annotations:
     def _flags(self, key: str, flag: str) -> np.ndarray:
         """[N] float32: column `flag` as 0 or 1; without it, 1 if the table has column `key`."""
         if key not in self.table:
-            return np.zeros(len(self.images), np.float32)
+            return np.zeros(self.count, np.float32)
         flags = self.table.get(flag)
-        return np.ones(len(self.images), np.float32) if flags is None else (flags > 0).astype(np.float32)
+        return np.ones(self.count, np.float32) if flags is None else (flags > 0).astype(np.float32)
 
     def _row(self, key: str, index: int) -> np.ndarray:
         """A row of a column as float64; zeros if the table lacks the column."""
@@ -110,7 +115,7 @@ class Annotations:
     def _finite(self, key: str, index: int, values: np.ndarray, advice: str) -> np.ndarray:
         if not np.isfinite(values).all():
             raise UserError(
-                f"{self.npz_file}, row {index} ({self.images[index]}): {key} holds numbers that are not finite where "
-                f"they are trusted. {advice}"
+                f"{self.npz_file}, row {index} ({self.image_name(index)}): {key} holds numbers that are not finite "
+                f"where they are trusted. {advice}"
             )
         return values

@@ -5,11 +5,13 @@ worker or rank that makes it.
 """
 
 import re
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from datasets.annotations import Annotations
-from datasets.columns import read_table
+from datasets.columns import filled_rows, read_table
 from datasets.regions import Reach, Region, load_all
 from datasets.registry import BRING_IT, DATASETS, dataset_files
 from datasets.spin_fits import read_fits
@@ -46,6 +48,7 @@ COLUMNS = {
     "iuvname": "path of the IUV image below the data set's folder, or ''",
 }
 IUV_ELSEWHERE = "Train stage dp on up-3d or surreal, then this with --stage end --pretrained_checkpoint CNET."
+MOST_LOOKED_FOR = 1000  # of the IUV images of a table, evenly spaced: millions take minutes
 IUV_FOLDER = re.compile(r"^(BF|SMPL)_IUV_gt/")
 
 
@@ -68,9 +71,7 @@ class BaseDataset:
         self.length = len(self.table["center"])
         if files.fits_file:
             self.table |= read_fits(files.fits_file, self.npz_file, self.length)
-        self.images = self.image_names()
-        self.rows = Annotations(self.npz_file, self.table, self.images, DATASETS[dataset].gendered)
-        self.iuv_names = [self._iuv_name(index) for index in range(self.length)]
+        self.rows = Annotations(self.npz_file, self.table, self.image_name, DATASETS[dataset].gendered)
         self.augment = self.is_train and not options.no_augmentation
         # mirrored labels are known only for the mirror-symmetric atlas
         self.may_flip = not options.no_flip and options.uv_type == "BF"
@@ -83,14 +84,25 @@ class BaseDataset:
         if options.cache_ram and self.is_train:
             self.cached = load_all(self._cut, self.length, dataset)
 
-    def image_names(self) -> list[str]:
-        """The item's imgname for every row: the path of the image below the data set's folder."""
-        return [name.lstrip("/") for name in self.table["imgname"].tolist()]
+    def image_name(self, index: int) -> str:
+        """The item's imgname: the path of a row's image below the data set's folder."""
+        return str(self.table["imgname"][index]).lstrip("/")
+
+    @cached_property
+    def missing_iuv(self) -> tuple[int, int]:
+        """(IUV images that are not there, images looked for): of those that the table names, at most MOST_LOOKED_FOR.
+
+        A sample whose IUV image is not there has no dense annotation.
+        """
+        named = filled_rows(self.table["iuv_names"]) if "iuv_names" in self.table else np.zeros(0, int)
+        chosen = named[np.unique(np.linspace(0, len(named) - 1, min(len(named), MOST_LOOKED_FOR)).astype(int))]
+        return sum(not self._iuv_file(int(index)) for index in chosen), len(chosen)
 
     @property
     def has_iuv(self) -> bool:
-        """Whether any sample has an IUV image."""
-        return any(self.iuv_names)
+        """Whether any sample that was looked for has an IUV image."""
+        missing, looked_for = self.missing_iuv
+        return missing < looked_for
 
     @property
     def iuv_advice(self) -> str:
@@ -138,7 +150,7 @@ class BaseDataset:
 
     def read_image(self, index: int) -> np.ndarray:
         """Image [H, W, 3] uint8, BGR. Video data sets override this."""
-        path = self.root / self.images[index]
+        path = self.root / self.image_name(index)
         return image_files.read_image(path, "Download it again or take it out of the data set.")
 
     def _cut(self, index: int) -> tuple[Region, Region | None] | str:
@@ -159,10 +171,10 @@ class BaseDataset:
         return self.reach.cut(self.read_image(index), *self._box(index))
 
     def _cut_iuv(self, index: int) -> Region | None:
-        if not self.iuv_names[index]:
+        path = self._iuv_file(index)
+        if path is None:
             return None
-        advice = f"{self.prepare} (with --uv_type {self.options.uv_type})"
-        iuv = image_files.read_image(self.root / self.iuv_names[index], advice)
+        iuv = image_files.read_image(path, f"{self.prepare} (with --uv_type {self.options.uv_type})")
         return self.reach.cut(iuv, *self._box(index), labels=True)
 
     def _box(self, index: int) -> tuple[np.ndarray, float]:
@@ -198,7 +210,7 @@ class BaseDataset:
         has_joints = np.array([rows.has_joints[index], rows.has_smpl_joints[index]])
         has_joints, from_mesh = fill_from_mesh(has_joints, rows.has_mesh[index], self.options.gtkey3d_from_mesh)
         return {
-            "imgname": self.images[index],
+            "imgname": self.image_name(index),
             "pose": pose.astype(np.float32),
             "betas": rows.betas(index).astype(np.float32),
             "has_smpl": rows.has_mesh[index],
@@ -210,11 +222,11 @@ class BaseDataset:
             "has_pose_3d_smpl": has_joints[1],
             "from_mesh": from_mesh,
             "gender": rows.genders[index],
-            "has_dp": np.float32(bool(self.iuv_names[index])),
+            "has_dp": np.float32(self._iuv_file(index) is not None),
             "fit_joint_error": rows.fit_error(index),
             "maskname": self._text("maskname", index),
             "partname": self._text("partname", index),
-            "iuvname": self.iuv_names[index],
+            "iuvname": self._iuv_name(index),
         }
 
     def true_vertices(self, index: int) -> np.ndarray:
@@ -232,6 +244,12 @@ class BaseDataset:
         """Path of the IUV image of the chosen atlas; the npz file may name the image of the other one."""
         name = self._text("iuv_names", index).lstrip("/")
         return IUV_FOLDER.sub(f"{self.options.uv_type}_IUV_gt/", name)
+
+    def _iuv_file(self, index: int) -> Path | None:
+        """The IUV image of a row; None if it has none, or it is not there."""
+        name = self._iuv_name(index)
+        path = self.root / name
+        return path if name and path.is_file() else None
 
 
 def fill_from_mesh(has_joints: np.ndarray, has_smpl, wanted: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,9 @@
 """Read the table of a data set and convert its columns to the types and shapes that items use.
 
-Different tools write text as bytes or objects, a number per row as [N, 1], a pose as [N, 24, 3]. Columns with other
-content, such as another set of joints or lengths in millimetres, are refused in a line that says how to convert them.
+Columns are mapped (utils.array_files.arrays.map_members), so a table of any length opens in little memory, and
+processes share it. Different tools write text as bytes or objects, a number per row as [N, 1], a pose as [N, 24, 3].
+Columns with other content, such as another set of joints or lengths in millimetres, are refused in a line that says how
+to convert them.
 """
 
 import math
@@ -11,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from datasets.registry import BRING_IT
+from utils.array_files.arrays import blocks, release
 from utils.array_files.pickles import unpickle_array
 from utils.errors import UserError
-from utils.files import read_npz
+from utils.files import map_npz
 from utils.joints import SMPL_JOINTS, TRAINING_JOINTS, limb_bones
 
 TEXT = ("imgname", "videoname", "iuv_names", "maskname", "partname")
@@ -49,7 +52,7 @@ def read_table(npz_file: Path, prepare: str, needed: tuple[str, ...]) -> dict[st
     if not npz_file.is_file():
         raise UserError(f"{npz_file} does not exist. {prepare}")
     advice = prepare if prepare == BRING_IT else f"Delete it. {prepare}"
-    table = read_npz(npz_file, advice, unpickle_array, KNOWN)
+    table = map_npz(npz_file, advice, unpickle_array, KNOWN)
     missing = [key for key in needed if key not in table]
     if missing:
         raise UserError(f"{npz_file} has no {', '.join(missing)}. {advice}")
@@ -81,37 +84,61 @@ def tidy(npz_file: Path, table: dict[str, np.ndarray], advice: str) -> dict[str,
     return tidied
 
 
-def _values(where: str, column: np.ndarray, advice: str) -> list:
+def _values(column: np.ndarray) -> list:
     """One value per row: bytes as text, and '' for None and NaN, which other tools write for a missing value."""
-    if column.size != len(column):
-        raise UserError(f"{where} of shape {column.shape}, expected one value per row. {advice}")
-    values = [value.item() if isinstance(value, np.generic) else value for value in column.ravel().tolist()]
+    values = [value.item() if isinstance(value, np.generic) else value for value in column.tolist()]
     values = [os.fsdecode(value) if isinstance(value, bytes) else value for value in values]
     return ["" if value is None or (isinstance(value, float) and math.isnan(value)) else value for value in values]
 
 
+def _one_per_row(where: str, column: np.ndarray, advice: str) -> np.ndarray:
+    """[N, 1] or [N] -> [N]."""
+    if column.size != len(column):
+        raise UserError(f"{where} of shape {column.shape}, expected one value per row. {advice}")
+    return column.reshape(len(column))
+
+
 def _text(where: str, column: np.ndarray, is_needed: bool, advice: str) -> np.ndarray:
-    values = _values(where, column, advice)
-    for row, value in enumerate(values):
-        if not isinstance(value, str) or (is_needed and not value):
-            raise UserError(f"{where} of {str(value)[:40]!r} in row {row}, expected text. {advice}")
-    return np.array(values)
+    column = _one_per_row(where, column, advice)
+    if column.dtype.kind != "U":  # other types are converted in memory
+        values = _values(column)
+        for row, value in enumerate(values):
+            if not isinstance(value, str):
+                raise UserError(f"{where} of {str(value)[:40]!r} in row {row}, expected text. {advice}")
+        column = np.array(values)
+    if is_needed and len(filled := filled_rows(column)) < len(column):
+        row = int(np.setdiff1d(np.arange(len(column)), filled)[0])
+        raise UserError(f"{where} of '' in row {row}, expected text. {advice}")
+    return column
+
+
+def filled_rows(column: np.ndarray) -> np.ndarray:
+    """The numbers of the rows of a column of text [N] that are not ''."""
+    return np.concatenate([np.zeros(0, int), *(start + np.flatnonzero(part != "") for start, part in blocks(column))])
 
 
 def _genders(where: str, column: np.ndarray, advice: str) -> np.ndarray:
-    letters = []
-    for row, value in enumerate(_values(where, column, advice)):
-        if isinstance(value, str):
-            letter = GENDER_WORDS.get(value.strip().lower())
-        else:
-            letter = GENDER_NUMBERS.get(value) if type(value) in (int, float) else None
+    column = _one_per_row(where, column, advice)
+    return np.concatenate([_gender_letters(where, start, part, advice) for start, part in blocks(column)])
+
+
+def _gender_letters(where: str, start: int, part: np.ndarray, advice: str) -> np.ndarray:
+    """Rows from number `start` on, as 'm', 'f' or ''."""
+    values = _values(part)
+    letters = {value: _gender_letter(value) for value in dict.fromkeys(values)}
+    for value, letter in letters.items():
         if letter is None:
             raise UserError(
-                f"{where} of {str(value)[:40]!r} in row {row}, expected m or male, f or female, neutral or nothing, or "
-                f"the numbers 0 (male), 1 (female), -1 (neutral). {advice}"
+                f"{where} of {str(value)[:40]!r} in row {start + values.index(value)}, expected m or male, f or "
+                f"female, neutral or nothing, or the numbers 0 (male), 1 (female), -1 (neutral). {advice}"
             )
-        letters.append(letter)
-    return np.array(letters)
+    return np.array([letters[value] for value in values], "U1")
+
+
+def _gender_letter(value) -> str | None:
+    if isinstance(value, str):
+        return GENDER_WORDS.get(value.strip().lower())
+    return GENDER_NUMBERS.get(value) if type(value) in (int, float) else None
 
 
 def _numbers(where: str, name: str, column: np.ndarray, advice: str) -> np.ndarray:
@@ -173,15 +200,16 @@ def _check_metres(where: str, joints: np.ndarray, flags: np.ndarray | None, bone
     Lengths of bones tell the unit whatever root the positions are relative to. Their median is taken, because single
     joints may be wrong.
     """
-    trusted = (joints[..., 3] > 0) & np.isfinite(joints).all(axis=2)
-    if flags is not None:
-        trusted &= flags[:, None] > 0
     ends = np.array(bones)
-    both = trusted[:, ends].all(axis=2)
-    rows = np.flatnonzero(both.any(axis=1))
+    counts = np.ones(len(joints), bool) if flags is None else flags > 0
+    found = [start + np.flatnonzero(_trusted(part, ends).any(axis=1)) for start, part in blocks(joints)]
+    rows = np.concatenate([np.zeros(0, int), *found])
+    rows = rows[counts[rows]]
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), BONE_ROWS)).astype(int))]
-    places = joints[rows, :, :3].astype(np.float64)
-    lengths = np.linalg.norm(places[:, ends[:, 0]] - places[:, ends[:, 1]], axis=2)[both[rows]]
+    chosen = joints[rows].astype(np.float64)
+    release([joints])
+    bone_vectors = chosen[:, ends[:, 0], :3] - chosen[:, ends[:, 1], :3]
+    lengths = np.linalg.norm(bone_vectors, axis=2)[_trusted(chosen, ends)]
     if not lengths.size or np.median(lengths) <= LONGEST_IN_METRES:
         return
     unit, factor = ("centimetres", 100) if np.median(lengths) <= LONGEST_IN_CENTIMETRES else ("millimetres", 1000)
@@ -189,3 +217,9 @@ def _check_metres(where: str, joints: np.ndarray, flags: np.ndarray | None, bone
         f"{where} with arm and leg bones of {np.median(lengths):.0f} in the median, expected metres: divide x, y, z by "
         f"{factor} if these are {unit}. {advice}"
     )
+
+
+def _trusted(joints: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """[n, bones]: whether both ends of a bone are trusted, for joints [n, 24, 4] and pairs of joints [bones, 2]."""
+    trusted = (joints[..., 3] > 0) & np.isfinite(joints).all(axis=2)
+    return trusted[:, ends].all(axis=2)

@@ -17,6 +17,13 @@ def open_dataset(options, split: str, is_train: bool | None = None) -> BaseDatas
 def open_for_training(options) -> BaseDataset | MixedDataset:
     """The training split; UserError if stage dp is to run and no sample has an IUV image, from which it learns."""
     dataset = open_dataset(options, "train")
+    for member in dataset.members if isinstance(dataset, MixedDataset) else [dataset]:
+        missing, looked_for = member.missing_iuv
+        if missing:
+            warn(
+                f"{missing} of {looked_for} IUV images that were looked for of {member.npz_file} are not there: these "
+                f"samples have no dense annotation. {member.iuv_advice}"
+            )
     where = dataset.npz_file if isinstance(dataset, BaseDataset) else f"the mixture {options.dataset}"
     lack = f"{where} has no IUV images (iuv_names)"
     if not dataset.has_iuv and options.stage != "end":

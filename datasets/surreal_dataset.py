@@ -14,14 +14,13 @@ class SurrealDataset(BaseDataset):
 
     source_columns = ("videoname", "framenum")
 
-    def image_names(self) -> list[str]:
-        """`folder/video.mp4:frame` for every row."""
-        folder, table = FOLDERS[self.split], self.table
-        rows = zip(table["videoname"].tolist(), table["framenum"].tolist(), strict=True)
-        return [f"{folder}/{video.lstrip('/')}:{frame}" for video, frame in rows]
+    def image_name(self, index: int) -> str:
+        """`folder/video.mp4:frame` of a row."""
+        video = str(self.table["videoname"][index]).lstrip("/")
+        return f"{FOLDERS[self.split]}/{video}:{self.table['framenum'][index]}"
 
     def read_image(self, index: int) -> np.ndarray:
         """Frame [H, W, 3] uint8, BGR, mirrored back, as the joints of the table are."""
-        video, frame = self.images[index].rsplit(":", 1)
+        video, frame = self.image_name(index).rsplit(":", 1)
         image = read_frame(self.root / video, int(frame), "Download it again or take it out of the data set.")
         return image[:, ::-1]

@@ -11,13 +11,14 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
 
-from utils.array_files.arrays import read_members, refuse_objects
+from utils.array_files.arrays import map_members, read_members, refuse_objects
 from utils.errors import DISK_FAULTS, CannotWrite, UserError
 
 PLAIN_PATH = re.compile(r"[0-9a-zA-Z@_.:/-]+")  # MindSpore takes these names; OpenCV and ONNX Runtime take all of UTF-8
@@ -131,12 +132,35 @@ def write_npy(path, array: np.ndarray) -> None:
     write_bytes(path, stream.getvalue())
 
 
+@dataclass(frozen=True)
+class Blocks:
+    """An array [N, ...] that write_npz takes in parts [n, ...], for those that are larger than memory."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    parts: Iterable[np.ndarray]
+
+    def write(self, stream) -> None:
+        """Write the array in the format of .npy."""
+        header = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": self.shape}
+        np.lib.format.write_array_header_1_0(stream, header)
+        rows = 0
+        for part in self.parts:
+            stream.write(np.ascontiguousarray(part, self.dtype).tobytes())
+            rows += len(part)
+        if rows != self.shape[0]:
+            raise ValueError(f"{rows} rows were given for an array of shape {self.shape}")
+
+
 def write_npz(path, **arrays) -> None:
     """Write what np.savez writes. On a full disk np.savez leaves the archive open, which prints errors later."""
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+                if isinstance(array, Blocks):
+                    array.write(member)
+                else:
+                    np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
 
 
 def read_npz(path, advice: str, read_objects=refuse_objects, objects=None) -> dict[str, np.ndarray]:
@@ -144,9 +168,18 @@ def read_npz(path, advice: str, read_objects=refuse_objects, objects=None) -> di
 
     read_objects, objects: what reads arrays of objects, and under which names; see utils.array_files.arrays.
     """
+    return _read(path, advice, lambda stream: read_members(stream, read_objects, objects))
+
+
+def map_npz(path, advice: str, read_objects=refuse_objects, names=None) -> dict[str, np.ndarray]:
+    """Map the arrays [...] of an .npz, by name; errors as read_npz. See utils.array_files.arrays.map_members."""
+    return _read(path, advice, lambda stream: map_members(stream, read_objects, names))
+
+
+def _read(path, advice: str, read):
     try:
         with open(path, "rb") as stream:
-            return read_members(stream, read_objects, objects)
+            return read(stream)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist. {advice}") from None
     except Exception as error:  # a damaged file can raise any exception type

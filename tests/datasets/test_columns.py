@@ -260,7 +260,7 @@ def test_a_mesh_that_nobody_trusts_is_at_rest_whatever_stands_there(own_copy, fl
 def test_rows_without_a_mesh_do_not_move_the_mean_mesh(own_copy):
     rows = load_joint_regressors().lsp_rows
     options = make_options(dataset="up-3d")
-    pose = BaseDataset(options).table["pose"]
+    pose = np.array(BaseDataset(options).table["pose"])
     kept = np.arange(len(pose)) == 2
     pose[~kept] = np.nan
     change_table(own_copy, pose=pose, has_smpl=kept)
