@@ -16,6 +16,7 @@ from datasets.regions import Reach, Region, load_all
 from datasets.registry import BRING_IT, DATASETS, dataset_files
 from datasets.spin_fits import read_fits
 from utils import imutils
+from utils.array_files.arrays import release
 from utils.camera import normalise_pixels
 from utils.errors import UserError
 from utils.joints import SMPL_FLIP, TRAINING_FLIP
@@ -48,6 +49,7 @@ COLUMNS = {
     "iuvname": "path of the IUV image below the data set's folder, or ''",
 }
 IUV_ELSEWHERE = "Train stage dp on up-3d or surreal, then this with --stage end --pretrained_checkpoint CNET."
+RELEASE_EVERY = 64  # items
 MOST_LOOKED_FOR = 1000  # of the IUV images of a table, evenly spaced: millions take minutes
 IUV_FOLDER = re.compile(r"^(BF|SMPL)_IUV_gt/")
 
@@ -80,7 +82,7 @@ class BaseDataset:
             turns=self.augment and options.rot_factor > 0,
             scale=options.scale_factor if self.augment else 0.0,
         )
-        self.cached = None
+        self.cached, self.items_made = None, 0
         if options.cache_ram and self.is_train:
             self.cached = load_all(self._cut, self.length, dataset)
 
@@ -121,6 +123,7 @@ class BaseDataset:
         position: takes the place of `index` in drawing the augmentation, because a mixture may have a sample several
         times in an epoch.
         """
+        self._release_table()
         augmentation = self.draw_augmentation(index if position is None else position, epoch)
         centre, scale = self._box(index)
         matrix = imutils.crop_matrix(centre, scale, self.options.img_res, augmentation)
@@ -133,6 +136,12 @@ class BaseDataset:
         if "gt_iuv" in columns:
             item["gt_iuv"] = self._iuv(index, matrix, augmentation.flip)
         return {name: item[name] for name in columns}
+
+    def _release_table(self) -> None:
+        """Let go of the table's pages now and then; else a worker would hold the whole table after some time."""
+        self.items_made += 1
+        if self.items_made % RELEASE_EVERY == 0:
+            release(self.table.values())
 
     def draw_augmentation(self, index: int, epoch: int) -> imutils.Augmentation:
         """The augmentation of sample `index` in `epoch`; one that changes nothing if augmentation is off."""

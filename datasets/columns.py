@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from datasets.registry import BRING_IT
-from utils.array_files.arrays import blocks, release
+from utils.array_files.arrays import blocks
 from utils.array_files.pickles import unpickle_array
 from utils.errors import UserError
 from utils.files import map_npz
@@ -206,8 +206,8 @@ def _check_metres(where: str, joints: np.ndarray, flags: np.ndarray | None, bone
     rows = np.concatenate([np.zeros(0, int), *found])
     rows = rows[counts[rows]]
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), BONE_ROWS)).astype(int))]
-    chosen = joints[rows].astype(np.float64)
-    release([joints])
+    parts = [part[rows[(start <= rows) & (rows < start + len(part))] - start] for start, part in blocks(joints)]
+    chosen = np.concatenate([np.zeros((0, *joints.shape[1:])), *parts])
     bone_vectors = chosen[:, ends[:, 0], :3] - chosen[:, ends[:, 1], :3]
     lengths = np.linalg.norm(bone_vectors, axis=2)[_trusted(chosen, ends)]
     if not lengths.size or np.median(lengths) <= LONGEST_IN_METRES:

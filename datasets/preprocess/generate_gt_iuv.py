@@ -12,15 +12,18 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets.columns import tidy
 from datasets.preprocess.samples import SkipSample, Summary, run_samples
 from utils import config
+from utils.array_files.pickles import unpickle_array
 from utils.camera import CameraFitError, fit_camera
 from utils.errors import UserError
-from utils.files import inside, read_npz, write_npz, write_png, write_text
+from utils.files import Blocks, inside, map_npz, write_npz, write_png, write_text
 from utils.objfile import read_obj
 from utils.renderer import cast_mesh, iuv_image
 
 RENEW_ADVICE = "Run the same command again, with --train_files and --eval_files."
+ROWS_AT_ONCE = 10_000  # whose names are in memory at once
 ATLAS_STAMP = "atlas.sha256"  # file in a folder of images: the checksum of their atlas
 
 
@@ -76,17 +79,30 @@ class _IuvWriter:
 
 
 class _Rows:
-    """The chosen rows of a table as pairs (row, name of its IUV image); each is made on access."""
+    """The rows `chosen` [n] of a table as pairs (row, name of its IUV image); each is made on access."""
 
-    def __init__(self, table: dict, names: list[str], chosen: list[int]):
+    def __init__(self, table: dict[str, np.ndarray], names: Callable[[dict], str], chosen: np.ndarray):
         self.table, self.names, self.chosen = table, names, chosen
 
     def __len__(self) -> int:
         return len(self.chosen)
 
     def __getitem__(self, position: int) -> tuple[dict, str]:
-        index = self.chosen[position]
-        return {key: column[index] for key, column in self.table.items()}, self.names[index]
+        row = {key: column[self.chosen[position]] for key, column in self.table.items()}
+        return row, self.names(row)
+
+
+class _Labels:
+    """The names of the samples of such rows, for messages."""
+
+    def __init__(self, rows: _Rows):
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, position: int) -> str:
+        return str(next(iter(self.rows[position][0].values()))).lstrip("/")
 
 
 def make_iuv(
@@ -102,36 +118,54 @@ def make_iuv(
 ) -> Summary:
     """Draw the missing IUV images of an .npz and enter their names as `iuv_names` ('' where there is none).
 
-    table: the columns that `names`, `newest_change` and `draw` need; these get a row of them as a dict. names: row ->
-    name of its IUV image below `root`, '' for a row that gets none. newest_change: row -> time of the last change to
-    its sample. draw: row -> IUV image [H, W, 3] uint8; picklable.
+    table: the columns that `names`, `newest_change` and `draw` need; these get a row of them as a dict. The first names
+    the row's sample. names: row -> name of its IUV image below `root`, '' for a row that gets none. newest_change: row
+    -> time of the last change to its sample. draw: row -> IUV image [H, W, 3] uint8; picklable.
     """
     check_atlas_stamp(root / f"{uv_type}_IUV_gt", config.atlas_template(uv_type))
-    first = next(iter(table.values()))
-    iuv_names: list[str] = []
-    missing: list[int] = []
-    for index in range(len(first)):
-        row = {key: column[index] for key, column in table.items()}
-        iuv_names.append(names(row))
-        if iuv_names[-1]:
-            path = inside(root, iuv_names[-1], npz_file)
-            if not path.is_file() or path.stat().st_mtime < newest_change(row):
-                missing.append(index)
+    count = len(next(iter(table.values())))
+    rows = _Rows(table, names, np.arange(count))
+    # of every row: the length of its name, and whether its image must be drawn
+    lengths, is_missing = np.zeros(count, int), np.zeros(count, bool)
+    for index in range(count):
+        row, name = rows[index]
+        lengths[index] = len(name)
+        if name:
+            path = inside(root, name, npz_file)
+            is_missing[index] = not path.is_file() or path.stat().st_mtime < newest_change(row)
 
     summary = Summary(f"{npz_file.stem} {uv_type} IUV")
-    summary.kept = sum(map(bool, iuv_names)) - len(missing)
-    labels = [str(first[index]).lstrip("/") for index in missing]
-    finished = np.ones(len(iuv_names), bool)
-    finished[missing] = False
-    rows = _Rows(table, iuv_names, missing)
-    for position, _ in run_samples(_IuvWriter(root, draw), rows, labels, summary, workers):
-        finished[missing[position]] = True
-
-    column = np.where(finished, iuv_names, "")
-    stored = read_npz(npz_file, RENEW_ADVICE)
-    if "iuv_names" not in stored or not np.array_equal(stored["iuv_names"], column):
-        write_npz(npz_file, **(stored | {"iuv_names": column}))
+    missing = _Rows(table, names, np.flatnonzero(is_missing))
+    summary.kept = int((lengths > 0).sum()) - len(missing)
+    finished = (lengths > 0) & ~is_missing
+    for position, _ in run_samples(_IuvWriter(root, draw), missing, _Labels(missing), summary, workers):
+        finished[missing.chosen[position]] = True
+    _enter_names(npz_file, rows, finished, max(1, lengths.max(initial=0)))
     return summary
+
+
+def _enter_names(npz_file: Path, rows: _Rows, finished: np.ndarray, longest: int) -> None:
+    """Write the column iuv_names, with '' for rows that are not `finished` [N], unless it is there already."""
+    starts = range(0, len(rows), ROWS_AT_ONCE)
+
+    def parts():
+        for start in starts:
+            indices = range(start, min(start + ROWS_AT_ONCE, len(rows)))
+            yield np.array([rows[index][1] if finished[index] else "" for index in indices], f"U{longest}")
+
+    # objects, as in tables of other tools, become text and numbers
+    stored = map_npz(npz_file, RENEW_ADVICE, unpickle_array)
+    stored |= tidy(npz_file, {name: column for name, column in stored.items() if column.dtype.hasobject}, RENEW_ADVICE)
+    objects = [name for name, column in stored.items() if column.dtype.hasobject]
+    if objects:
+        raise UserError(
+            f"{npz_file} has {', '.join(objects)} of Python objects, which cannot be written. Leave it out."
+        )
+    old = stored.pop("iuv_names", None)
+    if old is None or any(
+        not np.array_equal(old[start : start + len(part)], part) for start, part in zip(starts, parts(), strict=True)
+    ):
+        write_npz(npz_file, **stored, iuv_names=Blocks((len(rows),), np.dtype(f"U{longest}"), parts()))
 
 
 def check_atlas_stamp(folder: Path, template: Path) -> None:

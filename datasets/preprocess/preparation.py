@@ -10,7 +10,7 @@ from pathlib import Path
 from datasets.preprocess.mesh_iuv import make_mesh_iuv
 from datasets.preprocess.samples import Incomplete, Summary
 from datasets.preprocess.tables import Layout, make_table
-from datasets.registry import DATASETS, fits_file
+from datasets.registry import DATASETS, dataset_files, fits_file
 from utils import config
 from utils.errors import UserError
 
@@ -68,7 +68,7 @@ class Preparation:
 
     def iuv_tables(self) -> list[Path]:
         """The tables that exist and get IUV images."""
-        return [path for path in [self.npz_file(TRAIN)] if path.is_file()]
+        return [path for path in [dataset_files(self.name, TRAIN).npz_file] if path.is_file()]
 
     def make_iuv(self, npz_file: Path, uv_type: str, workers: int) -> Summary:
         """Draw the missing IUV images of a table, of its own meshes or else of SPIN's fits."""

@@ -5,7 +5,7 @@ depend on the number of processes.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -86,7 +86,7 @@ class _Guarded:
         return _Outcome(value.value, "incomplete", value.reason) if isinstance(value, Incomplete) else _Outcome(value)
 
 
-def run_samples(job: Callable, samples: Samples, names: Sequence[str], summary: Summary, workers: int) -> Iterator:
+def run_samples(job: Callable, samples: Samples, names: Samples, summary: Summary, workers: int) -> Iterator:
     """Yield (position, job(sample)) of the samples that succeed, in order, and count them in `summary`.
 
     job: picklable; each process gets it once. It may return an Incomplete, whose value is yielded. Problems are printed

@@ -2,18 +2,20 @@
 
 A sample (a photograph of UP-3D, a video of SURREAL) gives one or more rows. After every SAVE_EVERY samples their rows
 are saved in a shard beside the .npz file, so an interrupted run continues there, and each save writes new rows only.
-The .npz file is written once, when all samples are done.
+The .npz file is written once, when all samples are done. Rows are not kept in memory: those of files are mapped, and
+the .npz file is written part by part.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from datasets.preprocess.samples import Summary, run_samples
+from utils.array_files.arrays import release
 from utils.errors import UserError
-from utils.files import make_folder, read_npz, write_npz
+from utils.files import Blocks, make_folder, map_npz, write_npz
 
 SAVE_EVERY = 500  # samples in a shard
 DAMAGE_ADVICE = "Delete it and run the same command again."
@@ -27,6 +29,15 @@ class Layout:
     columns: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one sample: numbers start to stop of the mapped columns of a file."""
+
+    table: dict[str, np.ndarray]
+    start: int
+    stop: int
+
+
 def make_table(npz_file: Path, layout: Layout, names: Sequence[str], job: Callable, newest_change: Callable,
                workers: int) -> Summary:  # fmt: skip
     """Write the rows of the samples `names` to npz_file, in their order.
@@ -36,62 +47,84 @@ def make_table(npz_file: Path, layout: Layout, names: Sequence[str], job: Callab
     """
     make_folder(npz_file.parent)  # an error here should come before hours of work
     summary = Summary(npz_file.stem)
-    blocks = _kept_blocks(npz_file, layout, newest_change)
     shards = sorted(npz_file.parent.glob(f"{npz_file.stem}.partial_*.npz"))
-    for shard in shards:
-        blocks |= _kept_blocks(shard, layout, newest_change)
-    blocks = {name: blocks[name] for name in names if name in blocks}
-    summary.kept = len(blocks)
+    kept = _kept_rows(npz_file, layout, newest_change)
+    table = next((sample.table for sample in kept.values()), None)  # of npz_file
+    for path in shards:
+        kept |= _kept_rows(path, layout, newest_change)
+    missing = [name for name in names if name not in kept]
+    summary.kept = len(names) - len(missing)
 
-    missing = [name for name in names if name not in blocks]
-    unsaved: list[dict] = []
-
-    def save():
-        shards.append(npz_file.with_name(f"{npz_file.stem}.partial_{len(shards):06d}.npz"))
-        write_npz(shards[-1], **_joined(layout, unsaved))
-        unsaved.clear()
-
-    try:
-        for position, block in run_samples(job, missing, missing, summary, workers):
-            blocks[missing[position]] = block
-            unsaved.append(block)
-            if len(unsaved) == SAVE_EVERY:
-                save()
-    except BaseException:  # interrupted: the next run continues from here
-        if unsaved:
-            save()
-        raise
-    if not blocks:
+    new_shards = _make_shards(npz_file, layout, missing, job, summary, workers, len(shards))
+    for path in new_shards:
+        kept |= _kept_rows(path, layout, lambda _: 0.0)
+    rows = [kept[name] for name in names if name in kept]
+    if not rows:
         raise UserError(f"no sample for {npz_file} could be used; it was not written.")
-    final = _joined(layout, [blocks[name] for name in names if name in blocks])
-    if summary.done or not _holds(npz_file, layout, final[layout.source]):
-        write_npz(npz_file, **final)
-    for shard in shards:
-        shard.unlink()
+    if not _are_whole(rows, layout, table):
+        write_npz(npz_file, **{key: _joined(key, rows) for key in layout.columns})
+    for path in (*shards, *new_shards):
+        path.unlink()
     return summary
 
 
-def _joined(layout: Layout, blocks: list[dict]) -> dict[str, np.ndarray]:
-    return {key: np.concatenate([block[key] for block in blocks]) for key in layout.columns}
+def _make_shards(
+    npz_file: Path, layout: Layout, names: list[str], job: Callable, summary: Summary, workers: int, number: int
+) -> list[Path]:
+    """Run the job on the samples `names`; save the rows in shards, the first of which has `number`."""
+    shards: list[Path] = []
+    unsaved: list[dict] = []
+
+    def save():
+        shards.append(npz_file.with_name(f"{npz_file.stem}.partial_{number + len(shards):06d}.npz"))
+        write_npz(shards[-1], **{key: np.concatenate([block[key] for block in unsaved]) for key in layout.columns})
+        unsaved.clear()
+
+    try:
+        for _, block in run_samples(job, names, names, summary, workers):
+            unsaved.append(block)
+            if len(unsaved) == SAVE_EVERY:
+                save()
+    finally:  # also when interrupted: the next run continues from here
+        if unsaved:
+            save()
+    return shards
 
 
-def _kept_blocks(path: Path, layout: Layout, newest_change: Callable) -> dict[str, dict]:
+def _kept_rows(path: Path, layout: Layout, newest_change: Callable) -> dict[str, Rows]:
     """Rows of an earlier run by sample name, except those whose sample has changed since."""
     if not path.is_file():
         return {}
-    table, written = read_npz(path, DAMAGE_ADVICE), path.stat().st_mtime
+    table, written = map_npz(path, DAMAGE_ADVICE), path.stat().st_mtime
     lengths = {table[name].shape[:1] for name in layout.columns if name in table}
     if not set(layout.columns) <= set(table) or len(lengths) != 1 or lengths == {()}:
         return {}  # written by an older version, or by another program
     sources = table[layout.source]
     bounds = [*np.flatnonzero(np.append(True, sources[1:] != sources[:-1])).tolist(), len(sources)]
-    blocks = {}
+    rows = {}
     for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
         name = str(sources[start])
         if newest_change(name) <= written:
-            blocks[name] = {key: table[key][start:stop] for key in layout.columns}
-    return blocks
+            rows[name] = Rows(table, start, stop)
+    return rows
 
 
-def _holds(path: Path, layout: Layout, sources: np.ndarray) -> bool:
-    return path.is_file() and np.array_equal(read_npz(path, DAMAGE_ADVICE)[layout.source], sources)
+def _are_whole(rows: list[Rows], layout: Layout, table: dict | None) -> bool:
+    """Whether these rows are all those of a table, in its order."""
+    stops = [0, *(sample.stop for sample in rows)]
+    in_order = all(sample.table is table and sample.start == stop for sample, stop in zip(rows, stops, strict=False))
+    return table is not None and in_order and stops[-1] == len(table[layout.source])
+
+
+def _joined(key: str, rows: list[Rows]) -> Blocks:
+    """A column of the rows of all samples."""
+    tables = {id(sample.table): sample.table[key] for sample in rows}.values()
+    shape = (sum(sample.stop - sample.start for sample in rows), *rows[0].table[key].shape[1:])
+    return Blocks(shape, np.result_type(*tables), _parts(key, rows))
+
+
+def _parts(key: str, rows: list[Rows]) -> Iterator[np.ndarray]:
+    for number, sample in enumerate(rows):
+        yield sample.table[key][sample.start : sample.stop]
+        if number % SAVE_EVERY == 0:
+            release([sample.table[key]])
