@@ -157,7 +157,7 @@ class TrainOptions:
         self._flag(data, "--no_augmentation", "no flip, rotation, scale or colour noise")
         self._flag(data, "--no_augmentation_rgb", "no colour noise")
         self._flag(data, "--no_flip", "no mirroring")
-        self._flag(data, "--use_spin_fit", "read in-the-wild sets from NAME_spin_fit.npz, whose meshes are SPIN's fits")
+        self._flag(data, "--use_spin_fit", "take SPIN's fits (spin_fits/NAME.npz) as the meshes of in-the-wild sets")
         help_text = (
             "multiply what comes from a fitted mesh by max(0, 1 - 10 fit_joint_error), if the npz has that column; "
             "annotated joints weigh 1"

@@ -15,6 +15,9 @@ PLACES = {"name", "data_dir", "ckpt_dir", "eval_dir", "save_root", "log_dir", "c
 COMMAND_LINES = {
     "paper": "",
     "surreal": "--dataset=surreal --use_smpl_joints",
+    "h36m_up3d": "--dataset mesh",
+    "itw": "--dataset itw --use_spin_fit --adaptive_weight",
+    "spin": "--dataset spin --use_spin_fit --adaptive_weight --gtkey3d_from_mesh",
     "quickstart_dp": "--img_res 128 --warp_level 3 --lnet_width 0.125 --batch_size 4 --num_workers 1 --lr 1e-3 "
     "--lr_schedule linear --no_augmentation --zero_init_residual --log_freq 20 --summary_steps 1000 "
     "--stage dp --num_epochs_dp 3 --lam_dp_mask 1",
@@ -51,7 +54,7 @@ def test_the_command_line_wins_over_each_file(file):
     assert (found["lr"], found["no_augmentation"], found["stage"], found["img_res"]) == (0.5, False, "end", 64)
 
 
-@pytest.mark.parametrize("name", ["paper", "surreal"])
+@pytest.mark.parametrize("name", ["paper", "surreal", "h36m_up3d", "itw", "spin"])
 def test_the_full_runs_write_out_all_that_shapes_them(name):
     """So that another default of train.py leaves them as they are."""
     written = json.loads((REPOSITORY / f"configs/{name}.json").read_text()).keys()
