@@ -2,8 +2,7 @@
 
 GraphCMR and SPIN report them for two classes (foreground, background) and for seven (background, six parts). The mesh
 is drawn with its own camera over the whole image. Part images hold 0 for background, 1 to 6 for the parts in the order
-of PART_GROUPS, and 255 for pixels that are not counted. A triangle belongs to the group of most of its corners, by the
-body's segmentation file.
+of atlas.part_groups.PART_GROUPS, and 255 for pixels that are not counted.
 """
 
 from dataclasses import dataclass
@@ -12,35 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
+from atlas.part_groups import PART_GROUPS, part_labels
 from atlas.part_weights import load_parts
 from utils.camera import BOX_UNIT, OrthographicCamera, weak_in_window
 from utils.media.image_files import read_image
 from utils.renderer import cast_mesh
 
-PART_GROUPS = {
-    "head": ("head", "neck"),
-    "torso": ("hips", "spine", "spine1", "spine2", "leftShoulder", "rightShoulder"),
-    "left arm": ("leftArm", "leftForeArm", "leftHand", "leftHandIndex1"),
-    "right arm": ("rightArm", "rightForeArm", "rightHand", "rightHandIndex1"),
-    "left leg": ("leftUpLeg", "leftLeg", "leftFoot", "leftToeBase"),
-    "right leg": ("rightUpLeg", "rightLeg", "rightFoot", "rightToeBase"),
-}
 NOT_COUNTED = 255
 KINDS = {"mask": 2, "part": 1 + len(PART_GROUPS)}  # annotation -> number of classes
 ADVICE = "It is the annotation of a test image: put it there, or take its name out of the npz."
-
-
-def part_labels(faces: np.ndarray, vertex_count: int, parts: dict) -> np.ndarray:
-    """[F] uint8: the number, from 1, of the group in PART_GROUPS of most corners of a triangle; 0 for no group.
-
-    The first group counts if several have as many corners.
-    """
-    member = np.zeros((vertex_count, len(PART_GROUPS)), int)
-    for column, names in enumerate(PART_GROUPS.values()):
-        for name in names:
-            member[np.asarray(parts[name], np.int64), column] = 1
-    corners = member[faces].sum(axis=1)
-    return np.where(corners.any(axis=1), corners.argmax(axis=1) + 1, 0).astype(np.uint8)
 
 
 def confusion(predicted: np.ndarray, true: np.ndarray, classes: int) -> np.ndarray:

@@ -1,7 +1,8 @@
-"""Make the whole stand-in data root: body models, atlases, and a synthetic UP-3D and SURREAL in the raw formats.
+"""Make the whole stand-in data root: body models, atlases, and synthetic data sets in the original formats.
 
     python -m synthetic.generate --data_dir D --num_train 300 --num_test 40 --workers 2
     python -m synthetic.generate --data_dir D --num_videos 12 --num_test_videos 6
+    python -m synthetic.generate --data_dir D --coco 40 --mpii 40 --lsp 20
     python -m synthetic.generate --body B [--data_dir D]
 
 With --body the photographs show the body model in folder B, whose files do not change. The photographs are written to
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from atlas.unwrap.templates import atlas_makers, write_atlases
 from synthetic import surreal
+from synthetic.benchmarks.writers import WRITERS
 from synthetic.body.write_body import GENDER_FILES, SHARED_FILES, write_body
 from synthetic.foreign_body import check_body, copy_body, fingerprint
 from synthetic.photographs.clothing_choice import CLOTHING
@@ -42,7 +44,7 @@ def main():
         config.set_data_root(options.data_dir or options.body)
     generate(
         options.num_train, options.num_test, options.seed, options.workers, options.clothing,
-        options.num_videos, options.num_test_videos, options.body,
+        options.num_videos, options.num_test_videos, options.body, {name: getattr(options, name) for name in WRITERS},
     )  # fmt: skip
 
 
@@ -62,6 +64,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--num_test", type=int, default=40, help="number of test photographs")
     parser.add_argument("--num_videos", type=int, default=0, help="number of training videos, in the format of SURREAL")
     parser.add_argument("--num_test_videos", type=int, default=0, help="number of its validation videos")
+    for name, writer in WRITERS.items():
+        parser.add_argument(f"--{name}", type=int, default=0, help=f"number of {writer.counted}")
     parser.add_argument("--seed", type=int, default=0, help="another seed makes other photographs")
     parser.add_argument("--workers", type=int, default=2, help="number of processes; the result does not depend on it")
     parser.add_argument(
@@ -76,15 +80,22 @@ def make_parser() -> argparse.ArgumentParser:
 
 def generate(
     num_train: int, num_test: int, seed: int = 0, workers: int = 2, clothing: str = "street",
-    num_videos: int = 0, num_test_videos: int = 0, body=None,
+    num_videos: int = 0, num_test_videos: int = 0, body=None, benchmarks: dict[str, int] | None = None,
 ) -> None:  # fmt: skip
-    """Fill the data root of utils.config with photographs of the generated body, or of the one in folder `body`."""
+    """Fill the data root of utils.config with photographs of the generated body, or of the one in folder `body`.
+
+    benchmarks: name in WRITERS -> the number that its option gives.
+    """
     if not 1 <= num_train <= FIRST_TEST or num_test < 1 or seed < 0 or workers < 1:
         raise UserError(
             f"--num_train must be 1 to {FIRST_TEST}, --num_test and --workers at least 1, --seed at least 0."
         )
     if min(num_videos, num_test_videos) < 0 or max(num_videos, num_test_videos) > FIRST_TEST:
         raise UserError(f"--num_videos and --num_test_videos must be 0 to {FIRST_TEST}.")
+    wanted = {name: count for name, count in (benchmarks or {}).items() if count}
+    for name, count in wanted.items():
+        if not 0 <= count <= WRITERS[name].most:
+            raise UserError(f"--{name} is {count}, expected 0 to {WRITERS[name].most}.")
     root = config.data_root()
     if body is None:
         claim_root(root, seed, clothing)
@@ -98,6 +109,8 @@ def generate(
     write_lists(train, test)
     if num_videos or num_test_videos:
         write_surreal(num_videos, num_test_videos, seed, workers, clothing)
+    for name, count in wanted.items():
+        WRITERS[name].write(getattr(config, WRITERS[name].root), count, seed, workers, clothing)
 
 
 def write_own_body(root: Path) -> None:

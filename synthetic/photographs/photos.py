@@ -54,11 +54,24 @@ class Stage:
 
 @dataclass(frozen=True)
 class Photo:
-    """image [H, W, 3] uint8 BGR; body: the content of a _body.pkl; joints [3, 14]: x px, y px, visible."""
+    """A photograph with its annotations, and what it shows.
+
+    image [H, W, 3] uint8 BGR; body: the content of a _body.pkl; joints [3, 14]: x px, y px, visible of the LSP joints;
+    keypoints [24, 3]: the same of the training joints.
+    """
 
     image: np.ndarray
     body: dict
     joints: np.ndarray
+    keypoints: np.ndarray
+    sitter: Sitter
+    scene: "Scene"
+
+    def seen_triangles(self) -> np.ndarray:
+        """[H, W]: the triangle of the body that is seen at each pixel, -1 where none is."""
+        view, scene = self.sitter.view, self.scene
+        triangles = scene.renderer.cast(view.camera, view.height, view.width).triangle
+        return np.where(triangles < scene.num_body_faces, triangles, -1)
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,11 @@ def take_photo(stage: Stage, seed: int, index: int) -> Photo:
         "f": float(sitter.view.camera.focal),
         "trans": np.zeros(3),
     }
-    return Photo(image, body, annotate_joints(stage, sitter, scene, hits))
+    joints, keypoints = (
+        annotate_joints(points, sitter, scene, hits)
+        for points in (stage.regressors.lsp(sitter.vertices), stage.regressors.joints(sitter.vertices))
+    )
+    return Photo(image, body, np.ascontiguousarray(joints.T), keypoints, sitter, scene)
 
 
 def sample_seat(rng: np.random.Generator, stage: Stage, sitter: Sitter) -> props.Thing:
@@ -218,13 +235,12 @@ def develop(linear: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(np.rint(255 * picture[..., ::-1]), 0, 255).astype(np.uint8)
 
 
-def annotate_joints(stage: Stage, sitter: Sitter, scene: Scene, hits: Hits) -> np.ndarray:
-    """The 14 LSP joints in the image, [3, 14]: x, y in pixels, visible 0 or 1.
+def annotate_joints(joints: np.ndarray, sitter: Sitter, scene: Scene, hits: Hits) -> np.ndarray:
+    """Joints [N, 3] of the posed body in the image, [N, 3]: x, y in pixels, visible 0 or 1.
 
     A joint is visible if it lies in the image and neither a thing nor another part of the body hides it.
     """
     view = sitter.view
-    joints = stage.regressors.lsp(sitter.vertices)
     pixels = view.camera.project(joints, view.height, view.width)
     inside = ((pixels >= 0) & (pixels <= [view.width - 1, view.height - 1])).all(axis=1)
     sample = np.clip(np.rint(pixels * SUPERSAMPLE), 0, np.array(hits.triangle.shape)[::-1] - 1).astype(int)
@@ -232,4 +248,4 @@ def annotate_joints(stage: Stage, sitter: Sitter, scene: Scene, hits: Hits) -> n
     distance = joints[:, 2] + view.camera.translation[2]
     thing = triangle - scene.num_body_faces
     blocked = np.where(thing >= 0, depth < distance, depth < distance - HIDDEN_DEPTH)
-    return np.stack([pixels[:, 0], pixels[:, 1], inside & ~blocked]).astype(np.float64)
+    return np.stack([pixels[:, 0], pixels[:, 1], inside & ~blocked], axis=1).astype(np.float64)
