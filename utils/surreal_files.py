@@ -4,22 +4,18 @@ Its Blender camera mirrors left and right. Its world has z to the right, y down 
 un-mirrored picture.
 """
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import scipy.io
 
-from utils.array_files.pickles import as_floats
+from utils.array_files.matlab import read_mat
 from utils.errors import UserError
-from utils.files import require_file
 from utils.joints import NUM_JOINTS
 
 HEIGHT, WIDTH = 240, 320
 WORLD_TO_CAMERA = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
 UPRIGHT = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])  # +90 degrees about x: motion capture has z up
-MAT_HEADER = b"MATLAB 5.0 MAT-file"
 MAT_GENDERS = ("f", "m")  # of the values 0 and 1
 RENEW_ADVICE = "Download the video and its annotations again."
 # what a video's .mat must hold; T frames
@@ -57,20 +53,10 @@ def read_info(path: Path) -> Info:
 
     Matlab drops the frame axis of arrays with one frame; it is added again.
     """
-    file = require_file(path, RENEW_ADVICE).read_bytes()
-    try:
-        if not file.startswith(MAT_HEADER):  # older formats have no such mark, and scipy would read any bytes as sizes
-            raise ValueError(f"it does not begin with {MAT_HEADER.decode()!r}")
-        content = scipy.io.loadmat(io.BytesIO(file), variable_names=[*INFO_SHAPES, "gender", "zrot"])
-    except Exception as error:  # scipy's reader raises many types on damaged files
-        reason = str(error) or type(error).__name__
-        raise UserError(f"{path} cannot be read as a .mat file: {reason}. {RENEW_ADVICE}") from error
-    missing = [key for key in (*INFO_SHAPES, "gender", "zrot") if key not in content]
-    if missing:
-        raise UserError(f"{path} has no {', '.join(missing)}. {RENEW_ADVICE}")
-    zrot = as_floats(path, "zrot", content["zrot"]).ravel()
+    content = read_mat(path, (*INFO_SHAPES, "gender", "zrot"), RENEW_ADVICE)
+    zrot = content["zrot"].ravel()
     arrays = {key: _frames_first(path, key, content[key], shape, len(zrot)) for key, shape in INFO_SHAPES.items()}
-    genders = np.unique(as_floats(path, "gender", content["gender"]))
+    genders = np.unique(content["gender"])
     if genders.tolist() not in ([0], [1]):
         found = ", ".join(f"{gender:g}" for gender in genders)
         raise UserError(f"{path} has gender {found}, expected 0 or 1 throughout. {RENEW_ADVICE}")
@@ -82,14 +68,13 @@ def read_info(path: Path) -> Info:
     )  # fmt: skip
 
 
-def _frames_first(path: Path, key: str, values, shape: tuple, frames: int) -> np.ndarray:
+def _frames_first(path: Path, key: str, values: np.ndarray, shape: tuple, frames: int) -> np.ndarray:
     expected = (*shape[:-1], frames)
-    values = np.asarray(values)
     if frames == 1 and values.shape == expected[:-1]:
         values = values[..., None]
     if values.shape != expected:
         raise UserError(f"{path} has {key} of shape {values.shape}, expected {expected}. {RENEW_ADVICE}")
-    values = np.moveaxis(as_floats(path, key, values), -1, 0)
+    values = np.moveaxis(values, -1, 0)
     if not np.isfinite(values).all():
         raise UserError(f"{path} has {key} that are not finite numbers. {RENEW_ADVICE}")
     return values

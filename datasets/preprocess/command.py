@@ -2,6 +2,9 @@
 
 import argparse
 
+from datasets.preprocess.coco import Coco
+from datasets.preprocess.lsp import LspExtended, LspOriginal, LspTest
+from datasets.preprocess.mpii import Mpii
 from datasets.preprocess.preparation import TEST, TRAIN, Preparation
 from datasets.preprocess.samples import Summary
 from datasets.preprocess.surreal import Surreal
@@ -12,7 +15,9 @@ from utils.renderer import CASTER_NOTE
 from utils.workers import default_workers
 
 # --dataset -> how it is prepared
-PREPARATIONS: dict[str, type[Preparation]] = {kind.name: kind for kind in (Up3D, Surreal)}
+PREPARATIONS: dict[str, type[Preparation]] = {
+    kind.name: kind for kind in (Up3D, Surreal, Coco, Mpii, LspTest, LspOriginal, LspExtended)
+}
 DEFAULT = "up-3d"
 
 

@@ -59,9 +59,7 @@ def annotations(album: Album, people: list[Person]) -> dict:
 
 
 def _annotation(index: int, person: Person) -> dict:
-    keypoints = keypoints_of(person)
-    limit = (person.width - 1, person.height - 1)
-    low, high = (extent(person.keypoints[:, :2], axis=0).clip(0, limit) for extent in (np.min, np.max))
+    keypoints, (low, high) = keypoints_of(person), person.box
     return {
         "id": FIRST_ANNOTATION + index,
         "image_id": index + 1,

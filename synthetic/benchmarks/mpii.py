@@ -15,7 +15,7 @@ from utils.optional_packages import import_package
 PICTURE = "images/{:09d}.jpg"
 ANNOTATIONS = "annot/train.h5"
 NOT_ANNOTATED = -1.0  # coordinate of joints outside of the image
-MARGIN = 1.2  # side of the box over the extent of the joints
+MARGIN = 1.2  # side of the crop over the larger side of the body's box
 
 
 def write(folder: Path, count: int, seed: int, workers: int, clothing: str) -> None:
@@ -43,9 +43,7 @@ def is_whole(person: Person) -> bool:
 
 def _write_annotations(path: Path, album: Album, people: list[Person]) -> None:
     h5py = import_package("h5py", "MPII")
-    low, high = (
-        np.array([extent(person.keypoints[:, :2], axis=0) for person in people]) for extent in (np.min, np.max)
-    )
+    low, high = np.array([person.box for person in people]).swapaxes(0, 1)
     names = [Path(album.picture_name(index)).name for index in range(len(people))]
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         file["center"] = (low + high) / 2

@@ -33,12 +33,14 @@ STREAMS = {"coco": 300_000, "mpii": 350_000, "lsp": 400_000, "lsp_orig": 450_000
 class Person:
     """The person on a photograph of height x width px.
 
-    pose [72] and betas [10] of the neutral body model, keypoints [24, 3]: the training joints as x px, y px, visible.
+    pose [72] and betas [10] of the neutral body model; keypoints [24, 3]: the training joints as x px, y px, visible;
+    box [2, 2]: the lowest and the highest pixel (x, y) of the body inside the image.
     """
 
     pose: np.ndarray
     betas: np.ndarray
     keypoints: np.ndarray
+    box: np.ndarray
     height: int
     width: int
 
@@ -127,7 +129,7 @@ class _Photographer:
         height, width = photo.image.shape[:2]
         write_npz(
             album.truth_file(index), pose=photo.body["pose"], betas=photo.body["betas"], keypoints=photo.keypoints,
-            size=np.array([height, width]),
+            box=photo.box(), size=np.array([height, width]),
         )  # fmt: skip
 
 
@@ -141,4 +143,4 @@ def read_person(path: Path) -> Person:
     """Read what is known about a photograph."""
     known = read_npz(path, "Delete it and run the same command again.")
     height, width = known["size"].tolist()
-    return Person(known["pose"], known["betas"], known["keypoints"], height, width)
+    return Person(known["pose"], known["betas"], known["keypoints"], known["box"], height, width)

@@ -67,6 +67,12 @@ class Photo:
     sitter: Sitter
     scene: "Scene"
 
+    def box(self) -> np.ndarray:
+        """[2, 2]: the lowest and the highest pixel coordinates (x, y) of the body inside the image."""
+        view = self.sitter.view
+        places = view.camera.project(self.sitter.vertices, view.height, view.width)
+        return np.stack([places.min(axis=0), places.max(axis=0)]).clip(0, (view.width - 1, view.height - 1))
+
     def seen_triangles(self) -> np.ndarray:
         """[H, W]: the triangle of the body that is seen at each pixel, -1 where none is."""
         view, scene = self.sitter.view, self.scene
