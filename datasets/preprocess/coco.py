@@ -34,7 +34,7 @@ def read_annotations(path: Path) -> dict:
     """The lists `images`, `annotations` and `categories` of the annotation file, without the outlines of people."""
     require_file(path, RENEW_ADVICE)
     try:
-        content = json.loads(path.read_bytes(), object_hook=_without_outline)
+        content = json.loads(path.read_text(encoding="utf-8-sig"), object_hook=_without_outline)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is no JSON: {error}. {RENEW_ADVICE}") from error
     missing = [name for name in LISTS if not (isinstance(content, dict) and isinstance(content.get(name), list))]
@@ -61,12 +61,12 @@ def read_people(path: Path, root: Path) -> AnnotatedPictures:
             place = f"annotations, entry {number}"
             if entry["image_id"] not in images:
                 raise ValueError(f"image {entry['image_id']} is not in the list of images")
-            if entry["category_id"] in kinds:
-                people.append(_person(entry, images[entry["image_id"]]))
+            person = _person(entry, images[entry["image_id"]]) if entry["category_id"] in kinds else None
+            if person and (person["keypoints"][BODY, 2] > 0).all():
+                people.append(person)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         reason = f"it has no {error}" if isinstance(error, KeyError) else error
         raise UserError(f"{path}: {place}: {reason}, expected COCO's keypoints of people. {RENEW_ADVICE}") from error
-    people = [person for person in people if (person["keypoints"][BODY, 2] > 0).all()]
     if not people:
         raise UserError(f"{path} has no person whose 12 keypoints below the head are labelled. {RENEW_ADVICE}")
     return _table(path, root, {key: np.array([person[key] for person in people]) for key in people[0]})

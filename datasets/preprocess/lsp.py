@@ -2,8 +2,8 @@
 
 Leeds Sports Pose: Johnson and Everingham, "Clustered Pose and Nonlinear Appearance Models for Human Pose Estimation",
 BMVC 2010. The extended set is theirs too, CVPR 2011; HR-LSPET has its pictures in their first size. `joints.mat` holds
-14 joints of every picture as x, y and a flag that tells whether the joint is hidden. Hidden joints are annotated too, so
-every joint has confidence 1, as in the PyTorch releases. The box is the extent of the joints.
+14 joints of every picture as x, y and a flag that tells whether the joint is hidden. Hidden joints are annotated too,
+so every joint has confidence 1, as in the PyTorch releases. The box is the extent of the joints.
 
 The test pictures of LSP have silhouettes and body parts of UPi-S1h (Lassner et al., "Unite the People", CVPR 2017).
 """
