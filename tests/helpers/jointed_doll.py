@@ -7,6 +7,7 @@ import scipy.sparse
 import trimesh
 
 from utils import config
+from utils.own_body.skeleton import body_parts
 
 JOINTS = {
     0: (0, -0.22, 0.03), 1: (0.06, -0.31, 0.02), 3: (0, -0.11, 0), 4: (0.11, -0.69, 0.02), 6: (0, 0.03, 0),
@@ -80,10 +81,10 @@ def write_doll(root) -> None:
     for path in (
         config.JOINT_REGRESSOR_H36M,
         config.REFERENCE_MESH,
-        config.SEGMENTATION_FILE,
         config.VERTEX_TEXTURE_FILE,
     ):
         path.write_bytes(b"not read here")
+    config.SEGMENTATION_FILE.write_bytes(pickle.dumps(body_parts(doll["weights"]), 2))
 
 
 def write_empty_atlases(root) -> None:

@@ -25,6 +25,9 @@ def read_mat(path: Path, names: tuple[str, ...], advice: str) -> dict[str, np.nd
         content = {name: array.T for name, array in stored.items()}  # HDF5 has the axes in the opposite order
     else:
         content = _read_version_5(path, file, names, advice)
+    cells = [name for name in names if np.asarray(content[name]).dtype.hasobject]
+    if cells:
+        raise UserError(f"{path} has {cells[0]} that are not numbers, but cells or structures. {advice}")
     return {name: as_floats(path, name, content[name]) for name in names}
 
 
