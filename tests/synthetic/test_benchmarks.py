@@ -107,6 +107,22 @@ def test_the_number_of_workers_and_an_interruption_change_nothing(copied, root):
                 assert all(np.array_equal(one[key], other[key]) for key in one)
 
 
+def test_a_run_that_ended_before_its_first_photograph_was_complete_continues(copied, monkeypatch):
+    shutil.rmtree(copied / "coco")
+    (copied / "spin_fits/coco.npz").unlink()
+
+    def interrupted(*arguments, **named):
+        (copied / "coco/train2014").mkdir()
+        (copied / "coco/train2014/COCO_train2014_000000000001.jpg").write_bytes(b"half of a photograph")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(people, "run_in_processes", interrupted)
+        write("coco", 1)
+    write("coco", 1)
+    assert read_image(pictures(copied)["coco"][0], "").shape[2] == 3
+
+
 def test_a_second_run_writes_nothing_and_more_people_keep_the_first(copied):
     before = {path: path.stat().st_mtime_ns for path in copied.rglob("*") if path.is_file()}
     for name, count in COUNTS.items():
@@ -260,11 +276,12 @@ def test_joints_outside_of_the_image_are_not_annotated(tmp_path, monkeypatch):
     monkeypatch.setattr(config, "_root", tmp_path)
     monkeypatch.setattr(people, "run_in_processes", lambda *args, **kwargs: ())
     monkeypatch.setattr(people, "read_person", lambda path: [whole, cut][int(path.stem)])
-    writers.WRITERS["mpii"].write(config.MPII_ROOT, 2, 0, 1, "street")
+    for name in ("coco", "mpii"):
+        write(name, 2)
+        assert len(read_npz(config.SPIN_FITS / f"{name}.npz", "")["pose"]) == 1
     with h5py.File(config.MPII_ROOT / "annot/train.h5") as file:
         assert file["part"][1, 10].tolist() == [-1, -1] and (file["part"][0] > 0).all()
         assert file["imgname"][1] == b"000000002.jpg"
-    assert len(read_npz(config.SPIN_FITS / "mpii.npz", "")["pose"]) == 1
 
 
 def test_pictures_are_written_in_the_format_of_their_ending(tmp_path):
