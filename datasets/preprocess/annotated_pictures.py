@@ -24,7 +24,8 @@ NUMBERS = ("center", "scale", "part")
 def training_keypoints(keypoints: np.ndarray, joints: tuple[str, ...]) -> np.ndarray:
     """Keypoints [N, J, 3] (x px, y px, confidence) of a joint set -> column part [N, 24, 3], float32."""
     part = np.zeros((len(keypoints), len(TRAINING_JOINTS), 3), np.float32)
-    part[:, indices(joints, TRAINING_JOINTS)] = keypoints
+    with np.errstate(over="ignore"):  # larger numbers become infinite, and their row is broken
+        part[:, indices(joints, TRAINING_JOINTS)] = keypoints
     return part
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from synthetic.generate import make_parser
 from tests.conftest import REPOSITORY
 from tests.helpers.pages import HAS_KERNELS, PAGES, SOURCES, anchor_of, commands, headings, inline, links, read
 from utils.train_options import TrainOptions
@@ -96,6 +97,8 @@ MODULES = {
 }
 for _module, _file in MODULES.items():
     OPTIONS[_module] = options_in(_file) | {"--help"}
+for _module in ("synthetic.generate", "datasets.synthetic.generate"):  # it adds an option for each data set
+    OPTIONS[_module] = set(make_parser()._option_string_actions)
 BEHIND = {"quickstart.sh": "train.py", "run_tests.sh": "pytest"}  # whose options follow a lone --
 EVERYONES = set().union(*(options for options in OPTIONS.values() if options), {"--help"})
 

@@ -8,6 +8,7 @@ import struct
 import zlib
 from pathlib import Path
 
+import h5py
 import mindspore as ms
 import numpy as np
 import safetensors.torch
@@ -161,6 +162,38 @@ def mats() -> list[bytes]:
     scipy.io.savemat(stream, content)
     scipy.io.savemat(packed, content, do_compression=True)
     return [stream.getvalue(), packed.getvalue()]
+
+
+def joint_mats() -> list[bytes]:
+    """joints.mat of LSP: Matlab's version 5, packed, and version 7.3."""
+    joints = np.arange(84.0).reshape(3, 14, 2)
+    stream = io.BytesIO()
+    with h5py.File(stream, "w", userblock_size=512) as file:
+        file["joints"] = joints.T
+    version_7 = b"MATLAB 7.3 MAT-file".ljust(512) + stream.getvalue()[512:]
+    version_5 = [bytes_of(scipy.io.savemat, {"joints": joints}, do_compression=packed) for packed in (False, True)]
+    return [*version_5, version_7]
+
+
+def hdf5_files() -> list[bytes]:
+    """train.h5 of MPII, plain and packed."""
+    found = []
+    for packed in ({}, {"compression": "gzip", "chunks": True}):
+        stream = io.BytesIO()
+        with h5py.File(stream, "w") as file:
+            file["imgname"] = [b"a.jpg", b"b.jpg"]
+            for name, shape in (("center", (2, 2)), ("part", (2, 16, 2)), ("scale", (2,))):
+                file.create_dataset(name, data=np.ones(shape), **packed)
+        found.append(stream.getvalue())
+    return found
+
+
+def coco_people() -> bytes:
+    """person_keypoints_train2014.json with one person."""
+    entry = {"id": 7, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "keypoints": [5, 6, 2] * 17}
+    image = {"id": 1, "file_name": "a.jpg", "height": 20, "width": 30}
+    categories = [{"id": 1, "name": "person"}]
+    return json.dumps({"images": [image], "annotations": [entry], "categories": categories}).encode()
 
 
 def states() -> list[bytes]:

@@ -14,7 +14,8 @@ import utils.environment  # noqa: F401, I001  before MindSpore
 from atlas import trained_on
 from atlas.tables import build_atlas, load_or_build_atlas
 from datasets.columns import read_table
-from datasets.preprocess import surreal, up_3d
+from datasets.preprocess import lsp, mpii, surreal, up_3d
+from datasets.preprocess.coco import read_people
 from datasets.preprocess.samples import SkipSample
 from pretrained_model_convert import architecture
 from pretrained_model_convert.files import read_pytorch
@@ -29,8 +30,11 @@ from tests.reliability.fuzz.contents import (
     bytes_of,
     chumpy_bodies,
     coco,
+    coco_people,
     configs,
+    hdf5_files,
     images,
+    joint_mats,
     keypoints,
     mats,
     npy,
@@ -177,4 +181,7 @@ READERS = [
     Reader("photo.png", _read_photos, images),
     Reader("clip.mp4", _read_photos, videos),
     Reader("x_info.mat", surreal_files.read_info, mats),
+    Reader("joints.mat", lsp.read_joints, joint_mats),
+    Reader("train.h5", lambda path: mpii.read_people(path, path.parent), hdf5_files),
+    Reader("people.json", lambda path: read_people(path, path.parent), lambda: [coco_people()]),
 ]
