@@ -124,6 +124,14 @@ def write_png(path, image: np.ndarray) -> None:
     write_bytes(path, content.tobytes())
 
 
+def write_jpeg(path, image: np.ndarray) -> None:
+    """Write an image [H, W, 3] uint8, BGR, with the quality that cv2 has by default, 95."""
+    encoded, content = cv2.imencode(".jpg", image)
+    if not encoded:
+        raise ValueError(f"{path}: no JPEG can be made of an array of shape {image.shape}, {image.dtype}")
+    write_bytes(path, content.tobytes())
+
+
 def write_npy(path, array: np.ndarray) -> None:
     """Write an array [...] of numbers as .npy."""
     # not np.save to the file itself: its error on a full disk does not tell the reason

@@ -10,6 +10,8 @@ name, as in `TRAINING_JOINTS.index("nose")` or `indices(HIPS, LSP_JOINTS)`. Left
     H36M_JOINTS       17, rows of J_regressor_h36m.npy
     COCO_JOINTS       17, MPII_JOINTS 16, MOCAP_JOINTS 17: the annotations of these data sets, by names of the training
                       joints; MOCAP_JOINTS are those of Human3.6M and MPI-INF-3DHP
+    H36M_SKELETON     32, MPI_INF_3DHP_SKELETON 28 and MPI_INF_3DHP_TEST 17: how the files of these two hold them
+    OPENPOSE_18       18, the keypoints of 3DPW
     BENCHMARK_JOINTS  14, the training joints that Human3.6M, 3DPW and MPI-INF-3DHP are evaluated on;
                       BENCHMARK_17 has three more, for MPI-INF-3DHP. SPIN_ROWS and SPIN_17 are the rows of
                       J_regressor_h36m.npy that SPIN takes for them
@@ -56,6 +58,28 @@ MPII_JOINTS = (*LSP_JOINTS[:6], "pelvis", "thorax", "neck", "head_top", *LSP_JOI
 MOCAP_JOINTS = (
     "pelvis", "left_hip", "left_knee", "left_ankle", "right_hip", "right_knee", "right_ankle", "spine", "neck", "jaw",
     "head", "left_shoulder", "left_elbow", "left_wrist", "right_shoulder", "right_elbow", "right_wrist",
+)  # fmt: skip
+# Where Human3.6M has one place several times, the rows that the releases take bear the name of the training joint.
+H36M_SKELETON = (
+    "root", "right_hip", "right_knee", "right_ankle", "right_toes", "right_toe_tip", "left_hip", "left_knee",
+    "left_ankle", "left_toes", "left_toe_tip", "pelvis", "spine", "upper_neck", "jaw", "head", "left_neck",
+    "left_shoulder", "left_elbow", "left_wrist", "left_thumb", "left_thumb_tip", "left_hand", "left_hand_tip", "neck",
+    "right_shoulder", "right_elbow", "right_wrist", "right_thumb", "right_thumb_tip", "right_hand", "right_hand_tip",
+)  # fmt: skip
+MPI_INF_3DHP_SKELETON = (
+    "spine3", "spine4", "spine2", "spine", "pelvis", "neck", "jaw", "head", "left_collar", "left_shoulder",
+    "left_elbow", "left_wrist", "left_hand", "right_collar", "right_shoulder", "right_elbow", "right_wrist",
+    "right_hand", "left_hip", "left_knee", "left_ankle", "left_foot", "left_toe_tip", "right_hip", "right_knee",
+    "right_ankle", "right_foot", "right_toe_tip",
+)  # fmt: skip
+MPI_INF_3DHP_TEST = (
+    "head", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",
+    "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "pelvis", "spine", "jaw",
+)  # fmt: skip
+OPENPOSE_18 = (
+    "nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",
+    "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "right_eye", "left_eye",
+    "right_ear", "left_ear",
 )  # fmt: skip
 
 # Motion capture puts its head marker where the joint "head" is, not at LSP's head top.

@@ -3,9 +3,12 @@
 import argparse
 
 from datasets.preprocess.coco import Coco
+from datasets.preprocess.h36m import Human36MProtocol1, Human36MProtocol2
 from datasets.preprocess.lsp import LspExtended, LspOriginal, LspTest
+from datasets.preprocess.mpi_inf_3dhp import MpiInf3dhp
 from datasets.preprocess.mpii import Mpii
 from datasets.preprocess.preparation import TEST, TRAIN, Preparation
+from datasets.preprocess.pw3d import PW3D
 from datasets.preprocess.samples import Summary
 from datasets.preprocess.surreal import Surreal
 from datasets.preprocess.up_3d import Up3D
@@ -16,8 +19,12 @@ from utils.workers import default_workers
 
 # --dataset -> how it is prepared
 PREPARATIONS: dict[str, type[Preparation]] = {
-    kind.name: kind for kind in (Up3D, Surreal, Coco, Mpii, LspTest, LspOriginal, LspExtended)
-}
+    kind.name: kind
+    for kind in (
+        Up3D, Surreal, Coco, Mpii, LspTest, LspOriginal, LspExtended, Human36MProtocol1, Human36MProtocol2, MpiInf3dhp,
+        PW3D,
+    )
+}  # fmt: skip
 DEFAULT = "up-3d"
 
 

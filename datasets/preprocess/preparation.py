@@ -23,13 +23,15 @@ class Plan:
 
     layout: its columns. names: its samples. job: the name of a sample -> its rows, a dict of columns [n, ...];
     picklable, because processes run it. newest_change: the name of a sample -> time of the last change to its files,
-    infinite if one is missing; rows that are newer are kept.
+    infinite if one is missing; rows that are newer are kept. is_current: the rows of a sample from an earlier run ->
+    whether they can be kept; for samples whose images must be there, or whose rows depend on other samples.
     """
 
     layout: Layout
     names: Sequence[str]
     job: Callable[[str], dict | Incomplete]
     newest_change: Callable[[str], float]
+    is_current: Callable[[dict], bool] | None = None
 
 
 class Preparation:
@@ -59,7 +61,9 @@ class Preparation:
         if not self.root.is_dir():
             raise UserError(f"{self.root} does not exist. Put {self.name} there; see data/README.md.")
         plan = self.plan(split)
-        return make_table(self.npz_file(split), plan.layout, plan.names, plan.job, plan.newest_change, workers)
+        return make_table(
+            self.npz_file(split), plan.layout, plan.names, plan.job, plan.newest_change, workers, plan.is_current
+        )
 
     @property
     def gets_iuv(self) -> bool:

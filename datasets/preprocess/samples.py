@@ -106,9 +106,9 @@ def run_samples(job: Callable, samples: Samples, names: Samples, summary: Summar
             progress.update()
 
 
-def centre_and_scale(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, float]:
-    """Centre [2] px and scale (in units of 200 px) of the crop around a box."""
-    scale = BOX_MARGIN * float((high - low).max()) / BOX_UNIT
+def centre_and_scale(low: np.ndarray, high: np.ndarray, margin: float = BOX_MARGIN) -> tuple[np.ndarray, float]:
+    """Centre [2] px and scale (in units of 200 px) of the crop around a box: `margin` times its larger side."""
+    scale = margin * float((high - low).max()) / BOX_UNIT
     if not scale > 0:
         raise UserError("the body does not reach into the image.")
     return (low + high) / 2, scale

@@ -39,19 +39,19 @@ class Rows:
 
 
 def make_table(npz_file: Path, layout: Layout, names: Sequence[str], job: Callable, newest_change: Callable,
-               workers: int) -> Summary:  # fmt: skip
+               workers: int, is_current: Callable | None = None) -> Summary:  # fmt: skip
     """Write the rows of the samples `names` to npz_file, in their order.
 
     job: sample name -> dict of columns [n, ...]; picklable. newest_change: sample name -> time of the last change to
-    its files. Rows that were written later are kept.
+    its files. Rows that were written later are kept, if is_current, rows of a sample -> bool, agrees.
     """
     make_folder(npz_file.parent)  # an error here should come before hours of work
     summary = Summary(npz_file.stem)
     shards = sorted(npz_file.parent.glob(f"{npz_file.stem}.partial_*.npz"))
-    kept = _kept_rows(npz_file, layout, newest_change)
+    kept = _kept_rows(npz_file, layout, newest_change, is_current)
     table = next((sample.table for sample in kept.values()), None)  # of npz_file
     for path in shards:
-        kept |= _kept_rows(path, layout, newest_change)
+        kept |= _kept_rows(path, layout, newest_change, is_current)
     missing = [name for name in names if name not in kept]
     summary.kept = len(names) - len(missing)
 
@@ -91,7 +91,9 @@ def _make_shards(
     return shards
 
 
-def _kept_rows(path: Path, layout: Layout, newest_change: Callable) -> dict[str, Rows]:
+def _kept_rows(
+    path: Path, layout: Layout, newest_change: Callable, is_current: Callable | None = None
+) -> dict[str, Rows]:
     """Rows of an earlier run by sample name, except those whose sample has changed since."""
     if not path.is_file():
         return {}
@@ -104,7 +106,8 @@ def _kept_rows(path: Path, layout: Layout, newest_change: Callable) -> dict[str,
     rows = {}
     for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
         name = str(sources[start])
-        if newest_change(name) <= written:
+        is_old = newest_change(name) > written
+        if not is_old and (not is_current or is_current({key: table[key][start:stop] for key in layout.columns})):
             rows[name] = Rows(table, start, stop)
     return rows
 
