@@ -4,22 +4,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import cv2
 import numpy as np
 import scipy.io
 from tqdm import tqdm
 
 from synthetic.photographs.photos import Stage
 from synthetic.photographs.videos import FEMALE, MALE, annotate, film, stage_take
+from synthetic.video_files import write_frames
 from utils import config
 from utils.body_model import GENDERS, load_joint_regressors, load_model_of_gender
-from utils.files import atomic_path, plain_path, write_text_if_changed
+from utils.files import atomic_path, write_text_if_changed
 from utils.surreal_files import HEIGHT, WIDTH, info_file, read_info
 from utils.workers import run_in_processes
 
 FRAMES = 31  # of each video
 ONE_FRAME = 1  # index of a video with a single frame: SURREAL has such videos, and preprocessing skips them
-FRAME_RATE = 30
 LIST_PREFIX = "surreal/data/cmu/val/"  # only what follows val/ is read
 
 
@@ -70,11 +69,7 @@ def open_stages(clothing: str = "street") -> dict[int, Stage]:
 
 def write_video(path: Path, frames, info: dict) -> None:
     """Write mirrored frames [H, W, 3] uint8 BGR and their annotations, the .mat last."""
-    with atomic_path(path) as temporary, plain_path(temporary) as plain:
-        writer = cv2.VideoWriter(str(plain), cv2.VideoWriter.fourcc(*"mp4v"), FRAME_RATE, (WIDTH, HEIGHT))
-        for frame in frames:
-            writer.write(np.ascontiguousarray(frame))
-        writer.release()
+    write_frames(path, frames)
     with atomic_path(info_file(path)) as temporary:
         # Matlab wrote the original, and drops a last axis of length 1
         squeezed = {

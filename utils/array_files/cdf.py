@@ -11,7 +11,7 @@ from utils.optional_packages import import_package
 
 def load_cdf(path: Path, name: str, advice: str) -> np.ndarray:
     """The variable `name` of a .cdf: [records, ...]. UserError, with `advice`, if it is missing or damaged."""
-    cdflib = import_package("cdflib", path)
+    cdflib = import_package("cdflib", str(path))
     require_file(path, advice)
     try:
         file = cdflib.CDF(path)

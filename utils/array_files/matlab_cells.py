@@ -55,7 +55,7 @@ def _load_version_7(path: Path, names: tuple[str, ...], advice: str) -> dict[str
 @contextlib.contextmanager
 def open_hdf5(path: Path, advice: str) -> Iterator:
     """Yield the open h5py.File of a .mat of version 7.3; errors of h5py in the block become a UserError."""
-    h5py = import_package("h5py", path)
+    h5py = import_package("h5py", str(path))
     with open(require_file(path, advice), "rb") as stream:
         head = stream.read(HDF5_PLACES[-1] + len(HDF5_MARK))
     if not any(head[place:].startswith(HDF5_MARK) for place in HDF5_PLACES):
