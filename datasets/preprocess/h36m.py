@@ -19,7 +19,7 @@ from datasets.preprocess.preparation import Plan, Preparation
 from datasets.preprocess.samples import Incomplete, centre_and_scale
 from datasets.preprocess.tables import Layout
 from utils.array_files.cdf import load_cdf
-from utils.array_files.matlab_cells import matlab_array, open_hdf5
+from utils.array_files.hdf5 import array_of, open_hdf5
 from utils.array_files.pickles import as_floats
 from utils.errors import UserError, warn
 from utils.joints import H36M_SKELETON, MOCAP_JOINTS, indices
@@ -123,14 +123,14 @@ def read_boxes(path: Path, frames: range) -> Iterator[tuple[int, Box]]:
 
     Frames whose mask is missing or has no ones are left out.
     """
-    with open_hdf5(path, ADVICE) as file:
-        if "Masks" not in file or not hasattr(file["Masks"], "dtype") or not file["Masks"].dtype.hasobject:
+    with open_hdf5(path, str(path), ADVICE) as file:
+        masks = array_of(file["Masks"]).ravel() if hasattr(file.get("Masks"), "dtype") else np.zeros(0)
+        if not masks.dtype.hasobject:
             raise UserError(f"{path} has no Masks, a list of masks. {ADVICE}")
-        masks = np.asarray(file["Masks"][()]).ravel()
         for frame in frames:
             if frame >= len(masks):
                 return
-            mask = matlab_array(file, file[masks[frame]])
+            mask = array_of(file[masks[frame]]).T  # HDF5 has MATLAB's axes in the opposite order
             if mask.ndim != 2 or mask.dtype.hasobject:
                 raise UserError(f"{path} has a mask of shape {mask.shape} of frame {frame}, expected 2 axes. {ADVICE}")
             rows, columns = np.flatnonzero((mask > 0).any(axis=1)), np.flatnonzero((mask > 0).any(axis=0))

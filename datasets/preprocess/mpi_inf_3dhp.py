@@ -17,8 +17,7 @@ from datasets.preprocess import mocap
 from datasets.preprocess.preparation import TRAIN, Plan, Preparation
 from datasets.preprocess.samples import Incomplete, centre_and_scale
 from datasets.preprocess.tables import Layout
-from utils.array_files.matlab_cells import load_mat
-from utils.array_files.pickles import as_floats
+from utils.array_files.matlab import read_cells, read_mat
 from utils.errors import UserError, warn
 from utils.joints import MOCAP_JOINTS, MPI_INF_3DHP_SKELETON, MPI_INF_3DHP_TEST, indices
 from utils.media.image_files import image_size
@@ -63,12 +62,11 @@ def annotations(root: Path, sequence: str) -> Path:
 
 def read_training_joints(path: Path, name: str, axes: int) -> list[np.ndarray]:
     """The MOCAP_JOINTS of each video [T, 17, axes] of annot2 (axes 2, px) or annot3 (axes 3, mm)."""
-    cells = load_mat(path, (name,), ADVICE)[name]
-    if not cells.dtype.hasobject or cells.size <= max(VIDEOS):
-        raise UserError(f"{path} has {name} of shape {cells.shape}, expected a cell for each of 14 videos. {ADVICE}")
+    cells = read_cells(path, name, ADVICE)
+    if len(cells) <= max(VIDEOS):
+        raise UserError(f"{path} has {name} of {len(cells)} videos, expected 14. {ADVICE}")
     joints, chosen = [], indices(MOCAP_JOINTS, MPI_INF_3DHP_SKELETON)
-    for video, cell in enumerate(cells.ravel()):
-        values = as_floats(path, name, cell)
+    for video, values in enumerate(cells):
         if values.ndim != 2 or values.shape[1] != axes * len(MPI_INF_3DHP_SKELETON):
             raise UserError(
                 f"{path} has {name} of shape {values.shape} for video {video}, expected (frames, "
@@ -161,11 +159,11 @@ def annotations_of_test(root: Path, name: str) -> Path:
 
 def read_test_joints(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of all frames: MOCAP_JOINTS as pixels [T, 17, 2] px and as joints [T, 17, 3] mm, and valid [T] bool."""
-    content = load_mat(path, ("annot2", "univ_annot3", "valid_frame"), ADVICE)
-    valid = as_floats(path, "valid_frame", content["valid_frame"]).ravel() > 0
+    content = read_mat(path, ("annot2", "univ_annot3", "valid_frame"), ADVICE)
+    valid = content["valid_frame"].ravel() > 0
     chosen, found = indices(MOCAP_JOINTS, MPI_INF_3DHP_TEST), []
     for name, axes in (("annot2", 2), ("univ_annot3", 3)):
-        values = as_floats(path, name, content[name])
+        values = content[name]
         expected = (axes, len(MPI_INF_3DHP_TEST), 1, len(valid))  # MATLAB's; it drops a last axis of length 1
         if values.shape not in (expected, (*expected[:2], len(valid)), expected[:2] if len(valid) == 1 else expected):
             raise UserError(f"{path} has {name} of shape {values.shape}, expected {expected}. {ADVICE}")

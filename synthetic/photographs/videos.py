@@ -1,9 +1,8 @@
 """Synthetic videos: moving people before a still background.
 
-`stage_take` draws a person and its movement, `film_people` the frames. `film` and `annotate` make the mirrored frames of
-SURREAL and the content of its `_info.mat`.
-SURREAL's level Blender camera has a focal length of 600 px, stands at world (distance, -1, 0), looks along -x and swaps
-left and right. The world has y down and z to the (un-mirrored) right.
+`stage_take` draws a person and its movement, `film_people` the frames. `film` and `annotate` make the mirrored frames
+of SURREAL and the content of its `_info.mat`. SURREAL's level Blender camera has a focal length of 600 px, stands at
+world (distance, -1, 0), looks along -x and swaps left and right. The world has y down and z to the (un-mirrored) right.
 """
 
 from collections.abc import Iterator

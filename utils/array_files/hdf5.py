@@ -1,5 +1,7 @@
 """Read arrays from HDF5 files, with the package h5py."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,19 +18,29 @@ def read_hdf5(path: Path, names: tuple[str, ...], what: str, advice: str) -> dic
 
     UserError, ending with `advice`, if the file is missing or damaged, or lacks an array.
     """
+    with open_hdf5(path, what, advice) as file:
+        missing = [name for name in names if not hasattr(file.get(name), "dtype")]
+        if missing:
+            raise UserError(f"{path} has no {', '.join(missing)}. {advice}")
+        return {name: array_of(file[name]) for name in names}
+
+
+@contextlib.contextmanager
+def open_hdf5(path: Path, what: str, advice: str) -> Iterator:
+    """Yield the open h5py.File. Errors of h5py in the block become a UserError as those of read_hdf5."""
     h5py = import_package("h5py", what)
     require_file(path, advice)
     try:
         with h5py.File(path, "r") as file:
-            found = {name: file.get(name) for name in names}
-            missing = [name for name in names if not isinstance(found[name], h5py.Dataset)]
-            if missing:
-                raise UserError(f"{path} has no {', '.join(missing)}. {advice}")
-            large = [name for name, dataset in found.items() if dataset.size > LARGEST]
-            if large:
-                raise ValueError(f"{large[0]} has shape {found[large[0]].shape}")
-            return {name: np.asarray(dataset) for name, dataset in found.items()}
+            yield file
     except UserError:
         raise
     except Exception as error:  # a damaged file can raise any exception type
         raise UserError(f"{path} cannot be read as an HDF5 file: {str(error) or 'damaged'}. {advice}") from error
+
+
+def array_of(dataset) -> np.ndarray:
+    """The array [...] of a dataset of an open file; ValueError if it states too many elements."""
+    if dataset.size > LARGEST:
+        raise ValueError(f"{dataset.name} has shape {dataset.shape}")
+    return np.asarray(dataset)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import scipy.io
 
-from utils.array_files.hdf5 import read_hdf5
+from utils.array_files.hdf5 import array_of, open_hdf5, read_hdf5
 from utils.array_files.pickles import as_floats
 from utils.errors import UserError
 from utils.files import require_file
@@ -21,7 +21,7 @@ def read_mat(path: Path, names: tuple[str, ...], advice: str) -> dict[str, np.nd
     """
     file = require_file(path, advice).read_bytes()
     if file.startswith(VERSION_7):
-        stored = read_hdf5(path, names, f"{path}, a file of Matlab 7.3,", advice)
+        stored = read_hdf5(path, names, _file_of(path), advice)
         content = {name: array.T for name, array in stored.items()}  # HDF5 has the axes in the opposite order
     else:
         content = _read_version_5(path, file, names, advice)
@@ -29,6 +29,25 @@ def read_mat(path: Path, names: tuple[str, ...], advice: str) -> dict[str, np.nd
     if cells:
         raise UserError(f"{path} has {cells[0]} that are not numbers, but cells or structures. {advice}")
     return {name: as_floats(path, name, content[name]) for name in names}
+
+
+def read_cells(path: Path, name: str, advice: str) -> list[np.ndarray]:
+    """The arrays of the cell array `name` of a .mat file, one after the other; otherwise as read_mat."""
+    file = require_file(path, advice).read_bytes()
+    if file.startswith(VERSION_7):
+        with open_hdf5(path, _file_of(path), advice) as opened:
+            places = array_of(opened[name]) if name in opened else np.zeros(0)
+            cells = [array_of(opened[place]).T for place in places.ravel()] if places.dtype.hasobject else []
+    else:
+        stored = _read_version_5(path, file, (name,), advice)[name]
+        cells = list(stored.ravel(order="F")) if stored.dtype.hasobject else []
+    if not cells:
+        raise UserError(f"{path} has no {name}, a cell array. {advice}")
+    return [as_floats(path, name, cell) for cell in cells]
+
+
+def _file_of(path: Path) -> str:
+    return f"{path}, a file of Matlab 7.3,"
 
 
 def _read_version_5(path: Path, file: bytes, names: tuple[str, ...], advice: str) -> dict:
