@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from synthetic.benchmarks import coco, lsp, mpii
+from synthetic.benchmarks import coco, h36m, lsp, mpi_inf_3dhp, mpii, pw3d
 from synthetic.benchmarks.people import MOST_PEOPLE
 
 
@@ -32,4 +32,13 @@ WRITERS = {
         "LSP_ORIGINAL_ROOT", lsp.write_original, "training photographs in the format of LSP original", lsp.NUM_TRAINING
     ),
     "lspet": Writer("LSPET_ROOT", lsp.write_extended, "training photographs in the format of HR-LSPET"),
-}
+    "h36m": Writer(
+        "H36M_ROOT", h36m.write, "sequences before four cameras in the format of Human3.6M, for its test", h36m.MOST
+    ),
+    "mpi_inf_3dhp": Writer(
+        "MPI_INF_3DHP_ROOT", mpi_inf_3dhp.write,
+        "training sequences before eight cameras in the format of MPI-INF-3DHP; as many, up to 6, are made for its test",
+        mpi_inf_3dhp.MOST,
+    ),
+    "pw3d": Writer("PW3D_ROOT", pw3d.write, "test sequences in the format of 3DPW", pw3d.MOST),
+}  # fmt: skip
