@@ -6,7 +6,7 @@ the data set that show the 17 joints, in the order of persons, sequences, videos
 first, the eleventh and so on. A test sample is a folder `TS<number>` with its images and `annot_data.mat`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -141,15 +141,16 @@ class RowsOfVideo:
 # ---- test ----
 
 
-def folders_of_test(root: Path) -> Iterator[str]:
+def folders_of_test(root: Path) -> list[str]:
     """The folders of the test sequences below the data set's folder, as `mpi_inf_3dhp_test_set/TS1` or `TS1`."""
-    for sequence in TEST_SEQUENCES:
-        names = [(Path(folder) / sequence).as_posix() for folder in TEST_FOLDERS]
-        found = [name for name in names if (root / name).is_dir()]
-        if found:
-            yield found[0]
-        else:
-            warn(f"{root} has no {sequence}: the table lacks it, and its figures are not those of the whole test set.")
+    places = [[(Path(folder) / sequence).as_posix() for folder in TEST_FOLDERS] for sequence in TEST_SEQUENCES]
+    found = [next((name for name in names if (root / name).is_dir()), "") for names in places]
+    lacking = [sequence for sequence, name in zip(TEST_SEQUENCES, found, strict=True) if not name]
+    if len(lacking) == len(TEST_SEQUENCES):
+        raise UserError(f"{root} holds no TS1 to TS6. Put the test set there; see data/README.md.")
+    if lacking:
+        warn(f"{root} has no {', '.join(lacking)}: figures of this table are not those of the whole test set.")
+    return [name for name in found if name]
 
 
 def annotations_of_test(root: Path, name: str) -> Path:
@@ -211,7 +212,7 @@ class MpiInf3dhp(Preparation):
         if not sequences:
             raise UserError(f"{self.root} holds no S1/Seq1 to S8/Seq2. Put {self.name} there; see data/README.md.")
         if lacking:
-            warn(f"{self.root} has no {', '.join(lacking)}: SPIN's fits, which are of all sequences, cannot be used.")
+            warn(f"{self.root} has no {', '.join(lacking)}: SPIN's download has fits of all sequences, and is refused.")
         names = [sample_name(sequence, video) for sequence in sequences for video in VIDEOS]
         taken = taken_frames(self.root, sequences)
         return Plan(
@@ -221,9 +222,7 @@ class MpiInf3dhp(Preparation):
 
     def _test_plan(self) -> Plan:
         import_package("h5py", self.name)
-        names = list(folders_of_test(self.root))
-        if not names:
-            raise UserError(f"{self.root} holds no TS1 to TS6. Put the test set there; see data/README.md.")
+        names = folders_of_test(self.root)
         is_current = partial(mocap.have_images, self.root)
         return Plan(LAYOUT, names, RowsOfTestSequence(self.root), partial(change_of_test, self.root), is_current)
 

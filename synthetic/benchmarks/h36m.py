@@ -7,14 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from synthetic.benchmarks.clips import (
-    MILLIMETRES,
-    STREAMS,
-    body_box,
-    seen_from,
-    skeleton,
-    write_sequences,
-)
+from synthetic.benchmarks.clips import MILLIMETRES, STREAMS, body_box, seen_from, skeleton, write_sequences
 from synthetic.benchmarks.matlab import write_mat_of_cells
 from synthetic.photographs.photos import Stage
 from synthetic.photographs.videos import Lens, Take, film_people, stage_take

@@ -10,15 +10,7 @@ from pathlib import Path
 import numpy as np
 import scipy.io
 
-from synthetic.benchmarks.clips import (
-    MILLIMETRES,
-    STREAMS,
-    project,
-    seen_from,
-    skeleton,
-    truth_file,
-    write_sequences,
-)
+from synthetic.benchmarks.clips import MILLIMETRES, STREAMS, project, seen_from, skeleton, truth_file, write_sequences
 from synthetic.benchmarks.matlab import write_mat
 from synthetic.photographs.photos import Stage
 from synthetic.photographs.videos import Lens, Take, film_people, stage_take
@@ -54,9 +46,8 @@ def write_fits(folder: Path) -> None:
     """Write SPIN's file of fits: the true bodies of every tenth frame of all training sequences that are there."""
     truth = [read_npz(path, "Delete it.") for name in SEQUENCES if (path := truth_file(folder, name)).is_file()]
     shapes = [np.broadcast_to(known["betas"], (*known["pose"].shape[:2], 10)).reshape(-1, 10) for known in truth]
-    shape, pose = (
-        np.concatenate(arrays)[::TAKEN] for arrays in (shapes, [known["pose"].reshape(-1, 72) for known in truth])
-    )
+    shape = np.concatenate(shapes)[::TAKEN]
+    pose = np.concatenate([known["pose"].reshape(-1, 72) for known in truth])[::TAKEN]
     write_npz(config.SPIN_FITS / "mpi_inf_3dhp.npz", pose=pose, shape=shape, fit_joint_error=np.zeros(len(pose)))
 
 

@@ -37,7 +37,7 @@ WRITERS = {
     ),
     "mpi_inf_3dhp": Writer(
         "MPI_INF_3DHP_ROOT", mpi_inf_3dhp.write,
-        "training sequences before eight cameras in the format of MPI-INF-3DHP; as many, up to 6, are made for its test",
+        "training sequences before eight cameras in the format of MPI-INF-3DHP; as many test sequences, at most 6",
         mpi_inf_3dhp.MOST,
     ),
     "pw3d": Writer("PW3D_ROOT", pw3d.write, "test sequences in the format of 3DPW", pw3d.MOST),
