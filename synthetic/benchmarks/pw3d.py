@@ -136,5 +136,5 @@ def keypoints(stage: Stage, take: Take) -> np.ndarray:
 
 
 def python_2_pickle(content: dict) -> bytes:
-    """A pickle that Python 2 reads: protocol 2, which was its last, with the names of numpy 1."""
-    return pickle.dumps(content, protocol=2).replace(b"cnumpy._core.", b"cnumpy.core.")
+    """A pickle that Python 2 reads: protocol 2, which was its last."""
+    return pickle.dumps(content, protocol=2)

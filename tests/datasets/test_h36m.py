@@ -12,6 +12,7 @@ import pytest
 from datasets.preprocess import h36m
 from synthetic.benchmarks.h36m import write_joints
 from synthetic.benchmarks.matlab import write_mat, write_mat_of_cells
+from synthetic.video_files import write_frames
 from tests.helpers import tiny_mocap
 from tests.helpers.prepared import load, preprocess
 from utils import config
@@ -173,6 +174,16 @@ def test_a_sample_whose_files_changed_is_made_again(known, file):
     later = config.DATASET_NPZ_PATH.joinpath("h36m_valid_protocol1.npz").stat().st_mtime + 10
     os.utime(file(FRONT), (later, later))
     assert (make().done, make().kept) == (1, 2)
+
+
+def test_images_that_are_older_than_their_video_are_made_again(known):
+    make()
+    path = folder() / "images/S9_Directions_1.54138969_000006.jpg"
+    write_frames(video(SIDE), map(tiny_mocap.grey, range(10, 21)))  # frame f is as bright as frame 10 + f was
+    later = path.stat().st_mtime + 10
+    os.utime(video(SIDE), (later, later))
+    make()
+    assert tiny_mocap.frame_of(path) == 15
 
 
 # ---- damage ----
