@@ -3,7 +3,7 @@
 import argparse
 
 from datasets.preprocess.coco import Coco
-from datasets.preprocess.h36m import Human36MProtocol1, Human36MProtocol2
+from datasets.preprocess.h36m import Human36MProtocol1, Human36MProtocol2, Human36MTraining
 from datasets.preprocess.lsp import LspExtended, LspOriginal, LspTest
 from datasets.preprocess.mpi_inf_3dhp import MpiInf3dhp
 from datasets.preprocess.mpii import Mpii
@@ -21,8 +21,8 @@ from utils.workers import default_workers
 PREPARATIONS: dict[str, type[Preparation]] = {
     kind.name: kind
     for kind in (
-        Up3D, Surreal, Coco, Mpii, LspTest, LspOriginal, LspExtended, Human36MProtocol1, Human36MProtocol2, MpiInf3dhp,
-        PW3D,
+        Up3D, Surreal, Coco, Mpii, LspTest, LspOriginal, LspExtended, Human36MTraining, Human36MProtocol1,
+        Human36MProtocol2, MpiInf3dhp, PW3D,
     )
 }  # fmt: skip
 DEFAULT = "up-3d"

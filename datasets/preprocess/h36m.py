@@ -18,6 +18,7 @@ from datasets.preprocess import mocap
 from datasets.preprocess.preparation import Plan, Preparation
 from datasets.preprocess.samples import Incomplete, centre_and_scale
 from datasets.preprocess.tables import Layout
+from datasets.registry import BRING_IT
 from utils.array_files.cdf import load_cdf
 from utils.array_files.hdf5 import array_of, open_hdf5
 from utils.array_files.pickles import as_floats
@@ -188,6 +189,18 @@ class Human36M(Preparation):
         names = sequence_names(self.root, self.cameras)
         is_current = partial(mocap.have_images, self.root)
         return Plan(LAYOUT, names, RowsOfSequence(self.root), partial(last_change, self.root), is_current)
+
+
+class Human36MTraining(Preparation):
+    """The training set, whose table users bring: only IUV images are made here, of its meshes."""
+
+    name = "h36m"
+
+    def plan(self, split: str) -> Plan:
+        """Raise UserError: the poses that MoSh fitted to these videos are not public."""
+        raise UserError(
+            f"{self.npz_file(split)} cannot be made from public files. {BRING_IT} Then give --gt_iuv alone."
+        )
 
 
 class Human36MProtocol1(Human36M):

@@ -26,7 +26,14 @@ MOST_PEOPLE = 50_000  # in a data set
 JPEG_QUALITY = 95
 # Data set -> number of its first photograph in the collection of a seed, so that no two show the same. UP-3D's are
 # below 100 000, SURREAL's videos below 230 000.
-STREAMS = {"coco": 300_000, "mpii": 350_000, "lsp": 400_000, "lsp_orig": 450_000, "lspet": 500_000}
+STREAMS = {
+    "coco": 300_000,
+    "mpii": 350_000,
+    "lsp": 400_000,
+    "lsp_orig": 450_000,
+    "lspet": 500_000,
+    "h36m_train": 600_000,
+}
 
 
 @dataclass(frozen=True)

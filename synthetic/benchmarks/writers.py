@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from synthetic.benchmarks import coco, h36m, lsp, mpi_inf_3dhp, mpii, pw3d
+from synthetic.benchmarks import coco, h36m, h36m_train, lsp, mpi_inf_3dhp, mpii, pw3d
 from synthetic.benchmarks.people import MOST_PEOPLE
 
 
@@ -35,6 +35,7 @@ WRITERS = {
     "h36m": Writer(
         "H36M_ROOT", h36m.write, "sequences before four cameras in the format of Human3.6M, for its test", h36m.MOST
     ),
+    "h36m_train": Writer("H36M_ROOT", h36m_train.write, "training photographs of Human3.6M, with the table of meshes"),
     "mpi_inf_3dhp": Writer(
         "MPI_INF_3DHP_ROOT", mpi_inf_3dhp.write,
         "training sequences before eight cameras in the format of MPI-INF-3DHP; as many test sequences, at most 6",

@@ -6,7 +6,12 @@ import re
 from tests.conftest import REPOSITORY
 
 READMES = ("README.md", "README_CN.md")
-PAGES = [*READMES, "CONTRIBUTING.md", "data/README.md", *(f"docs/{path.name}" for path in REPOSITORY.glob("docs/*.md"))]
+PAGES = [
+    *READMES,
+    "CONTRIBUTING.md",
+    "data/README.md",
+    *(str(path.relative_to(REPOSITORY)) for path in sorted(REPOSITORY.glob("docs/**/*.md"))),
+]
 PACKAGES = [folder for folder in REPOSITORY.glob("[a-z]*") if any(folder.glob("*.py"))]
 HAS_KERNELS = (REPOSITORY / "kernels").is_dir()  # the folder may be deleted; documents then still name it
 SOURCES = [*REPOSITORY.glob("*.py"), *(path for folder in PACKAGES for path in folder.rglob("*.py"))]
