@@ -2,7 +2,7 @@
 
 from datasets.base_dataset import BaseDataset
 from datasets.mixed_dataset import MixedDataset
-from datasets.registry import MIXTURES
+from datasets.registry import DATASETS, MIXTURES
 from datasets.surreal_dataset import SurrealDataset
 from utils.errors import UserError, warn
 
@@ -36,8 +36,9 @@ def open_for_training(options) -> BaseDataset | MixedDataset:
 def open_single(options, split: str, is_train: bool | None = None) -> BaseDataset:
     """The split of a single data set; UserError for a mixture."""
     if options.dataset in MIXTURES:
+        tested = ", ".join(name for name, entry in DATASETS.items() if "test" in entry.npz)
         raise UserError(
-            f"dataset {options.dataset} is a mixture for training and has no test images. Use up-3d or surreal."
+            f"dataset {options.dataset} is a mixture for training and has no test images. Those that have: {tested}."
         )
     kind = SurrealDataset if options.dataset == "surreal" else BaseDataset
     return kind(options, options.dataset, split, is_train)

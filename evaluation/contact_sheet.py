@@ -1,4 +1,4 @@
-"""One picture of test images: input, predicted IUV, predicted mesh from two sides, true mesh."""
+"""One picture of test images: input, predicted IUV, predicted mesh from two sides, true mesh if there is one."""
 
 import copy
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from datasets.open_dataset import open_single
 from models.inference import MeshPredictor, run_in_batches
 from utils import config
 from utils.body_model import load_body_model, load_joint_regressors
-from utils.camera import fit_weak_perspective
+from utils.camera import CameraFitError, fit_weak_perspective
 from utils.joints import LSP_JOINTS
 from utils.pictures import denormalise, draw_mesh, draw_turned, iuv_colours, tile
 
@@ -27,14 +27,17 @@ def spread(length: int, count: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Case:
-    """One test image: its crop [S, S, 3] uint8 RGB, and meshes [V, 3] with cameras (s, tx, ty), predicted and true."""
+    """One test image: its crop [S, S, 3] uint8 RGB, and meshes [V, 3] with cameras (s, tx, ty), predicted and true.
+
+    The true ones are None where the image has no mesh; the true camera also where its keypoints determine none.
+    """
 
     crop: np.ndarray
     iuv: np.ndarray
     vertices: np.ndarray
     camera: np.ndarray
-    true_vertices: np.ndarray
-    true_camera: np.ndarray
+    true_vertices: np.ndarray | None
+    true_camera: np.ndarray | None
 
 
 def predict_cases(options, predictor: MeshPredictor, indices: np.ndarray) -> list[Case]:
@@ -54,26 +57,51 @@ def predict_cases(options, predictor: MeshPredictor, indices: np.ndarray) -> lis
 
 def _case(shown: BaseDataset, index: int, dp_out: np.ndarray, vertices: np.ndarray, camera: np.ndarray) -> Case:
     item = shown.item(index, columns=("img", "keypoints", "keypoints_smpl"))
-    true, regressors = shown.true_vertices(index), load_joint_regressors()
+    true = shown.true_vertices(index) if shown.rows.has_mesh[index] else None
+    true_camera = None if true is None else _fit_camera(item, true)
+    return Case(denormalise(item["img"]), dp_out, vertices, camera, true, true_camera)
+
+
+def _fit_camera(item: dict, true: np.ndarray) -> np.ndarray | None:
+    """The camera (s, tx, ty) under which the mesh [V, 3] has the keypoints of an item; None if they determine none."""
+    regressors = load_joint_regressors()
     keypoints, joints = item["keypoints"][: len(LSP_JOINTS)], regressors.lsp(true)
     if not keypoints.any():  # SURREAL has SMPL joints instead
         keypoints, joints = item["keypoints_smpl"], regressors.smpl(true)
-    true_camera = fit_weak_perspective(joints, keypoints[:, :2], keypoints[:, 2])
-    return Case(denormalise(item["img"]), dp_out, vertices, camera, true, true_camera)
+    try:
+        return fit_weak_perspective(joints, keypoints[:, :2], keypoints[:, 2])
+    except CameraFitError:
+        return None
 
 
 def draw_contact_sheet(options, predictor: MeshPredictor, indices: np.ndarray) -> np.ndarray:
     """RGB [H, W, 3] uint8 with a row for each of the test images `indices` [n]."""
     faces = load_body_model(config.SMPL_FILE).faces
-    return tile([draw_case(case, faces) for case in predict_cases(options, predictor, indices)], TITLES)
+    cases = predict_cases(options, predictor, indices)
+    titles = titles_of(cases)
+    return tile([draw_case(case, faces, titles) for case in cases], titles)
 
 
-def draw_case(case: Case, faces: np.ndarray) -> list[np.ndarray]:
-    """The pictures of TITLES, RGB [S, S, 3] uint8; faces [F, 3]."""
-    return [
+def titles_of(cases: list[Case]) -> tuple[str, ...]:
+    """The titles of the pictures of cases: without the last of TITLES if no case has a true mesh to show."""
+    return TITLES if any(case.true_camera is not None for case in cases) else TITLES[:-1]
+
+
+def draw_case(case: Case, faces: np.ndarray, titles: tuple[str, ...] = TITLES) -> list[np.ndarray]:
+    """The pictures of `titles`, which titles_of gives, RGB [S, S, 3] uint8; faces [F, 3].
+
+    Where a case has no true mesh to show, the picture of it is the crop alone.
+    """
+    camera = case.camera if case.true_camera is None else case.true_camera
+    pictures = [
         case.crop,
         iuv_colours(case.iuv, SHOWN_SIZE),
         draw_mesh(case.crop, case.vertices, faces, case.camera, PREDICTED_COLOUR),
-        draw_turned(case.vertices, faces, float(case.true_camera[0]), SHOWN_SIZE, PREDICTED_COLOUR),
-        draw_mesh(case.crop, case.true_vertices, faces, case.true_camera, TRUE_COLOUR),
+        draw_turned(case.vertices, faces, float(camera[0]), SHOWN_SIZE, PREDICTED_COLOUR),
     ]
+    if len(titles) == len(TITLES):
+        true = case.crop
+        if case.true_vertices is not None and case.true_camera is not None:
+            true = draw_mesh(case.crop, case.true_vertices, faces, case.true_camera, TRUE_COLOUR)
+        pictures.append(true)
+    return pictures

@@ -13,13 +13,18 @@ import numpy as np
 
 from atlas.part_groups import PART_GROUPS, part_labels
 from atlas.part_weights import load_parts
+from datasets.registry import find_dataset
+from utils import config
 from utils.camera import BOX_UNIT, OrthographicCamera, weak_in_window
+from utils.errors import UserError
 from utils.media.image_files import read_image
 from utils.renderer import cast_mesh
 
 NOT_COUNTED = 255
+FIGURE_PREFIX = "LSP "  # begins the name of every figure of `summarise`
 KINDS = {"mask": 2, "part": 1 + len(PART_GROUPS)}  # annotation -> number of classes
 ADVICE = "It is the annotation of a test image: put it there, or take its name out of the npz."
+COLUMNS = ("center", "scale", "orig_shape", "maskname", "partname")  # of a batch
 
 
 def confusion(predicted: np.ndarray, true: np.ndarray, classes: int) -> np.ndarray:
@@ -33,9 +38,12 @@ def confusion(predicted: np.ndarray, true: np.ndarray, classes: int) -> np.ndarr
 
 @dataclass(frozen=True)
 class MaskMeter:
-    """Confusion of silhouettes and parts for meshes with the triangles `faces`; annotations lie below `root`."""
+    """Confusion of silhouettes and parts for meshes with the triangles `faces`.
 
-    root: Path
+    folders: where annotations lie; the first that has a file counts.
+    """
+
+    folders: tuple[Path, ...]
     faces: np.ndarray
 
     @cached_property
@@ -44,20 +52,34 @@ class MaskMeter:
         return part_labels(self.faces, int(self.faces.max()) + 1, load_parts())
 
     def __call__(self, batch: dict, vertices: np.ndarray, cameras: np.ndarray) -> dict[str, np.ndarray]:
-        """mask_confusion [N, 2, 4] and part_confusion [N, 7, 4] of a batch; zeros for images without annotation."""
+        """mask_confusion [N, 2, 4] and part_confusion [N, 7, 4] of a batch; zeros for images without annotation.
+
+        silhouette_error [N] is the share of the image's pixels in percent whose silhouette is wrong, or NaN. batch:
+        COLUMNS of the images.
+        """
         counts = {}
         for kind, classes in KINDS.items():
             counts[f"{kind}_confusion"] = np.zeros((len(vertices), classes, 4), np.int64)
             for index, name in enumerate(batch[f"{kind}name"]):
                 if name:
+                    true = self._read(str(name), tuple(batch["orig_shape"][index]))
                     place = (batch["center"][index], float(batch["scale"][index]) * BOX_UNIT)
                     counts[f"{kind}_confusion"][index] = self._compare(
-                        kind, classes, str(name), vertices[index], cameras[index], *place
+                        kind, classes, true, vertices[index], cameras[index], *place
                     )
-        return counts
+        return counts | {"silhouette_error": _wrong_share(counts["mask_confusion"])}
 
-    def _compare(self, kind: str, classes: int, name: str, vertices, camera, centre, side: float) -> np.ndarray:
-        true = read_image(self.root / name, ADVICE)[..., 0]
+    def _read(self, name: str, shape: tuple[int, int]) -> np.ndarray:
+        """The annotation [H, W] uint8 of an image of this shape."""
+        paths = [folder / name for folder in self.folders]
+        path = next((path for path in paths if path.is_file()), paths[0])
+        true = read_image(path, ADVICE)[..., 0]
+        if true.shape != shape:
+            size, expected = (f"{width} x {height}" for height, width in (true.shape, shape))
+            raise UserError(f"{path} has {size} pixels, but its image has {expected}. Both must be of one size.")
+        return true
+
+    def _compare(self, kind: str, classes: int, true: np.ndarray, vertices, camera, centre, side: float) -> np.ndarray:
         height, width = true.shape
         view = weak_in_window(camera, side, np.array([width, height]) / 2 - centre, width)
         hits = cast_mesh(vertices, self.faces, OrthographicCamera(view[0], (view[1], view[2])), height, width)
@@ -65,6 +87,18 @@ class MaskMeter:
             return confusion(hits.mask.astype(int), true > 0, classes)
         counted = (true < classes) & (true != NOT_COUNTED)
         return confusion(hits.face_values(self.labels)[counted], true[counted], classes)
+
+
+def _wrong_share(counts: np.ndarray) -> np.ndarray:
+    """mask_confusion [N, 2, 4] -> [N]: wrong pixels in percent of all; NaN where nothing was counted."""
+    total = counts[:, 1].sum(-1)
+    return np.where(total > 0, 100 * counts[:, 1, 1:3].sum(-1) / np.maximum(total, 1), np.nan)
+
+
+def annotation_folders(dataset: str, root: Path) -> tuple[Path, ...]:
+    """Where the annotations of a data set lie, whose images lie below `root`."""
+    masks = find_dataset(dataset).masks
+    return (getattr(config, masks), root) if masks else (root,)
 
 
 def has_annotations(table: dict) -> bool:
@@ -82,7 +116,8 @@ def summarise(results: dict) -> dict[str, float]:
             continue
         true_positive, false_positive, false_negative, _ = counts.T.astype(np.float64)
         f1 = 2 * true_positive / np.maximum(2 * true_positive + false_positive + false_negative, 1)
-        summary[f"LSP {kind} accuracy"] = float(true_positive.sum() / counts[0].sum())
-        summary[f"LSP {kind} F1, mean of {KINDS[kind]} classes"] = float(f1.mean())
-        summary |= {f"LSP {kind} F1, {name}": float(f1[label]) for label, name in enumerate(titles[kind], start=1)}
+        summary[f"{FIGURE_PREFIX}{kind} accuracy"] = float(true_positive.sum() / counts[0].sum())
+        summary[f"{FIGURE_PREFIX}{kind} F1, mean of {KINDS[kind]} classes"] = float(f1.mean())
+        for label, name in enumerate(titles[kind], start=1):
+            summary[f"{FIGURE_PREFIX}{kind} F1, {name}"] = float(f1[label])
     return summary

@@ -11,31 +11,33 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from evaluation.contact_sheet import TITLES, Case, draw_case, predict_cases
-from evaluation.summary import NOTES, SUMMARY, VECTORS, mean
+from evaluation.contact_sheet import Case, draw_case, predict_cases, titles_of
+from evaluation.measure import Evaluation
+from evaluation.summary import NOTES, SUMMARY, mean, vectors
 from models.inference import MeshPredictor
 from utils import config
 from utils.body_model import BodyModel, load_body_model, load_joint_regressors
 from utils.camera import upright
 from utils.errors import UserError
 from utils.files import write_text
-from utils.metrics import centred, distances
+from utils.metrics import distances
 
 PAGE = Path(__file__).parent / "page"
 SHOWN = 3  # cases of each kind
 BINS = 24
 JPEG_QUALITY = 88
+MAIN = {row[0]: row for row in SUMMARY}
 
 
-def write_report(target, path: Path, options, predictor: MeshPredictor, results: dict, lsp: dict) -> None:
-    """Write the page `target` about the results of checkpoint `path`; the network predicts the shown cases again."""
-    kinds = choose_cases(results["shape_error"])
+def write_report(target, evaluation: Evaluation, options, predictor: MeshPredictor) -> None:
+    """Write the page `target` about an evaluation; the network predicts the shown cases again."""
+    errors = evaluation.results.get(evaluation.protocol.main, np.zeros(0))
+    kinds = choose_cases(errors)
     if not kinds:
-        raise UserError(f"no report: no test image of {options.dataset} has a true mesh.")
+        raise UserError(f"no report: no test image of {evaluation.dataset} has {evaluation.protocol.truth}.")
     chosen = [index for indices in kinds.values() for index in indices]
     cases = dict(zip(chosen, predict_cases(options, predictor, np.array(chosen)), strict=True))
-    title = f"{path}, {options.dataset}, {len(results['imgname'])} images"
-    write_text(target, build_page(title, results, lsp, kinds, cases, load_body_model(config.SMPL_FILE)))
+    write_text(target, build_page(evaluation, kinds, cases, load_body_model(config.SMPL_FILE)))
 
 
 def choose_cases(errors: np.ndarray, count: int = SHOWN) -> dict[str, list[int]]:
@@ -50,26 +52,29 @@ def choose_cases(errors: np.ndarray, count: int = SHOWN) -> dict[str, list[int]]
     return {kind: indices.tolist() for kind, indices in groups.items() if len(indices)}
 
 
-def build_page(
-    title: str, results: dict, lsp: dict, kinds: dict[str, list[int]], cases: dict[int, Case], body: BodyModel
-) -> str:
+def build_page(evaluation: Evaluation, kinds: dict[str, list[int]], cases: dict[int, Case], body: BodyModel) -> str:
     """The page as text. kinds: heading -> indices of images; cases: the Case of each of them."""
-    vertex_errors = mean(results["vertex_errors"])
+    vertex_errors, protocol = evaluation.vertex_errors, evaluation.protocol
+    _, root_row = protocol.joints.load(load_joint_regressors(model=body))
     meshes = {"mean": [_coloured(body.v_template, vertex_errors)]}
-    lsp_rows = load_joint_regressors(model=body).lsp_rows
-    for index, case in cases.items():
-        meshes[str(index)] = _case_meshes(case, lsp_rows)
-    limit = float(np.ceil(np.percentile(vertex_errors, 98) / 10) * 10)
+    meshes |= {str(index): _case_meshes(case, root_row) for index, case in cases.items()}
+    limit = 0.0 if vertex_errors is None else float(np.ceil(np.percentile(vertex_errors, 98) / 10) * 10)
+    mean_text = "the body at rest" if vertex_errors is None else "mean error of all images, on the body at rest"
+    _, title, unit, _ = MAIN[protocol.main]
     content = {
-        "title": html.escape(title),
+        "title": html.escape(f"{evaluation.checkpoint}, {evaluation.dataset}, {len(evaluation)} images"),
+        "protocol": html.escape(f"Protocol: {protocol.name}"),
         "style": (PAGE / "style.css").read_text(encoding="utf-8"),
-        "summary": _summary_table(results, lsp),
-        "histogram": _histogram(results["shape_error"], float(mean(results["mean_mesh_shape_error"]))),
-        "joints": _bars(results, "joint_errors"),
-        "parts": _bars(results, "part_errors"),
-        "cases": "".join(_case_rows(kind, indices, cases, results, body.faces) for kind, indices in kinds.items()),
-        "limit": f"{limit:.0f}",
-        "data": json.dumps({"faces": _base64(body.faces.astype(np.uint32)), "limit": limit, "meshes": meshes}),
+        "summary": _summary_table(evaluation),
+        "main": f"{title},{unit}",
+        "histogram": _histogram(evaluation),
+        "scale": f'<p><span class="ramp"></span> 0 to {limit:.0f} mm and more</p>' if limit else "",
+        "mean": mean_text.split(",")[0],
+        "bars": _all_bars(evaluation),
+        "cases": "".join(_case_rows(kind, indices, cases, evaluation, body.faces) for kind, indices in kinds.items()),
+        "data": json.dumps(
+            {"faces": _base64(body.faces.astype(np.uint32)), "limit": limit, "mean": mean_text, "meshes": meshes}
+        ),
         "viewer": (PAGE / "viewer.js").read_text(encoding="utf-8"),
     }
     page = (PAGE / "page.html").read_text(encoding="utf-8")
@@ -84,58 +89,74 @@ def _coloured(vertices: np.ndarray, errors: np.ndarray | None) -> dict:
     return mesh if errors is None else mesh | {"errors": _base64(np.asarray(errors, np.float32))}
 
 
-def _case_meshes(case: Case, lsp_rows: np.ndarray) -> list[dict]:
-    """The predicted mesh, coloured by its error, and the true one."""
-    predicted, true = (
-        centred(vertices[None], (lsp_rows @ vertices)[None]) for vertices in (case.vertices, case.true_vertices)
-    )
-    return [_coloured(upright(predicted[0]), distances(predicted, true)[0]), _coloured(upright(true[0]), None)]
+def _case_meshes(case: Case, root_row: np.ndarray) -> list[dict]:
+    """The predicted mesh, coloured by its error, and the true one; the predicted one alone if there is no truth."""
+    predicted = case.vertices - root_row @ case.vertices
+    if case.true_vertices is None:
+        return [_coloured(upright(predicted), None)]
+    true = case.true_vertices - root_row @ case.true_vertices
+    return [_coloured(upright(predicted), distances(predicted, true)), _coloured(upright(true), None)]
 
 
 def _base64(array: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
 
 
-def _summary_table(results: dict, lsp: dict) -> str:
-    rows = []
+def _summary_table(evaluation: Evaluation) -> str:
+    results, rows = evaluation.results, []
+    heads = ["", "this checkpoint", "mean training mesh", ""]
     for name, title, unit, decimals in SUMMARY:
-        baseline = results.get(f"mean_mesh_{name}")
-        cells = [
-            title,
-            f"{mean(results[name]):.{decimals}f}{unit}",
-            "" if baseline is None else f"{mean(baseline):.{decimals}f}{unit}",
-            NOTES.get(name, ""),
-        ]
-        rows.append(cells)
-    rows += [[name, f"{value:.4f}", "", ""] for name, value in lsp.items()]
+        if name in results:
+            baseline = results.get(f"mean_mesh_{name}")
+            known = [f"{mean(values):.{decimals}f}{unit}" for values in (results[name], baseline) if values is not None]
+            rows.append([title, known[0], *(known[1:] or [""]), NOTES.get(name, "")])
+    rows += [[name, f"{value:.4f}", "", ""] for name, value in evaluation.lsp.items()]
+    if not any(row[2] for row in rows):  # no baseline
+        heads, *rows = (row[:2] + row[3:] for row in (heads, *rows))
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>" for cells in rows)
-    heads = "".join(f"<th>{head}</th>" for head in ("", "this checkpoint", "mean training mesh", ""))
-    return f"<table><tr>{heads}</tr>{body}</table>"
+    return f"<table><tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>{body}</table>"
 
 
-def _histogram(errors: np.ndarray, baseline: float) -> str:
-    """Bars of the number of images by shape error, with a line at the error of the mean training mesh; SVG."""
+def _histogram(evaluation: Evaluation) -> str:
+    """Bars of the number of images by the main error, with a line at that of the mean training mesh; SVG."""
     width, height, foot = 640, 200, 24
+    name = evaluation.protocol.main
+    errors, unit = evaluation.results[name], MAIN[name][2]
     errors = errors[np.isfinite(errors)]
-    counts, edges = np.histogram(errors, bins=BINS, range=(0, max(errors.max(), baseline) * 1.05))
-    step, unit = width / BINS, (height - 10) / counts.max()
+    baseline = evaluation.results.get(f"mean_mesh_{name}")
+    level = 0.0 if baseline is None else float(mean(baseline))
+    counts, edges = np.histogram(errors, bins=BINS, range=(0, (max(errors.max(), level) or 1.0) * 1.05))
+    step, rise = width / BINS, (height - 10) / counts.max()
     bars = "".join(
-        f'<rect x="{index * step + 1:.1f}" y="{height - count * unit:.1f}" width="{step - 2:.1f}" '
-        f'height="{count * unit:.1f}"><title>{edges[index]:.0f} to {edges[index + 1]:.0f} mm: {count}</title></rect>'
+        f'<rect x="{index * step + 1:.1f}" y="{height - count * rise:.1f}" width="{step - 2:.1f}" '
+        f'height="{count * rise:.1f}"><title>{edges[index]:.0f} to {edges[index + 1]:.0f}{unit}: {count}</title></rect>'
         for index, count in enumerate(counts)
     )
     labels = "".join(
         f'<text x="{index * step:.1f}" y="{height + 17}">{edges[index]:.0f}</text>' for index in range(0, BINS, 4)
     )
-    place = baseline / edges[-1] * width
-    line = f'<line x1="{place:.1f}" x2="{place:.1f}" y1="0" y2="{height}"><title>mean training mesh</title></line>'
-    return f'<svg viewBox="0 0 {width} {height + foot}" role="img">{bars}{line}{labels}</svg>'
+    note, line = "", ""
+    if baseline is not None:
+        place = level / edges[-1] * width
+        line = f'<line x1="{place:.1f}" x2="{place:.1f}" y1="0" y2="{height}"><title>mean training mesh</title></line>'
+        note = '<p class="note">The line is the error of the mean training mesh.</p>'
+    return f'{note}<svg viewBox="0 0 {width} {height + foot}" role="img">{bars}{line}{labels}</svg>'
 
 
-def _bars(results: dict, column: str) -> str:
+def _all_bars(evaluation: Evaluation) -> str:
+    """The tables of body parts and joints, those that there are."""
+    return "".join(
+        f"<div><h3>{title}, mm</h3>{_bars(evaluation, column)}</div>"
+        for column, title in (("part_errors", "body parts"), ("joint_errors", "joints"))
+        if column in evaluation.results
+    )
+
+
+def _bars(evaluation: Evaluation, column: str) -> str:
     """A table of names and errors, each with a bar."""
-    pairs = list(zip(VECTORS[column], mean(results[column]).tolist(), strict=False))
-    largest = max((value for _, value in pairs), default=1.0)
+    names = vectors(evaluation.protocol)[column]
+    pairs = list(zip(names, mean(evaluation.results[column]).tolist(), strict=False))
+    largest = max((value for _, value in pairs), default=1.0) or 1.0
     rows = "".join(
         f'<tr><td>{html.escape(name)}</td><td>{value:.1f}</td><td><div class="bar" '
         f'style="width:{120 * value / largest:.0f}px"></div></td></tr>'
@@ -144,19 +165,20 @@ def _bars(results: dict, column: str) -> str:
     return f"<table>{rows}</table>"
 
 
-def _case_rows(kind: str, indices: list[int], cases: dict, results: dict, faces: np.ndarray) -> str:
+def _case_rows(kind: str, indices: list[int], cases: dict, evaluation: Evaluation, faces: np.ndarray) -> str:
     """A heading and a row of pictures for every case of a kind."""
-    rows = [f"<h3>{kind}</h3>"]
+    rows, results = [f"<h3>{kind}</h3>"], evaluation.results
+    named = [MAIN[name] for name in (evaluation.protocol.main, "pa_mpjpe") if name in results]
+    titles = titles_of(list(cases.values()))
     for index in indices:
         name = html.escape(str(results["imgname"][index]))
         figures = "".join(
             f'<figure><img src="{_picture(picture)}" alt="{title}"><figcaption>{title}</figcaption></figure>'
-            for title, picture in zip(TITLES, draw_case(cases[index], faces), strict=True)
+            for title, picture in zip(titles, draw_case(cases[index], faces, titles), strict=True)
         )
-        error = f"{results['shape_error'][index]:.1f} mm"
+        errors = ", ".join(f"{title} {results[column][index]:.1f}{unit}" for column, title, unit, _ in named)
         rows.append(
-            f'<div class="case"><p>{name}: shape error {error}, PA-MPJPE {results["pa_mpjpe"][index]:.1f} mm '
-            f'<button data-mesh="{index}">turn it</button></p>{figures}</div>'
+            f'<div class="case"><p>{name}: {errors} <button data-mesh="{index}">turn it</button></p>{figures}</div>'
         )
     return "".join(rows)
 

@@ -15,14 +15,16 @@ from datasets.loader import rank_indices
 from utils.device import Device
 from utils.files import write_npz
 
+TOTAL = "total_"  # begins the names of results that are sums over the images of a rank, not columns
 LARGEST_NUMBER = 2**24  # float32 holds the integers below exactly
 
 
 def gather(results: dict, device: Device, folder: Path, length: int, batch_size: int) -> dict | None:
     """The results of all images in their order, on rank 0; None on the others.
 
-    results: columns [n, ...] of this rank's images. The ranks exchange files in `folder`, which all of them must see,
-    and remove the files. The file names contain a random number, so that evaluations do not mix.
+    results: columns [n, ...] of this rank's images, and sums, whose names begin with TOTAL. The ranks exchange files in
+    `folder`, which all of them must see, and remove the files. The file names contain a random number, so that
+    evaluations do not mix.
     """
     if device.world_size == 1:
         return results
@@ -47,13 +49,16 @@ def _sum(number: int) -> int:
 
 
 def merge(folder: Path, number: int, world_size: int, length: int, batch_size: int) -> dict:
-    """The columns of the files of all ranks, [length, ...], in the order of the data set."""
-    merged = {}
+    """The columns of the files of all ranks, [length, ...], in the order of the data set, and the sums of all."""
+    merged: dict = {}
     for rank in range(world_size):
         indices = rank_indices(np.arange(length), batch_size, rank, world_size, drop_last=False)
         with np.load(shard_path(folder, number, rank), allow_pickle=False) as shard:
             for name in shard.files:
                 values = shard[name]
+                if name.startswith(TOTAL):
+                    merged[name] = merged.get(name, 0) + values
+                    continue
                 if name not in merged:
                     merged[name] = np.zeros((length, *values.shape[1:]), values.dtype)
                 if values.dtype.kind == "U" and values.dtype > merged[name].dtype:

@@ -68,6 +68,8 @@ def default_of(action: argparse.Action) -> str:
         return "required"
     if isinstance(action.default, bool):
         return "on" if action.default else "off"
+    if isinstance(action.default, list):
+        return f"`{' '.join(action.default)}`"
     return "" if action.default in (None, argparse.SUPPRESS) else f"`{action.default}`"
 
 

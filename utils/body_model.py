@@ -20,6 +20,7 @@ from utils.files import require_file
 from utils.joints import (
     EXTRA_JOINTS,
     FROM_LSP_REGRESSOR,
+    H36M_JOINTS,
     LSP_JOINTS,
     NUM_JOINTS,
     TRAINING_JOINTS,
@@ -187,6 +188,11 @@ def load_joint_regressors(data_root=None, model: BodyModel | None = None) -> Joi
         warn(f"{lsp_file} is missing: LSP joints are taken from J_regressor and {extra_file.name}.")
         lsp_rows = joint_rows[: len(LSP_JOINTS)]
     return JointRegressors(model.joint_regressor, joint_rows, lsp_rows)
+
+
+def load_h36m_regressor(num_vertices: int) -> np.ndarray:
+    """[17, V]: the rows of J_regressor_h36m.npy, H36M_JOINTS, for a body of V vertices; UserError without the file."""
+    return _read_rows(config.JOINT_REGRESSOR_H36M, len(H36M_JOINTS), num_vertices, transposed=False)
 
 
 def _read_rows(path: Path, count: int, num_vertices: int, transposed: bool) -> np.ndarray:

@@ -7,6 +7,8 @@ from utils.camera import project_weak
 from utils.joints import HIPS, LSP_JOINTS, indices
 
 MILLIMETRES = 1000.0
+PCK_THRESHOLD = 150.0  # mm
+AUC_THRESHOLDS = np.arange(0.0, PCK_THRESHOLD + 1, 5.0)  # mm
 REPROJECTION_SIZE = 224  # px; errors are given for the paper's crop, whatever size the network works at
 FOREGROUND = 0.5
 IUV_ERRORS = ("mask_iou", "mask_iou_coarse", "uv_error")
@@ -47,28 +49,55 @@ def procrustes_align(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return scale[:, None, None] * centred_points @ rotation.swapaxes(1, 2) + target_mean
 
 
+def mesh_errors(vertices: np.ndarray, true_vertices: np.ndarray) -> dict[str, np.ndarray]:
+    """Errors per image in mm of vertices [N, V, 3], which are relative to the root, as the truth is.
+
+    `shape_error` [N] is the mean distance, and `vertex_errors` [N, V] are the single distances. `shape_error_l1` [N] is
+    the mean of |dx| + |dy| + |dz|, which the MindSpore port of 2022 reported.
+    """
+    vertex_errors = distances(vertices, true_vertices)
+    return {
+        "shape_error": vertex_errors.mean(-1),
+        "shape_error_l1": MILLIMETRES * np.abs(vertices - true_vertices).sum(-1).mean(-1),
+        "vertex_errors": vertex_errors,
+    }
+
+
+def position_errors(joints: np.ndarray, true_joints: np.ndarray) -> dict[str, np.ndarray]:
+    """Errors per image in mm of joints [N, K, 3], which are relative to the root, as the truth is.
+
+    `mpjpe` [N] is the mean distance, `pa_mpjpe` [N] that after the best similarity transform, and `joint_errors` [N, K]
+    are the single distances.
+    """
+    joint_errors = distances(joints, true_joints)
+    return {
+        "mpjpe": joint_errors.mean(-1),
+        "pa_mpjpe": mean_distance(procrustes_align(joints, true_joints), true_joints),
+        "joint_errors": joint_errors,
+    }
+
+
+def correct_joints(joint_errors: np.ndarray) -> dict[str, np.ndarray]:
+    """`pck` and `auc` [N] in percent from the errors of joints [N, K] in mm, as MPI-INF-3DHP defines them.
+
+    PCK is the share of joints whose error is below 150 mm. AUC is the mean share over the thresholds 0, 5, ..., 150 mm.
+    No error is below 0 mm, so the AUC of a perfect prediction is 30 / 31, 96.8 percent. Source: Mehta et al.,
+    "Monocular 3D Human Pose Estimation In The Wild Using Improved CNN Supervision", 2017, and the data set's
+    mpii_compute_3d_pck.m.
+    """
+    below = (joint_errors[..., None] < AUC_THRESHOLDS).mean(1)  # [N, thresholds]
+    return {"pck": 100 * (joint_errors < PCK_THRESHOLD).mean(-1), "auc": 100 * below.mean(-1)}
+
+
 def pose_errors(
     vertices: np.ndarray, joints: np.ndarray, true_vertices: np.ndarray, true_joints: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Errors per image in mm, relative to the pelvis.
+    """The errors of `mesh_errors` and `position_errors`, relative to the pelvis.
 
-    vertices [N, V, 3], joints [N, 14, 3]: LSP joints regressed from the vertices. `shape_error` [N] is
-    the mean distance of vertices and `mpjpe` [N] that of joints; `pa_mpjpe` [N] is the mean distance of
-    joints after the best similarity transform. `shape_error_l1` [N] is the mean of |dx| + |dy| + |dz|
-    over the vertices, which the MindSpore port of 2022 reported. `vertex_errors` [N, V] and
-    `joint_errors` [N, 14] are the single distances.
+    vertices [N, V, 3], joints [N, 14, 3]: LSP joints regressed from the vertices; metres.
     """
-    predicted, true = centred(vertices, joints), centred(true_vertices, true_joints)
-    centred_joints, centred_truth = centred(joints, joints), centred(true_joints, true_joints)
-    vertex_errors, joint_errors = distances(predicted, true), distances(centred_joints, centred_truth)
-    return {
-        "shape_error": vertex_errors.mean(-1),
-        "shape_error_l1": MILLIMETRES * np.abs(predicted - true).sum(-1).mean(-1),
-        "mpjpe": joint_errors.mean(-1),
-        "pa_mpjpe": mean_distance(procrustes_align(centred_joints, centred_truth), centred_truth),
-        "vertex_errors": vertex_errors,
-        "joint_errors": joint_errors,
-    }
+    meshes = centred(vertices, joints), centred(true_vertices, true_joints)
+    return mesh_errors(*meshes) | position_errors(centred(joints, joints), centred(true_joints, true_joints))
 
 
 def iuv_errors(dp_out: np.ndarray, true_iuv: np.ndarray, annotated: np.ndarray) -> dict[str, np.ndarray]:

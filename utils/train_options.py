@@ -62,11 +62,13 @@ class CommandParser(argparse.ArgumentParser):
 class TrainOptions:
     """Parser of the options that train.py and eval.py share."""
 
-    def __init__(self, description: str = "Train DecoMR.", several_checkpoints: bool = False):
+    def __init__(
+        self, description: str = "Train DecoMR.", several_checkpoints: bool = False, several_datasets: bool = False
+    ):
         self.parser = CommandParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
         self._add_run(several_checkpoints)
         self._add_model()
-        self._add_data()
+        self._add_data(several_datasets)
         self._add_training()
         self._add_validation()
         self._add_losses()
@@ -141,10 +143,14 @@ class TrainOptions:
         self._flag(model, "--no_warp", help_text)
         self._flag(model, "--other_body", OTHER_BODY_HELP)
 
-    def _add_data(self):
+    def _add_data(self, several_datasets: bool):
         data = self.parser.add_argument_group("data and augmentation")
-        help_text = "up-3d, surreal or h36m; for training also a mixture: itw, all, mesh or spin"
-        self._value(data, "--dataset", str, "up-3d", help_text)
+        help_text = (
+            "a data set of datasets/registry.py; train.py takes also a mixture: itw, all, mesh or spin; eval.py takes "
+            "those with test images: up-3d, surreal, h36m-p1, h36m-p2, 3dpw, mpi-inf-3dhp, lsp, and several of them"
+        )
+        nargs, default = ("+", ["up-3d"]) if several_datasets else (None, "up-3d")
+        data.add_argument("--dataset", nargs=nargs, default=default, metavar="NAME", help=help_text)
         help_text = (
             "decode each training image once and keep of it the square that augmentation can reach, in memory that all "
             "workers share; no item changes by a bit"

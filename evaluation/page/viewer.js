@@ -124,9 +124,9 @@
 
   function show(name) {
     shown = name;
-    const text = "mean error of all images, on the body at rest";
-    document.getElementById("shown").textContent =
-      name === "mean" ? text : "one image: left the prediction, coloured by its error, right the truth";
+    const pair = "one image: left the prediction, coloured by its error, right the truth";
+    const single = data.meshes[name].length > 1 ? pair : "one image: the prediction";
+    document.getElementById("shown").textContent = name === "mean" ? data.mean : single;
     redraw();
   }
 

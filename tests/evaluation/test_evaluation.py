@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -10,8 +11,10 @@ import pytest
 
 from atlas.part_weights import PART_WEIGHTS, load_parts
 from datasets.loader import rank_indices
-from evaluation import lsp_masks, shards, summary
-from evaluation.errors import JOINT_NAMES, ErrorMeter
+from evaluation import lsp_masks, quoted, shards, summary, table
+from evaluation.errors import ErrorMeter
+from evaluation.measure import Evaluation, Speed
+from evaluation.protocols import PROTOCOLS
 from tests.reference.rasteriser import z_buffer
 from utils import config
 from utils.body_model import load_body_model, load_joint_regressors, pose_vertices
@@ -92,19 +95,19 @@ def test_reprojection_is_in_pixels_of_the_paper_s_crop_and_counts_visible_joints
 
 def test_errors_by_joint_and_part_lie_where_the_mesh_is_wrong(data_root):
     model = load_body_model(config.SMPL_FILE)
-    lsp_rows = load_joint_regressors(model=model).lsp_rows
     true = pose_vertices(model, STANDING, np.zeros(10))[None]
     hand = load_parts()["leftHand"]
     wrong = true.copy()
     wrong[:, hand] += (0, 0.03, 0.04)
     batch = {"keypoints": np.zeros((1, 24, 3)), "gt_iuv": np.zeros((1, 3, 8, 8))}
     batch |= {"has_dp": np.zeros(1), "has_smpl": np.ones(1)}
-    meter = ErrorMeter(lsp_rows, model.v_template)
+    meter = ErrorMeter(PROTOCOLS["up-3d"], load_joint_regressors(model=model), model.v_template)
     errors = meter(batch, np.zeros((1, 3, 8, 8), np.float32), wrong, np.ones((1, 3)), true)
     by_part = dict(zip(PART_WEIGHTS, errors["part_errors"][0], strict=True))
     assert by_part["leftHand"] == pytest.approx(50, abs=0.01)
     assert by_part["rightHand"] == by_part["head"] == pytest.approx(0, abs=0.01)
-    assert errors["joint_errors"][0].argmax() in (JOINT_NAMES.index("left wrist"), JOINT_NAMES.index("left elbow"))
+    joint_names = summary.vectors(PROTOCOLS["up-3d"])["joint_errors"]
+    assert joint_names[errors["joint_errors"][0].argmax()] in ("left wrist", "left elbow")
     assert errors["shape_error"][0] == pytest.approx(50 * len(hand) / true.shape[1], rel=1e-3)
     assert errors["mean_mesh_shape_error"][0] > 100
     batch["has_smpl"][0] = 0
@@ -170,9 +173,11 @@ def test_masks_and_parts_of_the_true_mesh_agree_with_annotations_from_a_plain_ra
         "partname": ["part.png", ""],
         "center": [centre] * 2,
         "scale": [side / 200] * 2,
+        "orig_shape": np.array([[height, width]] * 2),
     }
-    results = lsp_masks.MaskMeter(tmp_path, model.faces)(batch, np.stack([vertices] * 2), np.stack([camera] * 2))
+    results = lsp_masks.MaskMeter((tmp_path,), model.faces)(batch, np.stack([vertices] * 2), np.stack([camera] * 2))
     assert not results["part_confusion"][1].any()
+    assert results["silhouette_error"][0] < 0.5 and np.isnan(results["silhouette_error"][1])
     assert results["part_confusion"][0, 0].sum() == (height - 5) * width
     found = lsp_masks.summarise(results)
     assert found["LSP mask accuracy"] > 0.995
@@ -187,7 +192,7 @@ def test_masks_and_parts_of_the_true_mesh_agree_with_annotations_from_a_plain_ra
 
 def results_of(count: int = 5) -> dict:
     rng = np.random.default_rng(0)
-    results = {name: rng.random(count) for name, *_ in summary.SUMMARY}
+    results = {name: rng.random(count) for name in PROTOCOLS["up-3d"].measured}
     results |= {
         f"mean_mesh_{name}": rng.random(count) for name in ("shape_error", "mpjpe", "pa_mpjpe", "shape_error_l1")
     }
@@ -199,15 +204,22 @@ def results_of(count: int = 5) -> dict:
     }
 
 
+def evaluation_of(results: dict, name: str = "dmr_1.ckpt", dataset: str = "up-3d") -> Evaluation:
+    return Evaluation(Path(name), dataset, PROTOCOLS[dataset], results, speed=Speed(10.0, 0.2, 0.1))
+
+
 def test_json_and_csv_hold_every_image_and_say_when_a_number_is_unknown(tmp_path):
     results = results_of()
-    options = SimpleNamespace(dataset="up-3d", data_dir=None)
-    summary.write_json(tmp_path / "a.json", "dmr_1.ckpt", options, results, None)
-    summary.write_csv(tmp_path / "a.csv", results)
+    results["shape_error"][4] = np.nan
+    summary.write_json(tmp_path / "a.json", evaluation_of(results), SimpleNamespace(data_dir=None))
+    summary.write_csv(tmp_path / "a.csv", evaluation_of(results))
     content = json.loads((tmp_path / "a.json").read_text())
     assert content["images"][2]["uv_error"] is None
     assert content["mean"]["uv_error"] == pytest.approx(np.nanmean(results["uv_error"]))
     assert content["joints"]["head top"] == pytest.approx(results["joint_errors"][:, 13].mean())
+    assert content["protocol"].startswith("UP-3D; true mesh; 14 joints of the LSP regressor") and "spin" not in content
+    assert content["without_truth"] == 1
+    assert content["speed"] == {"images_per_second": 0.5, "data_wait": 0.02, "measuring_wait": 0.01}
     rows = list(csv.DictReader((tmp_path / "a.csv").open()))
     assert [row["imgname"] for row in rows] == results["imgname"].tolist()
     assert rows[2]["uv_error"] == ""
@@ -216,7 +228,7 @@ def test_json_and_csv_hold_every_image_and_say_when_a_number_is_unknown(tmp_path
 
 
 def test_the_port_s_figure_stands_beside_the_shape_error_with_its_name(capsys):
-    summary.print_summary("dmr_1.ckpt", "up-3d", results_of(), None)
+    summary.print_summary(evaluation_of(results_of()))
     lines = capsys.readouterr().out.splitlines()
     (line,) = [line for line in lines if "|dx| + |dy| + |dz|" in line]
     assert "202.17" in line
@@ -227,20 +239,31 @@ def test_what_no_image_has_is_said_to_be_unknown(capsys):
     """As the error of (u, v) where a network finds no body."""
     results = results_of()
     results["uv_error"] = np.full_like(results["uv_error"], np.nan)
-    summary.print_summary("dmr_1.ckpt", "up-3d", results, None)
+    summary.print_summary(evaluation_of(results))
     printed = capsys.readouterr().out
     assert "Mean UV error: not known" in printed
     assert "nan" not in printed
 
 
+def test_the_protocol_the_speed_and_the_images_left_out_are_printed(capsys):
+    results = results_of()
+    results["shape_error"][:2] = np.nan
+    summary.print_summary(evaluation_of(results))
+    printed = capsys.readouterr().out
+    assert f"protocol: {PROTOCOLS['up-3d'].name}\n" in printed
+    assert "left out, because their truth is missing: 2 images" in printed
+    assert "0.50 images per second; the network waited 2.0 % of the time for images, 1.0 %" in printed
+
+
 def test_a_table_keeps_the_order_of_checkpoints_and_picks_none(capsys):
     first, second = results_of(), results_of()
     second["shape_error"] = second["shape_error"] - 1
-    summary.print_table(["b.ckpt", "a.ckpt"], [first, second])
+    table.print_table(table.make_table([evaluation_of(first, "b.ckpt"), evaluation_of(second, "a.ckpt")]))
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:3]] == ["b.ckpt", "a.ckpt"]
     assert float(lines[1].split()[1]) - float(lines[2].split()[1]) == pytest.approx(1, abs=0.011)
-    assert "None of them is chosen" in lines[3]
+    assert lines[3].split() == [*quoted.ROW.split(), "-", "-", "-"]
+    assert "None of them is chosen" in lines[-1]
 
 
 # ---- several ranks ----

@@ -57,9 +57,10 @@ def alone(folder) -> str:
     return result.stdout
 
 
-def without_date(path: Path) -> dict:
+def figures(path: Path) -> dict:
+    """A JSON file without what differs from run to run."""
     content = json.loads(path.read_text())
-    content.pop("date")
+    assert 0 < content.pop("speed")["images_per_second"] and content.pop("date")
     return content
 
 
@@ -75,9 +76,9 @@ def test_several_checkpoints_bring_their_architecture_and_give_a_table(alone, fo
     table = alone[alone.index("checkpoint   ") :].splitlines()
     assert [Path(line.split()[0]).parent.name for line in table[1:3]] == ["a", "b"]
     for number, line in enumerate(table[1:3], start=1):
-        means = without_date(folder / f"alone/up-3d_{number}_dmr_1.json")["mean"]
+        means = figures(folder / f"alone/up-3d_{number}_dmr_1.json")["mean"]
         assert float(line.split()[1]) == pytest.approx(means["shape_error"], abs=0.006)
-    found = without_date(folder / "alone/up-3d_1_dmr_1.json")
+    found = figures(folder / "alone/up-3d_1_dmr_1.json")
     assert len(found["images"]) == NUM_TEST
     assert 0 < found["lsp"]["LSP mask accuracy"] < 1
     assert re.search(r"^LSP mask F1, foreground: 0\.\d+$", alone, re.MULTILINE)
@@ -98,8 +99,8 @@ def test_two_ranks_report_what_one_process_does(alone, folder):
     # numpy's products round differently where processes share the cores
     expected = {
         path: pytest.approx(value, rel=1e-12) if isinstance(value, float) else value
-        for path, value in flat(without_date(folder / "alone/up-3d_1_dmr_1.json")).items()
+        for path, value in flat(figures(folder / "alone/up-3d_1_dmr_1.json")).items()
     }
-    assert flat(without_date(folder / "ranks/up-3d.json")) == expected
+    assert flat(figures(folder / "ranks/up-3d.json")) == expected
     assert (folder / "ranks/up-3d.csv").read_bytes() == (folder / "alone/up-3d_1_dmr_1.csv").read_bytes()
     assert sorted(path.name for path in (folder / "ranks").iterdir()) == ["up-3d.csv", "up-3d.json"]

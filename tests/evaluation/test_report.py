@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from evaluation.contact_sheet import Case
+from evaluation.measure import Evaluation
+from evaluation.protocols import PROTOCOLS
 from evaluation.report import build_page, choose_cases
-from evaluation.summary import SUMMARY
 from utils import config
 from utils.body_model import load_body_model, pose_vertices
 
@@ -51,14 +52,15 @@ def page(data_root) -> str:
     """A page of invented errors, with the meshes of the generated body."""
     rng = np.random.default_rng(0)
     body = load_body_model(config.SMPL_FILE)
-    results = {name: 100 + 50 * rng.random(COUNT) for name, *_ in SUMMARY}
+    results = {name: 100 + 50 * rng.random(COUNT) for name in PROTOCOLS["up-3d"].measured}
     results |= {
         "mean_mesh_shape_error": np.full(COUNT, 170.0),
         "imgname": np.array([f"<{i}>.png" for i in range(COUNT)]),
     }
     results |= {"joint_errors": rng.random((COUNT, 14)) * 90, "part_errors": rng.random((COUNT, 24)) * 90}
     height = body.v_template[:, 1]
-    results["vertex_errors"] = np.repeat(100 * (height - height.min())[None] / np.ptp(height), COUNT, axis=0)
+    vertex_errors = 100 * (height - height.min()) / np.ptp(height)
+    results["mask_confusion"] = np.tile([[4, 1, 0, 5], [5, 0, 1, 4]], (COUNT, 1, 1))
     kinds = choose_cases(results["shape_error"], 1)
     cases = {}
     for (index,) in kinds.values():
@@ -70,7 +72,8 @@ def page(data_root) -> str:
         cases[index] = Case(
             crop, rng.random((3, 56, 56)), true + rng.normal(size=true.shape) * 0.01, camera, true, camera
         )
-    return build_page("dmr_1.ckpt & co", results, {"LSP mask accuracy": 0.91}, kinds, cases, body)
+    evaluation = Evaluation(Path("dmr_1.ckpt & co"), "up-3d", PROTOCOLS["up-3d"], results, vertex_errors)
+    return build_page(evaluation, kinds, cases, body)
 
 
 def test_cases_are_the_smallest_middle_and_largest_errors_and_none_comes_twice():
