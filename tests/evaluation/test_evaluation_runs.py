@@ -60,7 +60,7 @@ def alone(folder) -> str:
 def figures(path: Path) -> dict:
     """A JSON file without what differs from run to run."""
     content = json.loads(path.read_text())
-    assert 0 < content.pop("speed")["images_per_second"] and content.pop("date")
+    assert content.pop("speed")["images_per_second"] > 0 and content.pop("date")
     return content
 
 
