@@ -18,7 +18,7 @@ from utils import config
 from utils.camera import BOX_UNIT, OrthographicCamera, weak_in_window
 from utils.errors import UserError
 from utils.media.image_files import read_image
-from utils.renderer import cast_mesh
+from utils.renderer import Hits, cast_mesh
 
 NOT_COUNTED = 255
 FIGURE_PREFIX = "LSP "  # begins the name of every figure of `summarise`
@@ -57,17 +57,22 @@ class MaskMeter:
         silhouette_error [N] is the share of the image's pixels in percent whose silhouette is wrong, or NaN. batch:
         COLUMNS of the images.
         """
-        counts = {}
-        for kind, classes in KINDS.items():
-            counts[f"{kind}_confusion"] = np.zeros((len(vertices), classes, 4), np.int64)
-            for index, name in enumerate(batch[f"{kind}name"]):
-                if name:
-                    true = self._read(str(name), tuple(batch["orig_shape"][index]))
-                    place = (batch["center"][index], float(batch["scale"][index]) * BOX_UNIT)
-                    counts[f"{kind}_confusion"][index] = self._compare(
-                        kind, classes, true, vertices[index], cameras[index], *place
-                    )
-        return counts | {"silhouette_error": _wrong_share(counts["mask_confusion"])}
+        counts = {kind: np.zeros((len(vertices), classes, 4), np.int64) for kind, classes in KINDS.items()}
+        for index in range(len(vertices)):
+            names = {kind: str(batch[f"{kind}name"][index]) for kind in KINDS if batch[f"{kind}name"][index]}
+            if not names:
+                continue
+            height, width = map(int, batch["orig_shape"][index])
+            true = {kind: self._read(name, (height, width)) for kind, name in names.items()}
+            side = float(batch["scale"][index]) * BOX_UNIT
+            view = weak_in_window(cameras[index], side, (width / 2, height / 2) - batch["center"][index], width)
+            hits = cast_mesh(
+                vertices[index], self.faces, OrthographicCamera(view[0], (view[1], view[2])), height, width
+            )
+            for kind, picture in true.items():
+                counts[kind][index] = self._compare(kind, hits, picture)
+        silhouette_error = _wrong_share(counts["mask"])
+        return {f"{kind}_confusion": each for kind, each in counts.items()} | {"silhouette_error": silhouette_error}
 
     def _read(self, name: str, shape: tuple[int, int]) -> np.ndarray:
         """The annotation [H, W] uint8 of an image of this shape."""
@@ -79,10 +84,8 @@ class MaskMeter:
             raise UserError(f"{path} has {size} pixels, but its image has {expected}. Both must be of one size.")
         return true
 
-    def _compare(self, kind: str, classes: int, true: np.ndarray, vertices, camera, centre, side: float) -> np.ndarray:
-        height, width = true.shape
-        view = weak_in_window(camera, side, np.array([width, height]) / 2 - centre, width)
-        hits = cast_mesh(vertices, self.faces, OrthographicCamera(view[0], (view[1], view[2])), height, width)
+    def _compare(self, kind: str, hits: Hits, true: np.ndarray) -> np.ndarray:
+        classes = KINDS[kind]
         if kind == "mask":
             return confusion(hits.mask.astype(int), true > 0, classes)
         counted = (true < classes) & (true != NOT_COUNTED)

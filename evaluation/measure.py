@@ -1,8 +1,9 @@
 """Run a network over the test images of a data set and measure its predictions, without one waiting for the other.
 
-Workers load the next batches and a thread measures the last ones while the network works on a batch.
+Workers load the next batches and threads measure the last ones while the network works on a batch.
 """
 
+import multiprocessing
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -29,7 +30,8 @@ from utils.device import Device
 from utils.errors import UserError, warn
 
 TEXT = ("imgname", "maskname", "partname")
-MEASURED_LATER = 3  # batches that may wait to be measured; more would only take memory
+THREADS = max(1, min(4, multiprocessing.cpu_count() // 2))  # that measure; the network on a CPU needs the cores too
+MEASURED_LATER = THREADS + 2  # batches that may wait to be measured; more would only take memory
 VERTICES = f"{TOTAL}vertex_errors"
 
 
@@ -97,8 +99,7 @@ def evaluate(options, device: Device, dataset: BaseDataset, predictor: MeshPredi
     )  # fmt: skip
     speed = Speed()
     batches = _run(tqdm(loader, desc="eval", unit="batch", disable=device.rank > 0), network, measuring, speed)
-    results = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
-    gathered = gather(results | measuring.totals, device, Path(options.save_root), len(dataset), batch_size)
+    gathered = gather(_together(batches), device, Path(options.save_root), len(dataset), batch_size)
     if gathered is None:
         return None
     total = gathered.pop(VERTICES, None)
@@ -107,12 +108,21 @@ def evaluate(options, device: Device, dataset: BaseDataset, predictor: MeshPredi
     return Evaluation(path, options.dataset, meter.protocol, gathered, vertex_errors, speed)
 
 
+def _together(batches: list[dict]) -> dict[str, np.ndarray]:
+    """The columns of all batches one behind the other, and the sums of theirs."""
+    columns = {name: [batch[name] for batch in batches] for name in batches[0]}
+    return {
+        name: np.sum(parts, axis=0) if name.startswith(TOTAL) else np.concatenate(parts)
+        for name, parts in columns.items()
+    }
+
+
 def _run(loader: Iterable[dict], network, measuring, speed: Speed) -> list[dict]:
     """What `measuring` gives for every batch, in order; `speed` gets the seconds."""
     start = time.perf_counter()
     results: list[dict] = []
     waiting: deque[Future] = deque()
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         try:
             for batch in _timed(loader, speed):
                 waiting.append(pool.submit(measuring, *network(batch)))
@@ -165,7 +175,7 @@ class _Network:
 
 
 class _Measuring:
-    """Errors of batches, one after the other; totals: sums over all of them."""
+    """What _Network gives -> results of a batch: columns [B, ...], and sums, whose names begin with TOTAL."""
 
     def __init__(self, dataset: BaseDataset, meter: ErrorMeter):
         self.meter, self.masks = meter, None
@@ -174,7 +184,6 @@ class _Measuring:
             self.masks = lsp_masks.MaskMeter(folders, load_body_model(config.SMPL_FILE).faces)
         elif meter.protocol.truth == MASKS:
             warn(f"{dataset.npz_file} has no maskname and no partname, which are the truth of {dataset.dataset}.")
-        self.totals: dict[str, np.ndarray] = {}
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -185,8 +194,7 @@ class _Measuring:
     def __call__(self, batch: dict, dp_out, vertices, cameras, true_vertices) -> dict[str, np.ndarray]:
         errors = self.meter(batch, dp_out, vertices, cameras, true_vertices)
         if "vertex_errors" in errors:  # a number per vertex and image does not fit into memory for large sets
-            sums = np.nansum(errors.pop("vertex_errors"), axis=0)
-            self.totals[VERTICES] = self.totals.get(VERTICES, 0) + sums
+            errors[VERTICES] = np.nansum(errors.pop("vertex_errors"), axis=0)
         if self.masks:
             errors |= self.masks(batch, vertices, cameras)
         return errors | {"imgname": batch["imgname"]}
