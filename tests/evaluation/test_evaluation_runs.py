@@ -104,3 +104,37 @@ def test_two_ranks_report_what_one_process_does(alone, folder):
     assert flat(figures(folder / "ranks/up-3d.json")) == expected
     assert (folder / "ranks/up-3d.csv").read_bytes() == (folder / "alone/up-3d_1_dmr_1.csv").read_bytes()
     assert sorted(path.name for path in (folder / "ranks").iterdir()) == ["up-3d.csv", "up-3d.json"]
+
+
+def test_a_real_network_on_several_data_sets_gives_one_table_and_pictures(folder):
+    root = folder / "data"
+    table = dict(np.load(root / "DATASET_NPZ_PATH" / "up_3d_lsp_test.npz"))
+    image = {key: table[key] for key in ("imgname", "center", "scale", "part")}
+    joints = np.concatenate(
+        [np.random.default_rng(0).normal(size=(NUM_TEST, 24, 3)) * 0.2, np.ones((NUM_TEST, 24, 1))], 2
+    )
+    own = {
+        ("h36m_valid_protocol2", "h36m"): {"S": joints},
+        ("3dpw_test", "3dpw"): {"pose": table["pose"], "shape": table["shape"], "gender": np.array([""] * NUM_TEST)},
+        ("lsp_dataset_test", "lsp_dataset"): {"maskname": table["maskname"]},
+    }
+    for (name, place), columns in own.items():
+        np.savez(root / "DATASET_NPZ_PATH" / f"{name}.npz", **image, **columns)
+        (root / place).symlink_to(root / "up-3d")
+    result = run_script(
+        "eval.py", *WORDS, "--dataset", "h36m-p2", "3dpw", "lsp", "up-3d", "--num_vis", 2,
+        "--save_root", folder / "several", "--checkpoint", folder / "a/dmr_1.ckpt", data_dir=root,
+    )  # fmt: skip
+    written = {path.name for path in (folder / "several").iterdir()}
+    names = [f"{dataset}{end}" for dataset in ("h36m-p2", "3dpw", "lsp", "up-3d")
+             for end in (".json", ".csv", "_contact_sheet.png")]  # fmt: skip
+    assert written == {*names, *(f"table.{end}" for end in ("json", "csv", "md", "tex"))}
+    own_row, paper = json.loads((folder / "several/table.json").read_text())["rows"]
+    # without part annotations LSP has two figures of four
+    assert [value is None for value in own_row["values"]] == [False] * 5 + [False, False, True, True] + [False] * 3
+    assert paper["values"][:2] == [60.6, 39.3] and not any(paper["values"][2:])
+    of_3dpw, of_up_3d = (figures(folder / f"several/{name}.json")["mean"] for name in ("3dpw", "up-3d"))
+    assert of_3dpw["pve"] == pytest.approx(of_up_3d["shape_error"], rel=1e-9)  # the same meshes and joints
+    assert of_3dpw["mpjpe"] == pytest.approx(of_up_3d["mpjpe"], rel=1e-9)
+    assert "no mean training mesh as a baseline: 3dpw has no training split" in result.stderr
+    assert re.search(r"^\d+\.\d\d images per second; the network waited", result.stdout, re.MULTILINE)
