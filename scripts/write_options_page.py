@@ -23,7 +23,8 @@ HEAD = """# Options
 A switch that takes True or False may be written `--resume`, `--resume True` or `--resume False`. Dots mark a value that
 may be given several times.
 """
-TRAIN = """Both take the same options; the last table belongs to eval.py alone. `--from_json` reads options from a file,
+TRAIN = """Both take the same options; the last table belongs to eval.py alone, and `--dataset` and
+`--checkpoint` take several values there only. `--from_json` reads options from a file,
 such as those of [configs/](../configs/README.md). [training.md](training.md) explains training,
 [evaluation.md](evaluation.md) evaluation.
 
