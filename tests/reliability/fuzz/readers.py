@@ -14,7 +14,7 @@ import utils.environment  # noqa: F401, I001  before MindSpore
 from atlas import trained_on
 from atlas.tables import build_atlas, load_or_build_atlas
 from datasets.columns import read_table
-from datasets.preprocess import lsp, mpii, surreal, up_3d
+from datasets.preprocess import h36m, lsp, mpi_inf_3dhp, mpii, pw3d, surreal, up_3d
 from datasets.preprocess.coco import read_people
 from datasets.preprocess.samples import SkipSample
 from pretrained_model_convert import architecture
@@ -46,6 +46,12 @@ from tests.reliability.fuzz.contents import (
     tables,
     videos,
     yolo,
+)
+from tests.reliability.fuzz.mocap_contents import (
+    annotation_files,
+    annotation_files_of_test,
+    box_files,
+    recordings,
 )
 from training.saved_states import SavedStates
 from utils import surreal_files
@@ -184,4 +190,8 @@ READERS = [
     Reader("joints.mat", lsp.read_joints, joint_mats),
     Reader("train.h5", lambda path: mpii.read_people(path, path.parent), hdf5_files),
     Reader("people.json", lambda path: read_people(path, path.parent), lambda: [coco_people()]),
+    Reader("Sitting.1.mat", lambda path: list(h36m.read_boxes(path, range(0, 20, 5))), box_files),
+    Reader("annot.mat", lambda path: mpi_inf_3dhp.read_training_joints(path, "annot2", 2), annotation_files),
+    Reader("annot_data.mat", mpi_inf_3dhp.read_test_joints, annotation_files_of_test),
+    Reader("sequence.pkl", pw3d.read_recording, recordings),
 ]
