@@ -14,6 +14,7 @@ from utils.camera import CameraFitError, fit_weak_perspective
 from utils.joints import LSP_JOINTS
 from utils.pictures import denormalise, draw_mesh, draw_turned, iuv_colours, tile
 
+BOX_MARGIN = 1.2  # the crop's side over the larger side of a box
 SHOWN_SIZE = 224  # pixels of a picture, whatever size the network works at
 TITLES = ("input", "predicted IUV", "predicted mesh", "side view", "ground truth")
 PREDICTED_COLOUR = (0.55, 0.70, 0.95)
@@ -63,11 +64,17 @@ def _case(shown: BaseDataset, index: int, dp_out: np.ndarray, vertices: np.ndarr
 
 
 def _fit_camera(item: dict, true: np.ndarray) -> np.ndarray | None:
-    """The camera (s, tx, ty) under which the mesh [V, 3] has the keypoints of an item; None if they determine none."""
+    """The camera (s, tx, ty) under which the mesh [V, 3] has the keypoints of an item; None if they determine none.
+
+    Where no keypoint is known, as in 3DPW, the mesh fills the box that the crop was made of.
+    """
     regressors = load_joint_regressors()
     keypoints, joints = item["keypoints"][: len(LSP_JOINTS)], regressors.lsp(true)
     if not keypoints.any():  # SURREAL has SMPL joints instead
         keypoints, joints = item["keypoints_smpl"], regressors.smpl(true)
+    if not keypoints.any():
+        low, high = true[:, :2].min(axis=0), true[:, :2].max(axis=0)
+        return np.array([2 / (BOX_MARGIN * (high - low).max()), *(-(low + high) / 2)])
     try:
         return fit_weak_perspective(joints, keypoints[:, :2], keypoints[:, 2])
     except CameraFitError:

@@ -15,6 +15,7 @@ from evaluation.summary import SUMMARY, mean, number
 from utils.files import write_text
 
 UNKNOWN = "-"
+LONGEST_LINE = 150  # characters that are printed in a line
 REMARK = "None of them is chosen here: choosing by the error on test images makes that error mean less."
 _TITLES = {name: (title, unit.strip(), decimals) for name, title, unit, decimals in SUMMARY}
 _TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
@@ -97,9 +98,12 @@ def make_table(evaluations: Iterable[Evaluation]) -> Table:
 
 
 def print_table(table: Table) -> None:
-    """Print the table, a line for each row, in the order given."""
-    widths = [max(map(len, column)) + 2 for column in zip(*table.cells, strict=True)]
-    for name, *values in table.cells:
+    """Print the table in the order given: a line for each row, or for each column if rows would be too long."""
+    cells = table.cells
+    if sum(_widths(cells)) > LONGEST_LINE:
+        cells = [list(column) for column in zip(*cells, strict=True)]
+    widths = _widths(cells)
+    for name, *values in cells:
         print(
             f"{name:{widths[0]}s}"
             + "".join(f"{text:>{width}s}" for text, width in zip(values, widths[1:], strict=True))
@@ -108,6 +112,11 @@ def print_table(table: Table) -> None:
         print(note)
     if len(table.rows) > 2:
         print(REMARK)
+
+
+def _widths(cells: list[list[str]]) -> list[int]:
+    """The characters of each column of a table of text, with the gap to the next."""
+    return [max(map(len, column)) + 2 for column in zip(*cells, strict=True)]
 
 
 def write_table(folder: Path, table: Table) -> list[Path]:

@@ -266,6 +266,17 @@ def test_a_table_keeps_the_order_of_checkpoints_and_picks_none(capsys):
     assert "None of them is chosen" in lines[-1]
 
 
+def test_a_table_of_many_figures_is_turned(capsys, monkeypatch):
+    made = table.make_table([evaluation_of(results_of(), "b.ckpt")])
+    monkeypatch.setattr(table, "LONGEST_LINE", 50)
+    table.print_table(made)
+    lines = capsys.readouterr().out.splitlines()
+    head, values, paper = made.cells
+    assert lines[0].split() == ["checkpoint", "b.ckpt", *quoted.ROW.split()]
+    for line, *cells in zip(lines[1:], head[1:], values[1:], paper[1:], strict=False):
+        assert line.split() == [word for cell in cells for word in cell.split()]
+
+
 # ---- several ranks ----
 
 
