@@ -76,15 +76,18 @@ def truth_file(folder: Path, name: str) -> Path:
     return folder / TRUTH / f"{name.replace('/', '_')}.npz"
 
 
-def write_sequences(folder: Path, names: list[str], job: Callable[[int], dict], workers: int, label: str) -> None:
+def write_sequences(
+    folder: Path, parts: tuple[str, ...], names: list[str], job: Callable[[int], dict], workers: int, label: str
+) -> None:
     """Write the missing sequences.
 
-    job: writes the files of a sequence, called with its number, and returns arrays for its truth file; picklable.
-    UserError if the folder holds data that was not made here.
+    parts: what is written into, below the folder. job: writes the files of a sequence, called with its number, and
+    returns arrays for its truth file; picklable. UserError if one of the parts is there and was not made here.
     """
-    if not (folder / TRUTH).is_dir() and folder.is_dir() and any(folder.iterdir()):
+    held = [folder / part for part in parts if (folder / part).exists()]
+    if held and not (folder / TRUTH).is_dir():
         raise UserError(
-            f"{folder} was not made here and is left as it is. Choose another folder with --data_dir, or leave out "
+            f"{held[0]} was not made here and is left as it is. Choose another folder with --data_dir, or leave out "
             f"--{label}."
         )
     make_folder(folder / TRUTH)

@@ -32,7 +32,7 @@ def write(folder: Path, count: int, seed: int, workers: int, clothing: str) -> N
     """Write `count` sequences, of S9 and S11 in turn."""
     for package in ("cdflib", "h5py"):
         import_package(package, "--h36m")  # before hours of work
-    write_sequences(folder, names(count), _Recorder(folder, seed, clothing), workers, "h36m")
+    write_sequences(folder, SUBJECTS, names(count), _Recorder(folder, seed, clothing), workers, "h36m")
 
 
 def names(count: int) -> list[str]:

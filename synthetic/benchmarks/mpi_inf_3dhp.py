@@ -38,7 +38,8 @@ def write(folder: Path, count: int, seed: int, workers: int, clothing: str) -> N
     """Write the first `count` training sequences with SPIN's fits, and as many of the test sequences."""
     import_package("h5py", "--mpi_inf_3dhp")  # before hours of work
     sequences = [*SEQUENCES[:count], *TEST_SEQUENCES[:count]]
-    write_sequences(folder, sequences, _Recorder(folder, sequences, seed, clothing), workers, "mpi_inf_3dhp")
+    parts = tuple(dict.fromkeys(name.split("/")[0] for name in (*SEQUENCES, *TEST_SEQUENCES)))
+    write_sequences(folder, parts, sequences, _Recorder(folder, sequences, seed, clothing), workers, "mpi_inf_3dhp")
     write_fits(folder)
 
 

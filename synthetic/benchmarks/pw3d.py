@@ -28,7 +28,7 @@ GENDERS = {FEMALE: "f", MALE: "m"}
 
 def write(folder: Path, count: int, seed: int, workers: int, clothing: str) -> None:
     """Write `count` sequences of the test split."""
-    write_sequences(folder, names(count), _Recorder(folder, seed, clothing), workers, "pw3d")
+    write_sequences(folder, ("sequenceFiles", IMAGES), names(count), _Recorder(folder, seed, clothing), workers, "pw3d")
 
 
 def names(count: int) -> list[str]:

@@ -208,9 +208,17 @@ def test_finished_files_are_kept_and_foreign_ones_left_alone(written, tmp_path):
     before = {path: path.stat().st_mtime_ns for path in written.rglob("h36m/**/*") if path.is_file()}
     h36m.write(config.H36M_ROOT, 1, 3, 1, "street")
     assert {path: path.stat().st_mtime_ns for path in written.rglob("h36m/**/*") if path.is_file()} == before
-    (tmp_path / "h36m/S9").mkdir(parents=True)
-    with pytest.raises(UserError, match="was not made here and is left as it is.*leave out --h36m"):
-        h36m.write(tmp_path / "h36m", 1, 3, 1, "street")
+    foreign = ((h36m, "S9", "h36m"), (mpi_inf_3dhp, "S8", "mpi_inf_3dhp"), (pw3d, "imageFiles", "pw3d"))
+    for module, part, option in foreign:
+        (tmp_path / option / part).mkdir(parents=True)
+        with pytest.raises(UserError, match=f"{part} was not made here and is left as it is.*leave out --{option}"):
+            module.write(tmp_path / option, 1, 3, 1, "street")
+
+
+def test_human36m_s_training_photographs_may_lie_in_its_folder(written, tmp_path):
+    (tmp_path / "h36m/train/truth").mkdir(parents=True)
+    h36m.write(tmp_path / "h36m", 1, 3, 1, "street")
+    assert (tmp_path / "h36m/S9/Videos/Directions 1.60457274.mp4").is_file()
 
 
 @pytest.mark.slow
