@@ -1,18 +1,16 @@
 """The raw files of the synthetic SURREAL: videos with their annotations, and the lists of the validation."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import scipy.io
 from tqdm import tqdm
 
-from synthetic.photographs.photos import Stage
 from synthetic.photographs.videos import FEMALE, MALE, annotate, film, stage_take
+from synthetic.stages import Studio
 from synthetic.video_files import write_frames
 from utils import config
-from utils.body_model import GENDERS, load_joint_regressors, load_model_of_gender
 from utils.files import atomic_path, write_text_if_changed
 from utils.surreal_files import HEIGHT, WIDTH, info_file, read_info
 from utils.workers import run_in_processes
@@ -32,23 +30,16 @@ def write_videos(folder: Path, indices: list[int], first_stream: int, seed: int,
     """Film the missing videos of `folder` in `workers` processes; video i depends on (seed, first_stream + i)."""
     videos = {index: folder / video_name(index) for index in indices}
     missing = [index for index in indices if not (videos[index].is_file() and info_file(videos[index]).is_file())]
-    filmed = run_in_processes(_VideoTaker(folder, first_stream, seed, clothing), missing, workers, one_thread=True)
+    filmed = run_in_processes(_VideoTaker(folder, seed, clothing, first_stream), missing, workers, one_thread=True)
     for _ in tqdm(filmed, "videos", len(missing), unit="file", disable=not missing):
         pass
 
 
 @dataclass(frozen=True)
-class _VideoTaker:
+class _VideoTaker(Studio):
     """Film and write one video, called with its index; each process opens its own stages."""
 
-    folder: Path
     first_stream: int
-    seed: int
-    clothing: str
-
-    @cached_property
-    def stages(self) -> dict[int, Stage]:
-        return open_stages(self.clothing)
 
     def __call__(self, index: int) -> None:
         number = self.first_stream + index
@@ -56,15 +47,6 @@ class _VideoTaker:
         take = stage_take(stage.model, self.seed, number, 1 if index == ONE_FRAME else FRAMES)
         frames = film(stage, take, self.seed, number)
         write_video(self.folder / video_name(index), frames, annotate(stage.model, take))
-
-
-def open_stages(clothing: str = "street") -> dict[int, Stage]:
-    """The female and the male body model, ready for videos."""
-    models = {FEMALE: load_model_of_gender(GENDERS["f"]), MALE: load_model_of_gender(GENDERS["m"])}
-    return {
-        gender: Stage(model, load_joint_regressors(config.DATA_ROOT, model), clothing)
-        for gender, model in models.items()
-    }
 
 
 def write_video(path: Path, frames, info: dict) -> None:

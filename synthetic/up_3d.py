@@ -2,14 +2,13 @@
 
 import pickle
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from tqdm import tqdm
 
-from synthetic.photographs.photos import Photo, Stage, take_photo
+from synthetic.photographs.photos import Photo, take_photo
+from synthetic.stages import Studio
 from utils import config
-from utils.body_model import load_body_model, load_joint_regressors
 from utils.files import atomic_path, write_npy, write_png, write_text_if_changed
 from utils.workers import run_in_processes
 
@@ -32,25 +31,11 @@ def write_photos(folder: Path, indices: list[int], seed: int, workers: int, clot
 
 
 @dataclass(frozen=True)
-class _PhotoTaker:
+class _PhotoTaker(Studio):
     """Take and write one photograph, called with its index; each process opens its own stage."""
-
-    folder: Path
-    seed: int
-    clothing: str
-
-    @cached_property
-    def stage(self) -> Stage:
-        return open_stage(self.clothing)
 
     def __call__(self, index: int) -> None:
         write_sample(self.folder, index, take_photo(self.stage, self.seed, index))
-
-
-def open_stage(clothing: str = "street") -> Stage:
-    """The neutral body model of the data root, ready for photographs; UP-3D has no genders."""
-    model = load_body_model(config.SMPL_FILE)
-    return Stage(model, load_joint_regressors(config.DATA_ROOT, model), clothing)
 
 
 def write_sample(folder: Path, index: int, photo: Photo) -> None:

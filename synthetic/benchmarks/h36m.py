@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from synthetic.benchmarks.clips import MILLIMETRES, STREAMS, body_box, seen_from
 from synthetic.benchmarks.matlab import write_mat_of_cells
 from synthetic.photographs.photos import Stage
 from synthetic.photographs.videos import Lens, Take, film_people, stage_take
-from synthetic.up_3d import open_stage
+from synthetic.stages import Studio
 from synthetic.video_files import write_frames
 from utils.files import atomic_path
 from utils.joints import H36M_SKELETON
@@ -42,16 +41,8 @@ def names(count: int) -> list[str]:
 
 
 @dataclass(frozen=True)
-class _Recorder:
+class _Recorder(Studio):
     """Film and write one sequence from all cameras, called with its number; each process opens its own stage."""
-
-    folder: Path
-    seed: int
-    clothing: str
-
-    @cached_property
-    def stage(self) -> Stage:
-        return open_stage(self.clothing)
 
     def __call__(self, number: int) -> dict:
         index, name = STREAMS["h36m"] + number, names(MOST)[number]

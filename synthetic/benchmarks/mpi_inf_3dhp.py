@@ -4,7 +4,6 @@ Frames are smaller than the 2048 px of the original, which the calibration files
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from synthetic.benchmarks.clips import MILLIMETRES, STREAMS, project, seen_from,
 from synthetic.benchmarks.matlab import write_mat
 from synthetic.photographs.photos import Stage
 from synthetic.photographs.videos import Lens, Take, film_people, stage_take
-from synthetic.up_3d import open_stage
+from synthetic.stages import Studio
 from synthetic.video_files import write_frames
 from utils import config
 from utils.files import atomic_path, read_npz, write_jpeg, write_npz, write_text
@@ -39,7 +38,7 @@ def write(folder: Path, count: int, seed: int, workers: int, clothing: str) -> N
     import_package("h5py", "--mpi_inf_3dhp")  # before hours of work
     sequences = [*SEQUENCES[:count], *TEST_SEQUENCES[:count]]
     parts = tuple(dict.fromkeys(name.split("/")[0] for name in (*SEQUENCES, *TEST_SEQUENCES)))
-    write_sequences(folder, parts, sequences, _Recorder(folder, sequences, seed, clothing), workers, "mpi_inf_3dhp")
+    write_sequences(folder, parts, sequences, _Recorder(folder, seed, clothing, sequences), workers, "mpi_inf_3dhp")
     write_fits(folder)
 
 
@@ -53,17 +52,10 @@ def write_fits(folder: Path) -> None:
 
 
 @dataclass(frozen=True)
-class _Recorder:
+class _Recorder(Studio):
     """Film and write one sequence, called with its number; each process opens its own stage."""
 
-    folder: Path
     sequences: list[str]
-    seed: int
-    clothing: str
-
-    @cached_property
-    def stage(self) -> Stage:
-        return open_stage(self.clothing)
 
     def __call__(self, number: int) -> dict:
         name = self.sequences[number]

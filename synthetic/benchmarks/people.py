@@ -7,7 +7,6 @@ set (its annotation files) are made of all these files.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -15,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from synthetic.photographs.photos import Photo, Stage, take_photo
-from synthetic.up_3d import open_stage
+from synthetic.stages import Studio
 from utils.errors import UserError
 from utils.files import make_folder, read_npz, write_bytes, write_npz, write_text
 from utils.workers import run_in_processes
@@ -90,7 +89,7 @@ def write_album(album: Album, tables: Tables, count: int, seed: int, workers: in
     count = max(count, len(list(truth.glob("*.npz"))))
     files = [(album.truth_file(index), album.folder / album.picture_name(index)) for index in range(count)]
     missing = [index for index, pair in enumerate(files) if not all(path.is_file() for path in pair)]
-    taken = run_in_processes(_Photographer(album, seed, clothing), missing, workers, one_thread=True)
+    taken = run_in_processes(_Photographer(album.folder, seed, clothing, album), missing, workers, one_thread=True)
     for _ in tqdm(taken, album.name, len(missing), unit="file", disable=not missing):
         pass
     counted = truth / COUNT_FILE
@@ -116,16 +115,10 @@ def _refuse_foreign(album: Album, tables: Tables) -> None:
 
 
 @dataclass(frozen=True)
-class _Photographer:
+class _Photographer(Studio):
     """Take and write one photograph, called with its index; each process opens its own stage."""
 
     album: Album
-    seed: int
-    clothing: str
-
-    @cached_property
-    def stage(self) -> Stage:
-        return open_stage(self.clothing)
 
     def __call__(self, index: int) -> None:
         album = self.album

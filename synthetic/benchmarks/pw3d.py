@@ -2,7 +2,6 @@
 
 import pickle
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from synthetic.benchmarks.clips import STREAMS, project, skeleton, write_sequences
 from synthetic.photographs.photos import Stage
 from synthetic.photographs.videos import FEMALE, MALE, Lens, Take, film_people, stage_take
-from synthetic.surreal import open_stages
+from synthetic.stages import Studio
 from utils.body_model import pose_vertices
 from utils.files import write_bytes, write_jpeg
 from utils.joints import OPENPOSE_18, ROOT
@@ -37,16 +36,8 @@ def names(count: int) -> list[str]:
 
 
 @dataclass(frozen=True)
-class _Recorder:
+class _Recorder(Studio):
     """Film and write one sequence, called with its number; each process opens its own stages."""
-
-    folder: Path
-    seed: int
-    clothing: str
-
-    @cached_property
-    def stages(self) -> dict[int, Stage]:
-        return open_stages(self.clothing)
 
     def __call__(self, number: int) -> dict:
         index = STREAMS["pw3d"] + 2 * number

@@ -32,14 +32,6 @@ def original(tmp_path_factory):
     return root, known
 
 
-@pytest.fixture
-def known(original, tmp_path, monkeypatch) -> dict:
-    """A copy that a test may change, set as the data root of this process."""
-    root = Path(shutil.copytree(original[0], tmp_path / "data"))
-    monkeypatch.setattr(config, "_root", root)
-    return original[1]
-
-
 def folder() -> Path:
     return config.data_root() / "h36m"
 

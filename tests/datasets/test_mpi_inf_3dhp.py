@@ -20,7 +20,6 @@ from utils.joints import LSP_JOINTS
 
 FIRST, SECOND = "S1/Seq1", "S2/Seq2"
 VIDEOS = (0, 1, 2, 4, 5, 6, 7, 8)
-TESTED = ("TS1", "TS5")
 
 
 @pytest.fixture(scope="module")
@@ -28,27 +27,11 @@ def original(tmp_path_factory):
     root = tmp_path_factory.mktemp("mpi")
     folder = root / "mpi_inf_3dhp"
     known = {name: tiny_mocap.write_training(folder, name, seed=seed) for seed, name in enumerate((FIRST, SECOND))}
-    known |= {
-        name: tiny_mocap.write_test(folder / "mpi_inf_3dhp_test_set" / name, seed=seed)
-        for seed, name in enumerate(TESTED)
-    }
     return root, known
-
-
-@pytest.fixture
-def known(original, tmp_path, monkeypatch) -> dict:
-    """A copy that a test may change, set as the data root of this process."""
-    root = Path(shutil.copytree(original[0], tmp_path / "data"))
-    monkeypatch.setattr(config, "_root", root)
-    return original[1]
 
 
 def folder() -> Path:
     return config.data_root() / "mpi_inf_3dhp"
-
-
-def folder_of(name: str) -> Path:
-    return folder() / "mpi_inf_3dhp_test_set" / name
 
 
 def make(split: str = "train", workers: int = 1):
@@ -184,10 +167,6 @@ def test_joints_that_are_not_numbers_are_named(known):
     assert f"annot3 that are not finite numbers in 1 frames ({frame})" in (summary.incomplete | summary.broken)[name]
 
 
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
 def other(pixels: int = 28, joints: int = 28, videos: int = 14, frames: int = 23):
     """Damage: annotations of other shapes."""
 
@@ -202,7 +181,7 @@ def other(pixels: int = 28, joints: int = 28, videos: int = 14, frames: int = 23
     ("damage", "reason"),
     [
         (lambda path: path.unlink(), "annot.mat does not exist. Download"),
-        (cut, "annot.mat cannot be read as a .mat file"),
+        (tiny_mocap.cut, "annot.mat cannot be read as a .mat file"),
         (lambda path: path.write_bytes(b"nothing"), "annot.mat cannot be read as a .mat file"),
         (other(pixels=17), "has annot2 of shape (23, 34) for video 0, expected (frames, 56)"),
         (other(joints=17), "has annot3 of shape (23, 51) for video 0, expected (frames, 84)"),
@@ -230,103 +209,6 @@ def test_a_missing_video_is_named_unless_its_images_are_there(known):
     shutil.rmtree(config.DATASET_NPZ_PATH)
     path.unlink()
     assert make().done == 16
-
-
-# ---- test split ----
-
-
-def test_valid_test_frames_that_show_all_joints_are_rows(known):
-    content = {name: {key: array.copy() for key, array in known[name].items()} for name in TESTED}
-    content["TS1"]["valid_frame"][0, 2] = 0
-    content["TS1"]["annot2"][1, 6, 0, 3] = tiny_mocap.HEIGHT  # one below the image
-    content["TS5"]["annot2"][0, 0, 0, 0] = tiny_mocap.WIDTH - 0.5
-    for name in TESTED:
-        tiny_mocap.write_test_annotations(folder_of(name), content[name])
-    make("test")
-    frames = {"TS1": [0, 1, 4, 5], "TS5": [0, 1, 2, 3, 4, 5]}
-    rows = table("test")
-    assert rows["imgname"].tolist() == [
-        f"mpi_inf_3dhp_test_set/{name}/imageSequence/img_{frame + 1:06d}.jpg"
-        for name in TESTED
-        for frame in frames[name]
-    ]
-    pixels, joints = (
-        np.concatenate([content[name][key][:, :, 0, frames[name]].transpose(2, 1, 0) for name in TESTED])
-        for key in ("annot2", "univ_annot3")
-    )
-    np.testing.assert_allclose(rows["S"], tiny_mocap.expected_joints(joints, tiny_mocap.TEST_ROWS), atol=1e-6)
-    np.testing.assert_allclose(rows["part"][:, tiny_mocap.TO_TRAINING, :2], pixels[:, tiny_mocap.TEST_ROWS], atol=1e-4)
-    low, high = pixels.min(axis=1), pixels.max(axis=1)
-    np.testing.assert_allclose(rows["center"], (low + high) / 2)
-    np.testing.assert_allclose(rows["scale"] * 200, 1.2 * (high - low).max(axis=1))
-
-
-def test_every_test_joint_goes_to_its_own_place(known):
-    content = tiny_mocap.write_test(folder() / "TS2", frames=17)
-    content["univ_annot3"][:] = 0
-    for joint in range(17):
-        content["univ_annot3"][:, joint, 0, joint] = (1, 2, 3)
-    tiny_mocap.write_test_annotations(folder() / "TS2", content)
-    _, joints, _ = mpi_inf_3dhp.read_test_joints(folder() / "TS2/annot_data.mat")
-    for joint in range(17):
-        moved = np.zeros((17, 3))
-        moved[tiny_mocap.TEST_ROWS.index(joint)] = (1, 2, 3)
-        np.testing.assert_array_equal(joints[joint], moved)
-
-
-def test_test_sequences_may_lie_beside_the_training_data_and_be_of_matlab_5(known):
-    make("test")
-    before = table("test")
-    for name in TESTED:
-        shutil.move(folder_of(name), folder() / name)
-        tiny_mocap.write_test_annotations(folder() / name, known[name], version=5)
-    make("test")
-    assert table("test")["imgname"][0] == "TS1/imageSequence/img_000001.jpg"
-    assert np.array_equal(table("test")["S"], before["S"])
-
-
-def test_a_test_sequence_of_one_frame_is_read(known):
-    """MATLAB drops the last axis."""
-    content = {key: array[..., :1] for key, array in known["TS1"].items()}
-    for version, shape in ((7, (2, 17, 1)), (5, (2, 17))):
-        changed = content | {"annot2": content["annot2"].reshape(shape)}
-        tiny_mocap.write_test_annotations(folder_of("TS1"), changed, version)
-        assert len(mpi_inf_3dhp.read_test_joints(folder_of("TS1") / "annot_data.mat")[0]) == 1
-
-
-@pytest.mark.parametrize(
-    ("damage", "reason"),
-    [
-        (lambda folder: (folder / "annot_data.mat").unlink(), "annot_data.mat does not exist. Download"),
-        (lambda folder: cut(folder / "annot_data.mat"), "cannot be read as an HDF5 file"),
-        (
-            lambda folder: tiny_mocap.write_test_annotations(
-                folder, {"annot2": np.zeros((2, 28, 1, 6)), "univ_annot3": np.zeros(3), "valid_frame": np.ones((1, 6))}
-            ),
-            "has annot2 of shape (2, 28, 1, 6), expected (2, 17, 1, 6)",
-        ),
-        (
-            lambda folder: tiny_mocap.write_test_annotations(folder, {"annot2": np.zeros(2)}),
-            "has no univ_annot3, valid",
-        ),
-        (
-            lambda folder: (folder / "imageSequence/img_000003.jpg").unlink(),
-            "img_000003.jpg does not exist: 1 of 6 images are missing. Download",
-        ),
-    ],
-)
-def test_a_damaged_test_sequence_is_named(known, damage, reason):
-    damage(folder_of("TS5"))
-    summary = make("test")
-    assert list(summary.broken) == ["mpi_inf_3dhp_test_set/TS5"]
-    assert reason in summary.broken["mpi_inf_3dhp_test_set/TS5"]
-    assert len(table("test")["scale"]) == 6
-
-
-def test_a_test_image_that_is_lost_later_is_noticed(known):
-    make("test")
-    (folder_of("TS1") / "imageSequence/img_000001.jpg").unlink()
-    assert list(make("test").broken) == ["mpi_inf_3dhp_test_set/TS1"]
 
 
 # ---- what is missing ----

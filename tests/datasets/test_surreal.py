@@ -14,7 +14,8 @@ from datasets.preprocess.generate_gt_iuv import draw_iuv, load_atlas_faces
 from datasets.video import count_frames, read_frame
 from synthetic.photographs import videos
 from synthetic.photographs.view import Backdrop
-from synthetic.surreal import open_stages, video_name, write_video
+from synthetic.stages import open_stages
+from synthetic.surreal import video_name, write_video
 from tests.helpers.prepared import ALL_STEPS, SURREAL, load, preprocess
 from utils import config
 from utils.body_model import load_body_model, pose_vertices

@@ -162,3 +162,8 @@ def write_recording(root: Path, content: dict, file: str = "") -> None:
     images.mkdir(parents=True, exist_ok=True)
     for frame in range(len(content["cam_poses"])):
         cv2.imwrite(str(images / f"image_{frame:05d}.jpg"), grey(frame))
+
+
+def cut(path: Path) -> None:
+    """Leave the first half of a file."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])

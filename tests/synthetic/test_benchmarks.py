@@ -17,7 +17,7 @@ from synthetic.benchmarks import people, writers
 from synthetic.benchmarks.coco import annotations, is_whole
 from synthetic.benchmarks.people import STREAMS, Album, Person, read_person, write_picture
 from synthetic.photographs.photos import take_photo
-from synthetic.up_3d import open_stage
+from synthetic.stages import open_stage
 from tests.helpers.jointed_doll import write_doll, write_empty_atlases
 from utils import config
 from utils.body_model import load_body_model, load_joint_regressors, pose_vertices

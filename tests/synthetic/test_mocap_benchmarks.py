@@ -18,7 +18,7 @@ from datasets.preprocess.h36m import Human36MProtocol1
 from datasets.preprocess.mpi_inf_3dhp import MpiInf3dhp
 from datasets.preprocess.pw3d import PW3D
 from datasets.registry import DATASETS
-from synthetic import up_3d
+from synthetic import stages
 from synthetic.benchmarks import clips, h36m, mpi_inf_3dhp, pw3d
 from synthetic.photographs import videos
 from synthetic.photographs.videos import Lens
@@ -168,7 +168,7 @@ def test_the_calibration_projects_annot3_to_annot2(written):
 def test_boxes_and_joints_lie_on_the_filmed_person(generated_root, monkeypatch):
     """The person is painted white in a black world: the boxes of Human3.6M are the extent of the bright pixels."""
     monkeypatch.setattr(config, "_root", generated_root)
-    stage = up_3d.open_stage()
+    stage = stages.open_stage()
     lens = smaller(h36m.LENS)
     take = videos.stage_take(stage.model, 5, 4, 2, lens, leaves=False)
     white = videos.light_foreground
@@ -195,7 +195,7 @@ def test_boxes_and_joints_lie_on_the_filmed_person(generated_root, monkeypatch):
 
 
 def test_another_camera_turns_the_body_about_the_upright_axis(data_root):
-    stage = up_3d.open_stage()
+    stage = stages.open_stage()
     take = videos.stage_take(stage.model, 1, 2, 3, h36m.LENS, leaves=False)
     turned = clips.seen_from(take, 90.0)
     for frame in range(3):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from synthetic import generate, up_3d
+from synthetic import generate, stages
 from synthetic.photographs import photos, poses
 from synthetic.photographs.clothing_painting import suit_colours
 from synthetic.photographs.framing import sample_sitter
@@ -46,7 +46,7 @@ def root(tmp_path_factory):
 @pytest.fixture
 def stage(root):
     config.set_data_root(root)
-    return up_3d.open_stage()
+    return stages.open_stage()
 
 
 def content_of(root) -> dict:
