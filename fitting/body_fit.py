@@ -1,9 +1,10 @@
 """SMPL parameters from meshes: pose, betas and translation of the body that is nearest to given vertices.
 
-The fit starts from an alignment of the body's parts in closed form and takes a few damped Gauss-Newton steps
-(Levenberg, 1944; Marquardt, 1963) on all parameters at once. Vertices far from the fit count linearly, not by the square
-(Huber, 1964). The noise of each mesh is estimated from its residuals: on a true mesh the priors do nothing, on a noisy
-one they keep betas and joints plausible.
+The fit starts from an alignment of the body's parts in closed form. Then it takes a few damped Gauss-Newton steps
+(Levenberg, 1944; Marquardt, 1963) on all parameters at once. The cost grows linearly, not by the square, where a vertex
+is far from the fit (Huber, 1964). The noise of each mesh is estimated from its residuals, and the priors of
+`fitting.priors` weigh against it: they move the fit of a true mesh by micrometres, and keep betas and joints plausible
+where the mesh is noisy.
 """
 
 from dataclasses import dataclass, fields
@@ -20,14 +21,18 @@ from utils.errors import UserError
 from utils.joints import NUM_JOINTS
 from utils.rotations import rotation_matrices
 
-CHUNK = 8  # bodies at once: their arrays stay in a core's cache
+CHUNK = 16  # bodies at once: larger ones are not faster
 MAX_STEPS = 12
 FIRST_DAMPING, DAMPING_FACTOR, LARGEST_DAMPING = 1e-4, 10.0, 1e4
-SETTLED = 1e-4  # share of the cost; a step that lowers it by less is the last
-LARGEST_BODY = 100.0  # metres
+LEAST_STIFFNESS = (
+    1e-3  # added to the diagonal of a step's equations: a mesh with few seen vertices leaves the root free
+)
+SETTLED = 3e-3  # share of the cost; a step that lowers it by less is the last
+LARGEST_BODY, LARGEST_DISTANCE = 100.0, 1e6  # metres
 # Errors of neighbouring vertices go together: all vertices say as much as this number of independent ones.
-INDEPENDENT_POINTS = 300.0
-START_NOISE, LEAST_NOISE = 0.03, 0.0003  # metres
+INDEPENDENT_POINTS = 50.0
+# Metres. The largest one keeps the priors from ruling the first steps, in which residuals are no noise yet.
+LEAST_NOISE, LARGEST_NOISE, START_NOISE = 0.0003, 0.02, 0.01
 MEDIAN_LENGTH = 1.538  # of a normally distributed vector in space, in standard deviations of a component
 OUTLIER = 3.0  # standard deviations
 
@@ -65,10 +70,10 @@ class _State:
     def __getitem__(self, chosen) -> "_State":
         return _State(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
-    def put(self, rows, other: "_State") -> None:
-        """Write the bodies of another state into these rows."""
+    def put(self, chosen: np.ndarray, other: "_State") -> None:
+        """Replace the `chosen` bodies [N] by those of another state."""
         for field in fields(self):
-            getattr(self, field.name)[rows] = getattr(other, field.name)
+            getattr(self, field.name)[chosen] = getattr(other, field.name)[chosen]
 
 
 class BodyFitter:
@@ -85,7 +90,7 @@ class BodyFitter:
         vertices [N, V, 3], metres, in any frame: that of the fit. confidence [N, V], from 0 up, says how much each
         vertex counts beside the others of its mesh; None: all the same. A part without confidence continues its
         neighbour. A mesh that no body can have (mirrored, collapsed) gets some finite fit. UserError where a number
-        is not finite, a mesh is larger than LARGEST_BODY, or none of its vertices has confidence.
+        is not finite, a mesh is larger than LARGEST_BODY or beyond LARGEST_DISTANCE, or none of its vertices has confidence.
         """
         targets, weights = self._check(vertices, confidence)
         chunks = [
@@ -117,7 +122,9 @@ class BodyFitter:
         _refuse(~usable, "has vertices that are not finite; leave it out")
         _refuse(~(np.isfinite(weights) & (weights >= 0)).all(1), "has confidence below 0 or not finite")
         _refuse(~(weights > 0).any(1), "has no vertex with confidence; leave it out")
-        _refuse(np.ptp(targets, 1).max(1, initial=0) > LARGEST_BODY, f"is larger than {LARGEST_BODY:g} m; give metres")
+        far = np.abs(targets).max((1, 2), initial=0) > LARGEST_DISTANCE
+        large = np.ptp(np.where(far[:, None, None], 0, targets), 1).max(1, initial=0) > LARGEST_BODY
+        _refuse(far | large, f"is larger than {LARGEST_BODY:g} m or beyond {LARGEST_DISTANCE:g} m; give metres")
         return targets, weights / weights.max(1, keepdims=True)
 
     def _fit_chunk(self, targets: np.ndarray, confidence: np.ndarray) -> Fit:
@@ -126,20 +133,21 @@ class BodyFitter:
         weights = confidence[:, order] * (INDEPENDENT_POINTS / len(order))
         centres = np.einsum("nv,nvc->nc", weights, targets[:, order]) / weights.sum(1, keepdims=True)
         state = self._start(targets[:, order] - centres[:, None], weights)
-        fitted, rows = state[:], np.arange(len(targets))
-        damping = np.full(len(targets), FIRST_DAMPING)
+        fit = Fit(state.pose.copy(), state.betas.copy(), state.translation.copy())
+        rows, damping = np.arange(len(targets)), np.full(len(targets), FIRST_DAMPING)
         for _ in range(MAX_STEPS):
             trial = self._step(state, damping)
             before, after = state.cost(state.noise), trial.cost(state.noise)
             better = after < before
-            state.put(better, trial[better])
-            fitted.put(rows, state)
+            state.put(better, trial)
+            fit.pose[rows], fit.betas[rows], fit.translation[rows] = state.pose, state.betas, state.translation
             damping = np.where(better, damping / DAMPING_FACTOR, damping * DAMPING_FACTOR)
             going = (np.abs(before - after) > SETTLED * before) & (damping < LARGEST_DAMPING)
             state, damping, rows = state[going], damping[going], rows[going]
             if not len(rows):
                 break
-        return Fit(fitted.pose, fitted.betas, fitted.translation + centres)
+        fit.translation[:] += centres
+        return fit
 
     def _start(self, targets: np.ndarray, weights: np.ndarray) -> _State:
         count = len(targets)
@@ -155,7 +163,7 @@ class BodyFitter:
         """One damped step of every body."""
         damped = state.matrix.copy()
         diagonal = np.arange(NUM_UNKNOWNS)
-        damped[:, diagonal, diagonal] *= 1 + damping[:, None]
+        damped[:, diagonal, diagonal] += damping[:, None] * damped[:, diagonal, diagonal] + LEAST_STIFFNESS
         change = np.linalg.solve(damped, state.right[..., None])[..., 0]
         turns = rotation_matrices(change[:, TURNS].reshape(-1, NUM_JOINTS, 3))
         return self._evaluate(state.targets, state.weights, turns @ state.rotations, state.betas + change[:, BETAS],
@@ -165,14 +173,14 @@ class BodyFitter:
         """Rotations in space and betas -> joints, vertices at rest with a 1 [N, V, 4], posed vertices [N, V, 3]."""
         posed = pose_joints(self._tree, rotations, betas)
         bends = relative_rotations(self._tree, rotations)[:, 1:] - np.eye(3)
-        shaped = self._parts.shape_vertices(betas, bends.reshape(len(bends), -1))
+        shaped = self._parts.shape_vertices(betas, bends.reshape(-1, 9 * (NUM_JOINTS - 1)))
         return posed, shaped, self._parts.skin(shaped, rotations, posed.shifts)
 
     def _evaluate(self, targets, weights, rotations, betas, translation) -> _State:
         posed, shaped, skinned = self._pose(rotations, betas)
         residuals = targets - skinned - translation[:, None]
         distances = np.linalg.norm(residuals, axis=-1)
-        noise = np.maximum(weighted_median(distances, weights) / MEDIAN_LENGTH, LEAST_NOISE)
+        noise = np.clip(weighted_median(distances, weights) / MEDIAN_LENGTH, LEAST_NOISE, LARGEST_NOISE)
         trust = OUTLIER / np.maximum(distances / noise[:, None], OUTLIER) / noise[:, None] ** 2
         moments = self._parts.moments(shaped, rotations, residuals, weights * trust)
         matrix, right = normal_equations(self._tree, posed, moments)

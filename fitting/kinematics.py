@@ -1,7 +1,7 @@
 """The kinematic tree of many bodies at once: rotations and joints of the posed body, and what moves them.
 
-Rotations are those of the joints in space, G [N, 24, 3, 3], not relative to the parent: G_k = G_parent R_k. A small change
-of G_k is a vector w in space, G_k -> exp(w) G_k, and leaves the rotations of all other joints.
+Rotations are those of the joints in space, G [N, 24, 3, 3], not relative to the parent: G_k = G_parent R_k. A small
+change of G_k is a vector w in space, G_k -> exp(w) G_k. It leaves the rotations of all other joints as they are.
 Source of the model: Loper et al., "SMPL: A Skinned Multi-Person Linear Model", 2015.
 """
 

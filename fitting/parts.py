@@ -26,7 +26,6 @@ class Part:
     weights: np.ndarray  # [n, m]
     shapedirs: np.ndarray  # [n, 3, 10]
     places: np.ndarray  # [K]: of the part's features among all
-    joint_places: np.ndarray  # [4 m]: of its joints' features
 
 
 class Parts:
@@ -45,16 +44,16 @@ class Parts:
             chosen = self.order[nearest[self.order] == joint]
             rows = slice(start, start := start + len(chosen))
             joints = np.flatnonzero(model.weights[chosen].any(0))
-            joint_places = (4 * joints[:, None] + np.arange(4)).ravel()
-            places = np.concatenate([joint_places, np.arange(JOINT_FEATURES, NUM_FEATURES)])
+            joint_places = 4 * joints[:, None] + np.arange(4)
+            places = np.concatenate([joint_places.ravel(), np.arange(JOINT_FEATURES, NUM_FEATURES)])
             weights = np.ascontiguousarray(model.weights[np.ix_(chosen, joints)])
-            self.parts.append(Part(rows, joints, weights, model.shapedirs[chosen], places, joint_places))
+            self.parts.append(Part(rows, joints, weights, model.shapedirs[chosen], places))
 
     def shape_vertices(self, betas: np.ndarray, pose_features: np.ndarray) -> np.ndarray:
         """Betas [N, 10] and R - I of the joints [N, 207] -> the vertices at rest and a 1, [N, V, 4]."""
         at_rest = self.template + np.concatenate([betas, pose_features], 1) @ self.blend_shapes
         shaped = np.ones((len(betas), len(self.order), 4))
-        shaped[..., :3] = at_rest.reshape(len(betas), -1, 3)
+        shaped[..., :3] = at_rest.reshape(len(betas), len(self.order), 3)
         return shaped
 
     def skin(self, shaped: np.ndarray, rotations: np.ndarray, shifts: np.ndarray) -> np.ndarray:
@@ -64,9 +63,9 @@ class Parts:
         vertices = np.empty((count, shaped.shape[1], 3))
         for part in self.parts:
             weighted = part.weights[:, :, None] * shaped[:, part.rows, None]
-            vertices[:, part.rows] = weighted.reshape(*weighted.shape[:2], -1) @ carry[:, part.joints].reshape(
-                count, -1, 3
-            )
+            size = 4 * len(part.joints)
+            mine = carry[:, part.joints].reshape(count, size, 3)
+            vertices[:, part.rows] = weighted.reshape(count, len(part.weights), size) @ mine
         return vertices
 
     def moments(self, shaped: np.ndarray, rotations: np.ndarray, residuals: np.ndarray, weights: np.ndarray):
@@ -81,19 +80,11 @@ class Parts:
         for part in self.parts:
             root = roots[:, part.rows, None]
             mine = part.weights * root
-            features = np.empty((count, mine.shape[1], len(part.places)))
-            joint_features = 4 * len(part.joints)
-            shape_end = joint_features + SHAPE_FEATURES
-            np.multiply(
-                mine[..., None],
-                shaped[:, part.rows, None],
-                out=features[..., :joint_features].reshape(*mine.shape, 4),
-            )
-            blended = mine @ rotations[:, part.joints].reshape(count, -1, 9)
-            features[..., joint_features:shape_end] = (
-                blended.reshape(count, -1, 3, 3) @ part.shapedirs
-            ).reshape(count, -1, SHAPE_FEATURES)
-            features[..., shape_end] = root[..., 0]
-            features[..., shape_end + 1 :] = residuals[:, part.rows] * root
+            blended = (mine @ rotations[:, part.joints].reshape(count, -1, 9)).reshape(count, -1, 3, 3)
+            of_joints = mine[..., None] * shaped[:, part.rows, None]
+            of_shape = blended @ part.shapedirs
+            of_residual = residuals[:, part.rows] * root
+            flat = (values.reshape(*mine.shape[:2], -1) for values in (of_joints, of_shape, root, of_residual))
+            features = np.concatenate(list(flat), 2)
             total[:, part.places[:, None], part.places] += features.swapaxes(1, 2) @ features
         return total

@@ -11,12 +11,12 @@ from fitting.normal_equations import BETAS, NUM_UNKNOWNS
 from utils.joints import NUM_JOINTS, ROOT, SMPL_JOINTS
 
 BETA_SPREAD = 1.0  # SMPL's betas are in units of the standard deviation
-TURN_SPREAD = 1.0  # radians, of each component of a joint's axis-angle vector
-RANGE_SPREAD = 0.1  # radians beyond a joint's range
+TURN_SPREAD = 0.6  # radians, of each component of a joint's axis-angle vector
+RANGE_SPREAD = 0.3  # radians beyond a joint's range
 
-# Degrees of the axis-angle components x, y, z in SMPL's T pose (x to the person's left, y up, z ahead), for the middle and
-# the left side; on the right y and z have the other sign. They are those of anatomy (knee and elbow bend one way by 150,
-# the arm rises by 180), widened, since large turns about several axes mix the components.
+# Degrees of the axis-angle components x, y, z in SMPL's T pose (x to the person's left, y up, z ahead), for the middle
+# and the left side; on the right y and z have the other sign. They are ranges of anatomy (knee and elbow bend one way),
+# widened, since large turns about several axes mix the components. The generated photographs' poses are within them.
 RANGES = {
     "hip": ((-160, 70), (-80, 80), (-50, 100)),
     "knee": ((-15, 170), (-60, 60), (-40, 40)),

@@ -13,6 +13,7 @@ from tests.helpers.pages import HAS_KERNELS
 MAY_IMPORT = {
     "utils": {"utils"},
     "atlas": {"utils", "atlas"},
+    "fitting": {"utils", "fitting"},
     "synthetic": {"utils", "atlas", "synthetic"},
     "models": {"utils", "atlas", "models"},
     "kernels": {"utils", "models", "kernels"},
