@@ -90,7 +90,7 @@ class BodyFitter:
         vertices [N, V, 3], metres, in any frame: that of the fit. confidence [N, V], from 0 up, says how much each
         vertex counts beside the others of its mesh; None: all the same. A part without confidence continues its
         neighbour. A mesh that no body can have (mirrored, collapsed) gets some finite fit. UserError where a number
-        is not finite, a mesh is larger than LARGEST_BODY or beyond LARGEST_DISTANCE, or none of its vertices has confidence.
+        is not finite, a mesh is larger than LARGEST_BODY or beyond LARGEST_DISTANCE, or no vertex has confidence.
         """
         targets, weights = self._check(vertices, confidence)
         chunks = [
