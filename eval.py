@@ -27,7 +27,10 @@ from evaluation.mean_mesh import mean_training_mesh
 from evaluation.measure import Evaluation, evaluate
 from evaluation.report import write_report
 from evaluation.table import make_table, print_table, write_table
+from fitting.body_fit import BodyFitter
 from models.inference import MeshPredictor, find_checkpoints, load_predictor
+from utils import config
+from utils.body_model import load_body_model
 from utils.checkpoints import checkpoint
 from utils.errors import UserError, run_command
 from utils.files import make_folder, write_png
@@ -49,7 +52,8 @@ def make_meter(options) -> ErrorMeter:
     meter = ErrorMeter.of(protocol)
     if protocol.truth == protocols.MASKS:
         return meter
-    return ErrorMeter.of(protocol, mean_training_mesh(options, meter.root_row))
+    fitter = BodyFitter(load_body_model(config.SMPL_FILE)) if options.fit else None
+    return ErrorMeter.of(protocol, mean_training_mesh(options, meter.root_row), fitter)
 
 
 def evaluate_dataset(
@@ -67,11 +71,11 @@ def evaluate_dataset(
     summary.write_csv(written[1], evaluation)
     if options.num_vis:
         written.append(folder / f"{stem}_contact_sheet.png")
-        sheet = draw_contact_sheet(options, predictor, spread(len(dataset), options.num_vis))
+        sheet = draw_contact_sheet(options, predictor, spread(len(dataset), options.num_vis), meter.fitter)
         write_png(written[-1], cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     if options.report:
         written.append(Path(options.report))
-        write_report(written[-1], evaluation, options, predictor)
+        write_report(written[-1], evaluation, options, predictor, meter.fitter)
     for target in written:
         print(f"written: {target}")
     return evaluation
@@ -88,6 +92,8 @@ def make_options() -> TrainOptions:
     own.add_argument(
         "--joints", choices=(protocols.TRAINING, protocols.SPIN), default=protocols.TRAINING, help=help_text
     )
+    help_text = "also fit the body model to each mesh, and report the errors of the fitted body beside"
+    own.add_argument("--fit", action="store_true", help=help_text)
     own.add_argument("--num_vis", type=int, default=0, help="number of images on the contact sheet; 0: no sheet")
     own.add_argument("--report", metavar="FILE", help="write a page about the errors, as one .html file")
     return options

@@ -1,18 +1,15 @@
 """Measure fits of SMPL parameters to meshes: milliseconds a person on one core, and errors against the truth.
 
-python -m benchmarks.fitting [--data_dir DIR] [--people 200] [--batch 32]
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.fitting [--data_dir DIR] [--people 200] [--batch 32]
 
-The body is the generated one unless the data root has another; both have 6890 vertices. Each joint of a person is turned
-by a normal deviate of 0.4 or 0.8 radians about each axis, betas are normal deviates, the root has any direction. Noise is
-a sum of 64 random waves over the body at rest: errors of vertices are alike within the length in the first column.
+The body is the generated one unless the data root has another; both have 6890 vertices. Each joint of a person is
+turned by a normal deviate of 0.4 or 0.8 radians about each axis, betas are normal deviates, the root has any direction.
+Noise is a sum of 64 random waves over the body at rest: errors of vertices are alike within the length in the first
+column.
 """
 
 import argparse
 import os
-
-# one core: OpenBLAS reads it when numpy is imported
-os.environ["OPENBLAS_NUM_THREADS"] = "1"
-
 import time
 
 import numpy as np

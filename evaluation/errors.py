@@ -7,12 +7,14 @@ import numpy as np
 
 from atlas.part_weights import PART_WEIGHTS, load_parts
 from evaluation.protocols import IUV_ERRORS, JOINTS, MASKS, MESH, Protocol
+from fitting.body_fit import BodyFitter
 from utils import config
 from utils.body_model import JointRegressors, load_joint_regressors
 from utils.errors import UserError
 from utils.joints import BENCHMARK_JOINTS, LSP_JOINTS, TRAINING_JOINTS, indices
 from utils.metrics import correct_joints, iuv_errors, mesh_errors, position_errors, reprojection_error
 
+FITTED = "fitted_"  # begins the names of errors of the fitted body
 BASELINE = ("shape_error", "shape_error_l1", "mpjpe", "pa_mpjpe", "pve", "pck", "auc")  # of the mean training mesh too
 
 
@@ -30,16 +32,21 @@ class Truth:
 
 @dataclass(frozen=True)
 class ErrorMeter:
-    """Compares predictions with the truth as a protocol says. mean_mesh: [V, 3] in metres, or None for no baseline."""
+    """Compares predictions with the truth as a protocol says.
+
+    mean_mesh: [V, 3] in metres, or None for no baseline. fitter: fits the body model to each mesh, whose errors are
+    measured too; or None.
+    """
 
     protocol: Protocol
     regressors: JointRegressors
     mean_mesh: np.ndarray | None = None
+    fitter: BodyFitter | None = None
 
     @classmethod
-    def of(cls, protocol: Protocol, mean_mesh: np.ndarray | None = None) -> "ErrorMeter":
+    def of(cls, protocol: Protocol, mean_mesh: np.ndarray | None = None, fitter: BodyFitter | None = None):
         """The meter with the regressors of the data root; UserError if one is missing."""
-        meter = cls(protocol, load_joint_regressors(), mean_mesh)
+        meter = cls(protocol, load_joint_regressors(), mean_mesh, fitter)
         assert len(meter.joint_rows) == len(protocol.joints.names)
         return meter
 
@@ -96,6 +103,9 @@ class ErrorMeter:
             if self.mean_mesh is not None:
                 baseline = self._errors(np.broadcast_to(self.mean_mesh, vertices.shape), truth)
                 errors |= {f"mean_mesh_{name}": baseline[name] for name in BASELINE if name in baseline}
+            if self.fitter is not None:
+                fitted = self._errors(self.fitter.vertices(self.fitter(vertices)), truth)
+                errors |= {f"{FITTED}{name}": fitted[name] for name in BASELINE if name in fitted}
             for values in errors.values():
                 values[~truth.known] = np.nan
         if "mask_iou" in self.protocol.measured:

@@ -12,8 +12,10 @@ import cv2
 import numpy as np
 
 from evaluation.contact_sheet import Case, draw_case, predict_cases, titles_of
+from evaluation.errors import FITTED
 from evaluation.measure import Evaluation
 from evaluation.summary import NOTES, SUMMARY, mean, vectors
+from fitting.body_fit import BodyFitter
 from models.inference import MeshPredictor
 from utils import config
 from utils.body_model import BodyModel, load_body_model, load_joint_regressors
@@ -23,20 +25,23 @@ from utils.files import write_text
 from utils.metrics import distances
 
 PAGE = Path(__file__).parent / "page"
+FITTED_MESH = "-fitted"  # ends the viewer's name of the fitted body of a case
 SHOWN = 3  # cases of each kind
 BINS = 24
 JPEG_QUALITY = 88
 MAIN = {row[0]: row for row in SUMMARY}
 
 
-def write_report(target, evaluation: Evaluation, options, predictor: MeshPredictor) -> None:
+def write_report(
+    target, evaluation: Evaluation, options, predictor: MeshPredictor, fitter: BodyFitter | None = None
+) -> None:
     """Write the page `target` about an evaluation; the network predicts the shown cases again."""
     errors = evaluation.results.get(evaluation.protocol.main, np.zeros(0))
     kinds = choose_cases(errors)
     if not kinds:
         raise UserError(f"no report: no test image of {evaluation.dataset} has {evaluation.protocol.truth}.")
     chosen = [index for indices in kinds.values() for index in indices]
-    cases = dict(zip(chosen, predict_cases(options, predictor, np.array(chosen)), strict=True))
+    cases = dict(zip(chosen, predict_cases(options, predictor, np.array(chosen), fitter), strict=True))
     write_text(target, build_page(evaluation, kinds, cases, load_body_model(config.SMPL_FILE)))
 
 
@@ -57,7 +62,10 @@ def build_page(evaluation: Evaluation, kinds: dict[str, list[int]], cases: dict[
     vertex_errors, protocol = evaluation.vertex_errors, evaluation.protocol
     _, root_row = protocol.joints.load(load_joint_regressors(model=body))
     meshes = {"mean": [_coloured(body.v_template, vertex_errors)]}
-    meshes |= {str(index): _case_meshes(case, root_row) for index, case in cases.items()}
+    for index, case in cases.items():
+        meshes[str(index)] = _case_meshes(case.vertices, case, root_row)
+        if case.fitted is not None:
+            meshes[f"{index}{FITTED_MESH}"] = _case_meshes(case.fitted, case, root_row)
     limit = 0.0 if vertex_errors is None else float(np.ceil(np.percentile(vertex_errors, 98) / 10) * 10)
     mean_text = "the body at rest" if vertex_errors is None else "mean error of all images, on the body at rest"
     _, title, unit, _ = MAIN[protocol.main]
@@ -89,9 +97,9 @@ def _coloured(vertices: np.ndarray, errors: np.ndarray | None) -> dict:
     return mesh if errors is None else mesh | {"errors": _base64(np.asarray(errors, np.float32))}
 
 
-def _case_meshes(case: Case, root_row: np.ndarray) -> list[dict]:
-    """The predicted mesh, coloured by its error, and the true one; the predicted one alone if there is no truth."""
-    predicted = case.vertices - root_row @ case.vertices
+def _case_meshes(vertices: np.ndarray, case: Case, root_row: np.ndarray) -> list[dict]:
+    """A mesh [V, 3] of a case, coloured by its error, and the true one; the mesh alone if there is no truth."""
+    predicted = vertices - root_row @ vertices
     if case.true_vertices is None:
         return [_coloured(upright(predicted), None)]
     true = case.true_vertices - root_row @ case.true_vertices
@@ -104,15 +112,17 @@ def _base64(array: np.ndarray) -> str:
 
 def _summary_table(evaluation: Evaluation) -> str:
     results, rows = evaluation.results, []
-    heads = ["", "this checkpoint", "mean training mesh", ""]
+    kinds = {"": "this checkpoint", FITTED: "fitted body", "mean_mesh_": "mean training mesh"}
+    heads = ["", *kinds.values(), ""]
     for name, title, unit, decimals in SUMMARY:
         if name in results:
-            baseline = results.get(f"mean_mesh_{name}")
-            known = [f"{mean(values):.{decimals}f}{unit}" for values in (results[name], baseline) if values is not None]
-            rows.append([title, known[0], *(known[1:] or [""]), NOTES.get(name, "")])
-    rows += [[name, f"{value:.4f}", "", ""] for name, value in evaluation.lsp.items()]
-    if not any(row[2] for row in rows):  # no baseline
-        heads, *rows = (row[:2] + row[3:] for row in (heads, *rows))
+            columns = [results.get(f"{kind}{name}") for kind in kinds]
+            cells = ["" if values is None else f"{mean(values):.{decimals}f}{unit}" for values in columns]
+            rows.append([title, *cells, NOTES.get(name, "")])
+    rows += [[name, f"{value:.4f}", "", "", ""] for name, value in evaluation.lsp.items()]
+    ends = (0, 1, len(heads) - 1)
+    kept = [column for column in range(len(heads)) if column in ends or any(row[column] for row in rows)]
+    heads, *rows = ([row[column] for column in kept] for row in (heads, *rows))
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>" for cells in rows)
     return f"<table><tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>{body}</table>"
 
@@ -177,9 +187,10 @@ def _case_rows(kind: str, indices: list[int], cases: dict, evaluation: Evaluatio
             for title, picture in zip(titles, draw_case(cases[index], faces, titles), strict=True)
         )
         errors = ", ".join(f"{title} {results[column][index]:.1f}{unit}" for column, title, unit, _ in named)
-        rows.append(
-            f'<div class="case"><p>{name}: {errors} <button data-mesh="{index}">turn it</button></p>{figures}</div>'
-        )
+        buttons = f'<button data-mesh="{index}">turn it</button>'
+        if cases[index].fitted is not None:
+            buttons += f' <button data-mesh="{index}{FITTED_MESH}">turn the fitted body</button>'
+        rows.append(f'<div class="case"><p>{name}: {errors} {buttons}</p>{figures}</div>')
     return "".join(rows)
 
 

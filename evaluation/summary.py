@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from atlas.part_weights import PART_WEIGHTS
+from evaluation.errors import FITTED
 from evaluation.measure import Evaluation
 from evaluation.protocols import Protocol
 from evaluation.quoted import quoted_figure
@@ -94,6 +95,8 @@ def _remarks(evaluation: Evaluation, name: str, unit: str, decimals: int) -> str
     if f"mean_mesh_{name}" in evaluation.results:
         baseline = mean(evaluation.results[f"mean_mesh_{name}"])
         remarks.insert(0, f"mean training mesh: {baseline:.{decimals}f}{unit}")
+    if f"{FITTED}{name}" in evaluation.results:
+        remarks.insert(0, f"fitted body: {mean(evaluation.results[f'{FITTED}{name}']):.{decimals}f}{unit}")
     quoted = quoted_figure(evaluation.protocol, evaluation.dataset, name)
     if quoted is not None:
         remarks.append(f"the paper's, quoted: {quoted:.1f}{unit}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation import quoted
+from evaluation.errors import FITTED
 from evaluation.lsp_masks import FIGURE_PREFIX
 from evaluation.measure import Evaluation
 from evaluation.protocols import Protocol
@@ -46,11 +47,11 @@ class Column:
         decimals = _TITLES[self.figure][2] if self.figure in _TITLES else 4
         return UNKNOWN if value is None else f"{value:.{decimals}f}"
 
-    def value(self, evaluation: Evaluation) -> float | None:
-        """The figure of an evaluation of this data set; None if it is not known."""
-        if self.figure in evaluation.results:
-            return number(mean(evaluation.results[self.figure]))
-        return evaluation.lsp.get(self.figure)
+    def value(self, evaluation: Evaluation, kind: str = "") -> float | None:
+        """The figure of an evaluation of this data set; None if it is not known. kind: FITTED for the fitted body."""
+        if kind + self.figure in evaluation.results:
+            return number(mean(evaluation.results[kind + self.figure]))
+        return None if kind else evaluation.lsp.get(self.figure)
 
     def quoted(self) -> float | None:
         """The paper's figure, or None."""
@@ -84,14 +85,21 @@ class Table:
 
 
 def make_table(evaluations: Iterable[Evaluation]) -> Table:
-    """A row for each checkpoint and one for the paper; a column for each figure of each data set, as they come."""
+    """A row for each checkpoint and one for the paper; a column for each figure of each data set, as they come.
+
+    Where the body model was fitted, a second row of the checkpoint has the figures of the fitted body.
+    """
     columns: dict[tuple, Column] = {}
     found: dict[str, dict[tuple, float | None]] = {}
     for evaluation in evaluations:
         for figure in evaluation.protocol.figures:
             key = (evaluation.dataset, figure)
             columns.setdefault(key, Column(*key, evaluation.protocol))
-            found.setdefault(str(evaluation.checkpoint), {})[key] = columns[key].value(evaluation)
+            name = str(evaluation.checkpoint)
+            found.setdefault(name, {})[key] = columns[key].value(evaluation)
+            fitted = columns[key].value(evaluation, FITTED)
+            if fitted is not None:
+                found.setdefault(f"{name}, fitted body", {})[key] = fitted
     rows = {name: [values.get(key) for key in columns] for name, values in found.items()}
     rows[quoted.ROW] = [column.quoted() for column in columns.values()]
     return Table(tuple(columns.values()), rows)
@@ -110,7 +118,7 @@ def print_table(table: Table) -> None:
         )
     for note in table.notes:
         print(note)
-    if len(table.rows) > 2:
+    if len([name for name in table.rows if not name.endswith(", fitted body")]) > 2:
         print(REMARK)
 
 

@@ -124,8 +124,9 @@
 
   function show(name) {
     shown = name;
-    const pair = "one image: left the prediction, coloured by its error, right the truth";
-    const single = data.meshes[name].length > 1 ? pair : "one image: the prediction";
+    const what = name.endsWith("-fitted") ? "the body fitted to the prediction" : "the prediction";
+    const pair = `one image: left ${what}, coloured by its error, right the truth`;
+    const single = data.meshes[name].length > 1 ? pair : `one image: ${what}`;
     document.getElementById("shown").textContent = name === "mean" ? data.mean : single;
     redraw();
   }

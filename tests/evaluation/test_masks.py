@@ -170,4 +170,4 @@ def test_the_report_sorts_by_the_silhouette(root, meshes, tmp_path):
     assert places == sorted(places) and f"images/{UNMARKED}.png" not in page
     assert "Images by Silhouette error, %" in page and "joints, mm" not in page and "LSP part F1, head" in page
     sheet = draw_contact_sheet(make_options("lsp"), oracle, np.array([0]))
-    assert sheet.shape[1] == 6 + (len(TITLES) - 1) * (224 + 6)
+    assert sheet.shape[1] == 6 + (len(TITLES) - 2) * (224 + 6)

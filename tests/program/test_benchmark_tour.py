@@ -82,16 +82,17 @@ def test_every_mixture_reads_its_members(root, monkeypatch, mixture):
 def test_one_call_evaluates_all_and_writes_one_table(root, trained, tmp_path):
     printed = run_script(
         "eval.py", "--dataset", *EVALUATED, *SMALL, "--checkpoint", trained / "ckpt/rank0/dmr_1.ckpt", "--save_root",
-        tmp_path / "results", "--num_vis", 2, data_dir=root,
+        tmp_path / "results", "--num_vis", 2, "--fit", data_dir=root,
     ).stdout  # fmt: skip
     assert printed.count("protocol: ") == len(EVALUATED)
     content = json.loads((tmp_path / "results/table.json").read_text())
     assert list(dict.fromkeys(column["dataset"] for column in content["columns"])) == list(EVALUATED)
-    ours, paper = content["rows"]
+    ours, fitted, paper = content["rows"]
     assert not ours["quoted"] and np.isfinite(ours["values"]).all()
+    assert fitted["name"].endswith("fitted body") and np.isfinite(fitted["values"][0])
     assert paper["quoted"] and {60.6, 39.3} == set(paper["values"]) - {None}
     with open(tmp_path / "results/table.csv", newline="") as stream:
-        assert len(list(csv.reader(stream))) == 3
+        assert len(list(csv.reader(stream))) == 4
     for name in EVALUATED:
         assert cv2.imread(str(tmp_path / f"results/{name}_contact_sheet.png")) is not None
     one = json.loads((tmp_path / "results/h36m-p2.json").read_text())

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "kernels": {"utils", "models", "kernels"},
     "datasets": {"utils", "atlas", "datasets"},
     "training": {"utils", "atlas", "models", "datasets", "training"},
-    "evaluation": {"utils", "atlas", "models", "datasets", "evaluation"},
+    "evaluation": {"utils", "atlas", "fitting", "models", "datasets", "evaluation"},
     "reconstruction": {"utils", "atlas", "models", "datasets", "reconstruction"},
     "exporting": {"utils", "atlas", "models", "datasets", "exporting"},
     "pretrained_model_convert": {"utils", "atlas", "models", "pretrained_model_convert"},
