@@ -90,7 +90,9 @@ def main() -> int:
     print(f"{device}, {kernels.choose(options.kernels)}")
     problems, people_count = Problems(), 0
     count = count_photos(options.img)
-    find_people = PeopleFinder(options.bbox, options.openpose, options.min_score, tell, is_alone=count == 1)
+    find_people = PeopleFinder(
+        options.bbox, options.openpose, options.min_score, tell, is_alone=count == 1, detector=options.detector
+    )
     folder = make_folder(options.out)
     path = find_checkpoint(options)
     checkpoint.adopt_architecture(options, path, given=set())

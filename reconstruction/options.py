@@ -4,6 +4,7 @@ import math
 import os.path
 import re
 
+from reconstruction.detector import MIN_SCORE
 from utils.errors import UserError
 from utils.train_options import (
     CHECKPOINT_HELP,
@@ -22,26 +23,42 @@ from utils.train_options import (
 
 BBOX_HELP = """where people are: x,y,w,h in pixels, several for several people; or a file: {"bbox": [x, y, w, h]},
 a list of boxes, COCO results or annotations, or YOLO's .txt; or a folder with STEM.json or STEM.txt of each image.
-Without --bbox and --openpose: one person, for whom the whole picture is taken"""
+Without --bbox, --openpose and --detector: one person, for whom the whole picture is taken"""
+DETECTOR_HELP = """find the people with a YOLO network in an ONNX file, which you export; see docs/reconstruction.md"""
+MIN_SCORE_HELP = f"""leave out boxes whose score is lower; with --openpose people whose keypoints above 0.2 have a lower
+mean confidence. Default: 0; {MIN_SCORE} with --detector"""
+WHERE_PEOPLE_ARE = ("bbox", "openpose", "detector")
 
 
 def parse_options(arguments=None):
     """Read the command line; options that describe the network have the defaults of training."""
     given = vars(make_parser().parse_args(arguments))
-    if given["bbox"] and given["openpose"]:
-        raise UserError("--bbox and --openpose both say where people are; give one of them.")
+    sources = [f"--{name}" for name in WHERE_PEOPLE_ARE if given[name]]
+    if len(sources) > 1:
+        both = "both say" if len(sources) == 2 else "all say"
+        raise UserError(f"{' and '.join(sources)} {both} where people are; give one of them.")
     for name in ("every", "batch_size"):
         if given[name] < 1:
             raise UserError(f"--{name} is {given[name]}, expected at least 1.")
-    if not 0 <= given["min_score"] < math.inf:
-        raise UserError(f"--min_score is {given['min_score']}, expected a number that is at least 0.")
-    if given["min_score"] and not (given["bbox"] or given["openpose"]):
-        raise UserError("--min_score needs --bbox or --openpose, whose scores it compares.")
+    given["min_score"] = _check_min_score(given["min_score"], sources)
     if given["bbox"]:
         given["bbox"] = parse_boxes(given["bbox"])
     options = TrainOptions().parse_args(["--data_dir", given["data_dir"]] if given["data_dir"] else [])
     vars(options).update(given)
     return options
+
+
+def _check_min_score(score: float | None, sources: list[str]) -> float:
+    """Return the least score of a person; without one, the default of the source."""
+    if score is None:
+        return MIN_SCORE if "--detector" in sources else 0.0
+    if not 0 <= score < math.inf:
+        raise UserError(f"--min_score is {score}, expected a number that is at least 0.")
+    if "--detector" in sources and not 0 < score <= 1:
+        raise UserError(f"--min_score is {score}, expected a number above 0 and up to 1 with --detector.")
+    if score and not sources:
+        raise UserError("--min_score needs --bbox, --openpose or --detector, whose scores it compares.")
+    return score
 
 
 def make_parser() -> CommandParser:
@@ -57,9 +74,8 @@ def make_parser() -> CommandParser:
     parser.add_argument("--openpose", metavar="FILE|FOLDER",
                         help="output of OpenPose; or its folder, with STEM_keypoints.json or, for frames of a video, "
                              "STEM_000000000000_keypoints.json")  # fmt: skip
-    parser.add_argument("--min_score", type=float, default=0.0, metavar="SCORE",
-                        help="leave out boxes whose score is lower; with --openpose people whose keypoints above 0.2 "
-                             "have a lower mean confidence")  # fmt: skip
+    parser.add_argument("--detector", metavar="FILE", help=DETECTOR_HELP)
+    parser.add_argument("--min_score", type=float, metavar="SCORE", help=MIN_SCORE_HELP)
     parser.add_argument("--out", default="./results/demo", help="folder of the results")
     parser.add_argument("--texture", nargs="?", const=True, default=False, type=boolean, metavar="BOOL",
                         help="also write a texture from the visible pixels, and a textured .glb")  # fmt: skip

@@ -1,4 +1,4 @@
-"""Find out where people are: from one file for every photograph, one file for all of them, or the command line.
+"""Find out where people are: from one file for every photograph, one file for all of them, the command line or a detector.
 
 `open_source` returns a function from a photograph to its entries. The function raises NoFile or NotNamed if there is
 nothing about the photograph, and another UserError if a file cannot be read. `open_source` itself reads a file that
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from reconstruction.boxes import Entry, make_box
 from reconstruction.detections import read_detections
+from reconstruction.detector import Detector
 from reconstruction.inputs import Photo
 from reconstruction.openpose import read_openpose
 from reconstruction.photo_names import NoFile, NotNamed, find_frame_files
@@ -21,10 +22,17 @@ Source = Callable[[Photo], Sequence[Entry]]
 ENDINGS_OF_KEYPOINTS = ("_keypoints.json", ".json")  # OpenPose's ending, AlphaPose's ending
 
 
-def open_source(bbox: list[list[float]] | str | None, openpose: str | None, is_alone: bool = False) -> Source | None:
-    """Open the source of boxes: boxes [x, y, w, h], a file or folder of boxes, or a file or folder of OpenPose.
+def open_source(
+    bbox: list[list[float]] | str | None,
+    openpose: str | None,
+    is_alone: bool = False,
+    detector: str | None = None,
+    min_score: float = 0.0,
+) -> Source | None:
+    """Open the source of boxes: boxes [x, y, w, h], a file or folder of boxes, of OpenPose, or a detector's ONNX file.
 
     is_alone: there is one photograph; boxes of one numbered image then belong to it, whatever the number.
+    min_score: the detector gives no boxes with a lower score.
     Returns:
         A function from a photograph to its entries; None if nothing is given.
     """
@@ -37,7 +45,7 @@ def open_source(bbox: list[list[float]] | str | None, openpose: str | None, is_a
         return _open_box_folder(Path(bbox)) if os.path.isdir(bbox) else _open_box_file(Path(bbox), is_alone)
     if openpose:
         return _open_keypoint_folder(Path(openpose)) if os.path.isdir(openpose) else _open_keypoint_file(Path(openpose))
-    return None
+    return Detector(detector, min_score) if detector else None
 
 
 def _open_box_file(path: Path, is_alone: bool) -> Source:

@@ -13,21 +13,32 @@ from reconstruction.people_files import open_source
 from reconstruction.photo_names import NoFile, NotNamed
 from utils.errors import UserError
 
+WAYS_TO_SAY = "--bbox x,y,w,h, --openpose FILE or --detector FILE.onnx say where people are"
+
 
 class PeopleFinder:
     """Called with one photograph after another; `finish` at the end.
 
     Args:
-        bbox, openpose: as in `open_source`; without both, one person fills the picture.
+        bbox, openpose: as in `open_source`; without both and a detector, one person fills the picture.
         min_score: boxes with a lower score are passed over.
         say: prints a line that is no error.
-        is_alone: as in `open_source`.
+        is_alone, detector: as in `open_source`.
     """
 
     def __init__(
-        self, bbox, openpose: str | None, min_score: float = 0.0, say: Callable[[str], None] = print, is_alone=False
+        self,
+        bbox,
+        openpose: str | None,
+        min_score: float = 0.0,
+        say: Callable[[str], None] = print,
+        is_alone: bool = False,
+        detector: str | None = None,
     ):
-        self.source = open_source(bbox, openpose, is_alone)
+        self.source = open_source(bbox, openpose, is_alone, detector, min_score)
+        self.nobody = "there is no box in its file"
+        if detector:
+            self.nobody = f"the detector finds no person with a score of {min_score:g} or more"
         self.min_score, self.say = min_score, say
         self.passed_over: Counter = Counter()  # entries by reason
         self.frames: Counter = Counter()  # frames by video file name
@@ -37,7 +48,7 @@ class PeopleFinder:
         self.not_named: NotNamed | None = None
         self.without_score = 0
         if self.source is None:
-            say("neither --bbox nor --openpose: one person is taken to fill each picture")
+            say(f"the whole picture is taken for one person; {WAYS_TO_SAY}")
 
     def __call__(self, photo: Photo) -> list[Square | UserError]:
         """Return a square for every person of the photograph, or a UserError for a box or file that is wrong."""
@@ -60,7 +71,7 @@ class PeopleFinder:
         self.named += 1
         kept = self._keep(entries)
         if not kept:
-            return self._report_nobody(photo, "all boxes are passed over" if entries else "there is no box in its file")
+            return self._report_nobody(photo, "all boxes are passed over" if entries else self.nobody)
         return [make_square(entry, photo) if isinstance(entry, Box) else entry for entry in kept]
 
     def _keep(self, entries: Sequence[Entry]) -> list[Box | UserError]:

@@ -95,9 +95,7 @@ def test_everyone_else_gets_every_file(results, folder):
 
 def test_one_person_without_a_box_and_exit_code_0(results, folder):
     assert results["one"]["code"] == 0
-    assert (
-        results["one"]["stderr"].count("neither --bbox nor --openpose: one person is taken to fill each picture") == 1
-    )
+    assert results["one"]["stderr"].count("the whole picture is taken for one person; --bbox") == 1
     assert all((folder / "out" / f"b{kind}").is_file() for kind in KINDS[:8])
     assert not (folder / "out/b_texture.png").exists()
     with np.load(folder / "out/b.npz") as content:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from reconstruction.detector import MIN_SCORE
 from reconstruction.options import make_parser, parse_options
 from utils.errors import UserError
 
@@ -45,7 +46,12 @@ def test_a_file_or_folder_of_boxes_is_a_path(tmp_path, monkeypatch):
         (["--bbox", "a.json", "b.json"], "--bbox has 2 files or folders, expected one"),
         (["--bbox"], "argument --bbox: expected at least one argument"),
         (["--bbox", "1,2,3,4", "--openpose", "x"], "--bbox and --openpose both say"),
-        (["--min_score", "0.5"], "--min_score needs --bbox or --openpose"),
+        (["--detector", "a.onnx", "--bbox", "1,2,3,4"], "--bbox and --detector both say where people are"),
+        (["--detector", "a.onnx", "--openpose", "x"], "--openpose and --detector both say where people are"),
+        (["--detector", "a.onnx", "--openpose", "x", "--bbox", "y"], "--bbox and --openpose and --detector all say"),
+        (["--detector", "a.onnx", "--min_score", "0"], "--min_score is 0.0, expected a number above 0 and up to 1"),
+        (["--detector", "a.onnx", "--min_score", "50"], "--min_score is 50.0, expected a number above 0 and up to 1"),
+        (["--min_score", "0.5"], "--min_score needs --bbox, --openpose or --detector"),
         (["--min_score", "-1", "--bbox", "x"], "--min_score is -1.0, expected a number that is at least 0"),
         (["--min_score", "nan", "--bbox", "x"], "--min_score is nan"),
         (["--min_score", "inf", "--bbox", "x"], "--min_score is inf"),
@@ -58,10 +64,17 @@ def test_options_that_make_no_sense_are_refused(words, text):
         parse_options([*IMAGE, *words])
 
 
+def test_the_least_score_is_0_for_boxes_of_files_and_that_of_the_detector_for_its_own():
+    assert parse_options([*IMAGE]).min_score == 0
+    assert parse_options([*IMAGE, "--bbox", "1,2,3,4"]).min_score == 0
+    assert parse_options([*IMAGE, "--detector", "a.onnx"]).min_score == MIN_SCORE
+    assert parse_options([*IMAGE, "--detector", "a.onnx", "--min_score", "0.25"]).min_score == 0.25
+
+
 def test_the_page_on_reconstruction_lists_where_people_are_said_to_be():
     text = (Path(__file__).parents[2] / "docs/reconstruction.md").read_text(encoding="utf-8")
     options = {word for action in make_parser()._actions for word in action.option_strings if word.startswith("--")}
-    assert {"--bbox", "--openpose", "--min_score"} <= options
+    assert {"--bbox", "--openpose", "--detector", "--min_score"} <= options
     # these are those of train.py
     for option in options - {"--help", "--kernels", "--no_tf32", "--data_dir", "--device_target", "--device_id"}:
         assert f"`{option}" in text or f" {option} " in text, f"{option} is not in docs/reconstruction.md"

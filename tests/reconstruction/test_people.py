@@ -9,7 +9,7 @@ import pytest
 from reconstruction.boxes import Square
 from reconstruction.inputs import Photo
 from reconstruction.openpose import KEYPOINT_MARGIN
-from reconstruction.people_finder import PeopleFinder
+from reconstruction.people_finder import WAYS_TO_SAY, PeopleFinder
 from utils.errors import UserError
 
 IMAGE = np.zeros((90, 120, 3), np.uint8)
@@ -49,7 +49,7 @@ def write(path, content):
 def test_without_a_box_the_person_fills_the_picture_which_is_said_once():
     found, lines, errors = find([PHOTO, PHOTO])
     assert found == [[Square(60, 45, 120)]] * 2
-    assert lines == ["neither --bbox nor --openpose: one person is taken to fill each picture"]
+    assert lines == [f"the whole picture is taken for one person; {WAYS_TO_SAY}"]
     assert not errors
 
 
