@@ -6,7 +6,6 @@ The class person counts. Its boxes may overlap by an IoU of up to 0.5; each has 
 import ast
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +15,7 @@ from reconstruction.detections import PERSON_CLASS, PERSON_NAME
 from reconstruction.inputs import Photo
 from reconstruction.onnx_header import Header, read_header
 from reconstruction.openpose import KEYPOINT_MARGIN
-from reconstruction.yolo_outputs import Layout, find_layout, is_in_pixels, split_output
+from reconstruction.yolo_outputs import Layout, find_layout, is_end_to_end, is_in_pixels, split_output
 from utils.checkpoints.foreign_files import ONNX, kind_of
 from utils.errors import UserError
 from utils.files import require_file
@@ -76,8 +75,8 @@ class Detector:
     def __init__(self, file, min_score: float = MIN_SCORE):
         self.path, self.min_score = require_file(file, f"{EXPORT_ADVICE}."), min_score
         content = self._read_content()
+        header = self._read_header(content)
         self.network = self._load(content)
-        header = read_header(content)
         self.size = self._find_input_size(header)  # (w, h)
         self.person, self.num_classes = self._find_person(header)
         self.is_by_ultralytics = "task" in header.metadata
@@ -116,13 +115,22 @@ class Detector:
             operator = FAILED_OPERATOR.search(error.err)
             if operator:
                 raise UserError(
-                    f"{self.path}: OpenCV {cv2.__version__} cannot read its operator {operator[1]}. Export it anew with a "
-                    "fixed size and plain outputs: dynamic=False nms=False half=False, and opset=12 if that is not enough."
+                    f"{self.path}: OpenCV {cv2.__version__} cannot read its operator {operator[1]}. Export it anew: "
+                    "dynamic=False nms=False half=False, and opset=12 if that is not enough."
                 ) from None
-            raise UserError(f"{self.path} is no ONNX file, or is damaged. {EXPORT_ADVICE}.") from None
+            raise self._damaged() from None
         network.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
         network.setPreferableTarget(cv2.dnn.DNN_TARGET_CPU)
         return network
+
+    def _read_header(self, content: bytes) -> Header:
+        try:
+            return read_header(content)
+        except ValueError:
+            raise self._damaged() from None
+
+    def _damaged(self) -> UserError:
+        return UserError(f"{self.path} is no ONNX file, or is damaged. {EXPORT_ADVICE}.")
 
     def _find_input_size(self, header: Header) -> tuple[int, int]:
         """Find the size (w, h) px of the picture that the network takes."""
@@ -139,7 +147,9 @@ class Detector:
         height, width = trained if is_pair else (DEFAULT_SIDE, DEFAULT_SIDE)
         size = shape[3] or width, shape[2] or height
         if not all(0 < side <= LARGEST_INPUT for side in size):
-            raise UserError(f"{self.path} takes pictures of {size[0]} x {size[1]} pixels, expected 1 to {LARGEST_INPUT}.")
+            raise UserError(
+                f"{self.path} takes pictures of {size[0]} x {size[1]} pixels, expected 1 to {LARGEST_INPUT}."
+            )
         return size
 
     def _find_person(self, header: Header) -> tuple[int, int]:
@@ -153,8 +163,9 @@ class Detector:
             return PERSON_CLASS, COCO_CLASSES
         found = [number for number, name in names.items() if str(name).lower() == PERSON_NAME]
         if not found or not all(type(number) is int and 0 <= number < len(names) for number in names):
-            known = ", ".join(str(name) for name in list(names.values())[:3])
-            raise UserError(f"{self.path} has {len(names)} classes ({known}, ...) and none called {PERSON_NAME}.")
+            known = ", ".join(map(str, names.values()))
+            known = known if len(known) < 60 else f"{known[:56]}..."
+            raise UserError(f"{self.path} has the classes {known}, and no {PERSON_NAME}.")
         return found[0], len(names)
 
     def _find_output(self) -> tuple[int, Layout]:
@@ -165,9 +176,14 @@ class Detector:
             if layout is None:
                 continue
             low, high, _ = split_output(output, layout, self.person)
-            if not layout.is_final and not is_in_pixels(low, high, self.size):
+            if not is_in_pixels(low, high, self.size):
                 raise UserError(f"{self.path} gives boxes that are not in pixels of its input, as YOLO's are.")
             return index, layout
+        if any(is_end_to_end(output.shape) for output in outputs):
+            raise UserError(
+                f"{self.path} chooses the boxes itself, which OpenCV {cv2.__version__} computes wrongly. "
+                "Export it anew: end2end=False nms=False; or take a YOLO11, whose export does not."
+            )
         shapes = " and ".join(str(list(output.shape)) for output in outputs)
         columns = 4 + self.num_classes
         raise UserError(

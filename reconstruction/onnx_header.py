@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 GRAPH, METADATA = 7, 14  # of ModelProto
-INITIALISER, INPUT = 5, 11  # of GraphProto
+NODE, INITIALISER, INPUT = 1, 5, 11  # of GraphProto
+NODE_INPUT, NODE_OUTPUT = 1, 2  # of NodeProto
 NAME, TYPE = 1, 2  # of ValueInfoProto
 INITIALISER_NAME = 8  # of TensorProto
 TENSOR_TYPE = 1  # of TypeProto
@@ -38,7 +39,10 @@ class Header:
 
 
 def read_header(content: bytes) -> Header:
-    """Read the header from the content of an ONNX file; ValueError if the content is damaged."""
+    """Read the header from the content of an ONNX file.
+
+    ValueError if the content is damaged, or if an operator takes what nothing gives: OpenCV 4.11 ends the process then.
+    """
     graph, metadata = memoryview(b""), {}
     for number, value in _fields(memoryview(content)):
         if number == GRAPH:
@@ -46,14 +50,26 @@ def read_header(content: bytes) -> Header:
         elif number == METADATA:
             entry = dict(_fields(_as_message(value)))
             metadata[_text(entry.get(KEY))] = _text(entry.get(VALUE))
-    inputs, weights = {}, set()
+    inputs, weights, nodes = {}, set(), []
     for number, value in _fields(graph):
         if number == INPUT:
             entry = dict(_fields(_as_message(value)))
             inputs[_text(entry.get(NAME))] = _read_type(entry.get(TYPE, memoryview(b"")))
         elif number == INITIALISER:  # before version 4 of the format weights are among the inputs
             weights |= {_text(name) for field, name in _fields(_as_message(value)) if field == INITIALISER_NAME}
+        elif number == NODE:
+            nodes.append(list(_fields(_as_message(value))))
+    _check_order(nodes, {"", *inputs, *weights})
     return Header([found for name, found in inputs.items() if name not in weights], metadata)
+
+
+def _check_order(nodes: list, known: set[str]) -> None:
+    """Check that every operator takes what is `known` or what an operator before it gives."""
+    for fields in nodes:
+        unknown = {_text(name) for number, name in fields if number == NODE_INPUT} - known
+        if unknown:
+            raise ValueError(f"an operator takes {unknown.pop()}, which nothing gives")
+        known |= {_text(name) for number, name in fields if number == NODE_OUTPUT}
 
 
 def _read_type(value) -> Input:
@@ -105,4 +121,4 @@ def _as_message(value: int | memoryview) -> memoryview:
 
 
 def _text(value: int | memoryview | None) -> str:
-    return bytes(value).decode(errors="replace") if isinstance(value, memoryview) else ""
+    return bytes(value).decode() if isinstance(value, memoryview) else ""

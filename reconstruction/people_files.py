@@ -1,4 +1,4 @@
-"""Find out where people are: from one file for every photograph, one file for all of them, the command line or a detector.
+"""Find out where people are: a file for each photograph, one file for all, the command line or a detector says so.
 
 `open_source` returns a function from a photograph to its entries. The function raises NoFile or NotNamed if there is
 nothing about the photograph, and another UserError if a file cannot be read. `open_source` itself reads a file that
