@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 GRAPH, METADATA = 7, 14  # of ModelProto
 NODE, INITIALISER, INPUT = 1, 5, 11  # of GraphProto
-NODE_INPUT, NODE_OUTPUT = 1, 2  # of NodeProto
+NODE_INPUT, NODE_OUTPUT, NODE_NAME, OPERATOR, DOMAIN = 1, 2, 3, 4, 7  # of NodeProto
 NAME, TYPE = 1, 2  # of ValueInfoProto
 INITIALISER_NAME = 8  # of TensorProto
 TENSOR_TYPE = 1  # of TypeProto
@@ -41,7 +41,8 @@ class Header:
 def read_header(content: bytes) -> Header:
     """Read the header from the content of an ONNX file.
 
-    ValueError if the content is damaged, or if an operator takes what nothing gives: OpenCV 4.11 ends the process then.
+    ValueError if the content is damaged, if an operator takes what nothing gives, or if a name is not UTF-8: the last
+    two make OpenCV 4.11 crash.
     """
     graph, metadata = memoryview(b""), {}
     for number, value in _fields(memoryview(content)):
@@ -64,12 +65,18 @@ def read_header(content: bytes) -> Header:
 
 
 def _check_order(nodes: list, known: set[str]) -> None:
-    """Check that every operator takes what is `known` or what an operator before it gives."""
+    """Check that every operator takes what is `known` or what an operator before it gives, and that names are text."""
     for fields in nodes:
-        unknown = {_text(name) for number, name in fields if number == NODE_INPUT} - known
+        texts: dict[int, set[str]] = {
+            number: set() for number in (NODE_INPUT, NODE_OUTPUT, NODE_NAME, OPERATOR, DOMAIN)
+        }
+        for number, value in fields:
+            if number in texts:
+                texts[number].add(_text(value))
+        unknown = texts[NODE_INPUT] - known
         if unknown:
             raise ValueError(f"an operator takes {unknown.pop()}, which nothing gives")
-        known |= {_text(name) for number, name in fields if number == NODE_OUTPUT}
+        known |= texts[NODE_OUTPUT]
 
 
 def _read_type(value) -> Input:

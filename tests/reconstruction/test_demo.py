@@ -13,6 +13,7 @@ import trimesh
 import utils.environment  # noqa: F401  before MindSpore
 from tests.helpers.forked_commands import run_commands
 from tests.helpers.small_network import random_network
+from tests.helpers.yolo_files import write_people
 from utils.checkpoints import checkpoint
 
 pytestmark = pytest.mark.slow
@@ -44,6 +45,8 @@ def folder(generated_root, tmp_path_factory) -> Path:
     (boxes / "a.json").write_text(json.dumps({"bbox": [[10, 10, 60, 80], [500, 0, 9, 9], [70, 20, 50, 60]]}))
     (boxes / "b.json").write_text(json.dumps({"people": []}))
     (folder / "empty").mkdir()
+    # the photographs fill rows 20 to 120 of the detector's input
+    write_people(folder / "yolo.onnx", [(10, 30, 60, 110, 0.9, 0), (70, 40, 120, 90, 0.6, 0)], size=(140, 140))
     video = cv2.VideoWriter(str(folder / "walk.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 10, SIZE[::-1])
     (folder / "openpose").mkdir()
     for number in range(5):
@@ -62,6 +65,9 @@ def results(folder, generated_root) -> dict:
                   "2", "--texture", "--turntable"],
         "one": [*known, "--img", f"{folder}/photos/b.jpg"],
         "video": [*known, "--img", f"{folder}/walk.mp4", "--every", "2", "--openpose", f"{folder}/openpose"],
+        "detected": [*known, "--img", f"{folder}/photos/a.png", f"{folder}/walk.mp4", "--every", "3", "--detector",
+                     f"{folder}/yolo.onnx", "--min_score", "0.7", "--out", f"{folder}/detected"],
+        "no detector": [*known, "--img", f"{folder}/photos/a.png", "--detector", f"{folder}/photos/c.png"],
         "blind": ["--checkpoint", f"{folder}/blind/dmr_1.ckpt", *known[2:], "--img", f"{folder}/photos/b.jpg", "--bbox",
                   "10,10,60,80", "-10,-10,60,80", "--out", f"{folder}/blind"],
     }  # fmt: skip
@@ -119,6 +125,21 @@ def test_frames_of_a_video_find_openpose_s_files_and_one_without_people_is_no_er
     for number, width in ((0, 10), (4, 14)):
         with np.load(folder / f"out/walk_{number:06d}.npz") as content:
             np.testing.assert_allclose(content["box"], [10 + width / 2 - 30, 5, 60, 60], atol=1e-4)
+
+
+def test_people_found_by_a_detector_get_their_files(results, folder):
+    assert results["detected"]["code"] == 0, results["detected"]["stderr"]
+    assert "written: 3 people" in results["detected"]["stdout"]
+    for name in ("a", "walk_000000", "walk_000003"):
+        with np.load(folder / f"detected/{name}.npz") as content:
+            np.testing.assert_allclose(content["box"], [35 - 48, 50 - 48, 96, 96], atol=1e-3)
+
+
+def test_a_detector_that_cannot_be_read_ends_the_run_before_it_begins(results):
+    assert results["no detector"]["code"] == 2
+    lines = results["no detector"]["stderr"].strip().splitlines()
+    assert re.search(r"demo\.py: error: \S*c\.png is no ONNX file, or is damaged", lines[-1])
+    assert "Traceback" not in results["no detector"]["stderr"]
 
 
 def test_a_crop_in_which_the_network_sees_no_body_gets_a_warning_and_its_mesh(results, folder):

@@ -423,8 +423,9 @@ def test_an_operator_that_takes_what_nothing_gives_is_refused_before_opencv_cras
         first = content.index(name)
         path.write_bytes(content[:first] + name[:-1] + b"x" + content[first + len(name) :])
         assert "is no ONNX file, or is damaged" in refusal(path)
-    path.write_bytes(content.replace(b"ReduceMean0", b"ReduceMean\xff"))
-    assert "is no ONNX file, or is damaged" in refusal(path)
+    for name in (b"ReduceMean0", b"Reshape"):  # of a value, of an operator
+        path.write_bytes(content.replace(name, name[:-1] + b"\xff"))
+        assert "is no ONNX file, or is damaged" in refusal(path)
 
 
 def test_the_boxes_of_a_detector_are_those_of_its_text_files_with_a_margin(tmp_path):
