@@ -8,15 +8,8 @@ from fitting.body_fit import BodyFitter, Fit
 from fitting.priors import beyond_range
 from synthetic.photographs.poses import sample_pose
 from tests.helpers.jointed_doll import jointed_doll
-from tests.helpers.soft_body import (
-    mean_distances,
-    part_of,
-    people,
-    random_people,
-    smooth_fields,
-    soft_body,
-    turns_between,
-)
+from tests.helpers.random_people import mean_distances, noisy, people, random_people, turns_between
+from tests.helpers.soft_body import part_of, soft_body
 from utils import config
 from utils.body_model import BodyModel, load_body_model, pose_vertices
 from utils.errors import UserError
@@ -41,11 +34,6 @@ def assert_found(fitter, truth, fit, millimetres=0.1, degrees=0.5):
     assert mean_distances(found, truth.vertices).max() < millimetres
     assert 1000 * np.linalg.norm(joints @ found - joints @ truth.vertices, axis=-1).max() < 2 * millimetres
     assert turns_between(fit.pose, truth.pose).max() < degrees
-
-
-def noisy(vertices: np.ndarray, template: np.ndarray, length: float, size: float = 0.03) -> np.ndarray:
-    fields = smooth_fields(template, np.random.default_rng(11), len(vertices), length)
-    return vertices + size * np.moveaxis(fields, 2, 0)
 
 
 def test_true_meshes_give_their_parameters_back(model, fitter):

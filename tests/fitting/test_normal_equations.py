@@ -10,7 +10,8 @@ from fitting.kinematics import Tree, pose_joints, relative_rotations
 from fitting.normal_equations import BETAS, NUM_UNKNOWNS, TRANSLATION, TURNS, normal_equations
 from fitting.parts import Parts
 from fitting.priors import beyond_range, pose_of, prior_cost, prior_equations
-from tests.helpers.soft_body import random_people, soft_body
+from tests.helpers.random_people import random_people
+from tests.helpers.soft_body import soft_body
 from utils.body_model import BodyModel
 
 STEP = 1e-5
