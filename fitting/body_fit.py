@@ -32,7 +32,7 @@ LARGEST_BODY, LARGEST_DISTANCE = 100.0, 1e6  # metres
 # Errors of neighbouring vertices go together: all vertices say as much as this number of independent ones.
 INDEPENDENT_POINTS = 50.0
 # Metres. The largest one keeps the priors from ruling the first steps, in which residuals are no noise yet.
-LEAST_NOISE, LARGEST_NOISE, START_NOISE = 0.0003, 0.02, 0.01
+LEAST_NOISE, LARGEST_NOISE, START_NOISE = 0.0003, 0.01, 0.01
 MEDIAN_LENGTH = 1.538  # of a normally distributed vector in space, in standard deviations of a component
 OUTLIER = 3.0  # standard deviations
 

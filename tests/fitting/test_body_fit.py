@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from fitting import priors
 from fitting.body_fit import BodyFitter, Fit
 from fitting.priors import beyond_range
 from synthetic.photographs.poses import sample_pose
@@ -65,9 +66,10 @@ def test_a_moved_mesh_has_the_same_body_moved(model, fitter):
     vertices = noisy(random_people(model, 4).vertices, model.v_template, length=0.1)
     turn, shift = Rotation.from_rotvec([2.0, -1.0, 0.5]).as_matrix(), np.array([3.0, -2.0, 20.0])
     fit, moved = fitter(vertices), fitter(vertices @ turn.T + shift)
-    np.testing.assert_allclose(fitter.vertices(moved), fitter.vertices(fit) @ turn.T + shift, atol=2e-4)
-    np.testing.assert_allclose(moved.pose[:, 1:], fit.pose[:, 1:], atol=2e-3)
-    np.testing.assert_allclose(moved.betas, fit.betas, atol=1e-2)
+    # not exactly: steps are damped along the axes of the frame, and end when they gain little
+    np.testing.assert_allclose(fitter.vertices(moved), fitter.vertices(fit) @ turn.T + shift, atol=1e-3)
+    np.testing.assert_allclose(moved.pose[:, 1:], fit.pose[:, 1:], atol=0.05)
+    np.testing.assert_allclose(moved.betas, fit.betas, atol=0.05)
 
 
 def test_a_mesh_is_fitted_alone_as_in_a_batch(model, fitter):
@@ -126,6 +128,23 @@ def test_few_wrong_vertices_do_little(model, fitter):
     assert mean_distances(fitter.vertices(fitter(vertices)), truth.vertices).max() < 1
 
 
+def test_a_step_that_leads_away_is_not_taken(model, fitter, monkeypatch):
+    """The first step is replaced by a bad one: the next starts where that one did, and is damped more."""
+    step, seen = BodyFitter._step, []
+
+    def misled(self, state, damping):
+        seen.append((state.betas.copy(), damping.copy()))
+        if len(seen) > 1:
+            return step(self, state, damping)
+        return self._evaluate(state.targets, state.weights, state.rotations, state.betas + 30, state.translation)
+
+    monkeypatch.setattr(BodyFitter, "_step", misled)
+    truth = random_people(model, 3)
+    assert_found(fitter, truth, fitter(truth.vertices))
+    np.testing.assert_array_equal(seen[1][0], seen[0][0])
+    assert (seen[1][1] > seen[0][1]).all()
+
+
 @pytest.mark.parametrize("length, share", [(0.05, 0.65), (0.1, 0.85), (0.15, 0.95)])
 def test_a_noisy_mesh_is_farther_from_the_truth_than_its_fit(model, fitter, length, share):
     truth = random_people(model, 16)
@@ -137,9 +156,12 @@ def test_a_noisy_mesh_is_farther_from_the_truth_than_its_fit(model, fitter, leng
     assert after.mean() < share * before.mean()
 
 
-def test_joints_of_noisy_meshes_stay_near_their_ranges(model, fitter):
+def test_ranges_hold_the_joints_of_noisy_meshes(model, fitter, monkeypatch):
     vertices = noisy(random_people(model, 16, spread=0.1).vertices, model.v_template, 0.08, size=0.05)
-    assert np.degrees(np.abs(beyond_range(fitter(vertices).pose)).max()) < 10
+    held = np.degrees(np.abs(beyond_range(fitter(vertices).pose)))
+    monkeypatch.setattr(priors, "RANGE_SPREAD", 100.0)
+    free = np.degrees(np.abs(beyond_range(fitter(vertices).pose)))
+    assert held.max() < 0.8 * free.max() and held.sum() < 0.8 * free.sum()
 
 
 def test_natural_poses_are_within_the_ranges(data_root):

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from fitting.alignment import nearest_rotations
+from fitting.alignment import align_parts, nearest_rotations
 from fitting.body_fit import weighted_median
 from fitting.kinematics import Tree, pose_joints, relative_rotations
 from fitting.normal_equations import BETAS, NUM_UNKNOWNS, TRANSLATION, TURNS, normal_equations
 from fitting.parts import Parts
 from fitting.priors import beyond_range, pose_of, prior_cost, prior_equations
-from tests.helpers.random_people import random_people
+from tests.helpers.random_people import random_people, turns_between
 from tests.helpers.soft_body import soft_body
 from utils.body_model import BodyModel
+from utils.joints import SMPL_JOINTS, indices
 
 STEP = 1e-5
 
@@ -107,6 +108,21 @@ def test_parts_pose_as_the_definition_says(model):
     np.testing.assert_allclose(found + truth.translation[:, None], truth.vertices[:, parts.order], atol=1e-12)
     np.testing.assert_allclose(relative_rotations(tree, rotations), Rotation.from_rotvec(
         truth.pose.reshape(-1, 3)).as_matrix().reshape(2, 24, 3, 3), atol=1e-12)  # fmt: skip
+
+
+def test_a_part_without_vertices_starts_with_its_parent_s_rotation(model):
+    truth, parts, tree = random_people(model, 2, spread=0.3), Parts(model), Tree.of(model)
+    arm = indices(("left_shoulder", "left_elbow", "left_wrist", "left_hand"), SMPL_JOINTS)
+    seen = np.broadcast_to(~model.weights[:, arm].any(1), truth.vertices.shape[:2])[:, parts.order].astype(float)
+    shaped = parts.shape_vertices(np.zeros((2, 10)), np.zeros((2, 207)))
+    upright = np.broadcast_to(np.eye(3), (2, 24, 3, 3))
+    moments = parts.moments(shaped, upright, truth.vertices[:, parts.order], seen)
+    found = align_parts(tree, moments, pull=1e-6)
+    for joint in arm:
+        np.testing.assert_allclose(found[:, joint], found[:, model.parents[joint]], atol=1e-6)
+    expected = np.stack([in_space(model, pose) for pose in truth.pose])
+    turns = turns_between(pose_of(tree, found)[:, :1], pose_of(tree, expected)[:, :1])
+    assert turns.max() < 15  # degrees: neighbouring parts and betas disturb the closed form
 
 
 def test_nearest_rotations_are_rotations_and_nearest():
