@@ -2,9 +2,9 @@
 
     python demo.py --checkpoint ckpt/rank0/dmr_30.ckpt --img photo.jpg --bbox bbox.json --out results/demo
 
-For every person: the mesh as .obj, .ply and .glb (y up, metres), pictures of it over the photograph,
-from the side and from behind, its IUV image, and all numbers as .npz. What cannot be read is reported
-in one line; the rest is processed, and the exit code is 1. A photograph with nobody in it is no fault.
+For every person: the mesh as .obj, .ply and .glb (y up, metres), the body model that fits it as a rigged .glb, pictures
+of both over the photograph, from the side and from behind, the IUV image, and all numbers as .npz. What cannot be read
+is reported in one line; the rest is processed, and the exit code is 1. A photograph with nobody in it is no fault.
 """
 
 import utils.interpreter  # noqa: F401  isort: skip  a Python that cannot run this program ends here
@@ -18,14 +18,16 @@ from tqdm import tqdm
 
 from atlas.prepare import write_missing_tables
 from models.inference import find_checkpoint, load_predictor
+from reconstruction.body_fits import BodyFits
 from reconstruction.boxes import Square
 from reconstruction.inputs import Photo, count_photos, read_photos
 from reconstruction.options import parse_options
-from reconstruction.outputs import name_people, write_results
+from reconstruction.outputs import ResultWriter, name_people
 from reconstruction.people import LEAST_MASK_SHARE, Person, Reconstructor
 from reconstruction.people_finder import PeopleFinder
 from reconstruction.texture import TextureMaker
 from utils import config
+from utils.body_model import load_body_model
 from utils.checkpoints import checkpoint
 from utils.errors import UserError, run_command
 from utils.files import make_folder, require_file
@@ -47,14 +49,25 @@ def tell(line: str) -> None:
     tqdm.write(f"demo.py: {line}", file=sys.stderr)
 
 
-def warn_of_empty_crops(photo: Photo, people: list[Person]) -> None:
-    """A line for each person in whose crop the CNet saw no body: the mesh is there, but made from nothing."""
+def load_body_fits(template: ObjMesh) -> BodyFits | None:
+    """What fits the body model to meshes; None, after a line, without the model: the meshes do not need it."""
+    try:
+        return BodyFits(load_body_model(config.SMPL_FILE), template)
+    except UserError as error:
+        tell(f"warning: people get no pose, betas, joints and rigged body. {error}")
+        return None
+
+
+def warn_of_people(photo: Photo, people: list[Person]) -> None:
+    """A line for each person in whose crop the CNet saw no body, and for each to whom no body could be fitted."""
     for name, person in zip(name_people(photo, people), people, strict=True):
         if person.mask_share < LEAST_MASK_SHARE:
             tell(
                 f"warning: {name}: the network sees a body on {100 * person.mask_share:.2g} % of the crop, "
                 "too little for a mesh that means anything. Check the box."
             )
+        if isinstance(person.body, UserError):
+            tell(f"warning: {name}: the body model cannot be fitted to the mesh, which {person.body}")
 
 
 class Problems:
@@ -99,13 +112,17 @@ def main() -> int:
     write_missing_tables(options)
     predictor = load_predictor(options, path, with_map=True)
     kernels.accelerate(predictor, options.kernels)
-    reconstructor = Reconstructor(predictor, options)
-    template = load_template(options, reconstructor.num_vertices)
-    texture = TextureMaker(template) if options.texture else None
+    template = load_template(options, len(predictor.sampler.vt_count))
+    fit_bodies = load_body_fits(template)
+    reconstructor = Reconstructor(predictor, options, fit_bodies)
+    write_results = ResultWriter(
+        folder, template, fit_bodies.model if fit_bodies else None, TextureMaker(template) if options.texture else None,
+        options.turntable, options.focal,
+    )  # fmt: skip
     photos = reconstructor(photos_with_people(options, find_people, problems))
     for photo, people in tqdm(photos, desc="demo", unit="photo", total=count):
-        write_results(folder, photo, people, template, texture, options.turntable)
-        warn_of_empty_crops(photo, people)
+        write_results(photo, people)
+        warn_of_people(photo, people)
         people_count += len(people)
     print(f"written: {people_count} people, below {folder}")
     return 1 if problems.count else 0

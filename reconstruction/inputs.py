@@ -75,8 +75,8 @@ class _Names:
     def make_unique(self, stem: str) -> str:
         plain = re.sub(r"[^\w.-]", "_", stem).lstrip(".")[:NAME_LENGTH] or "photo"
         plain = plain.encode()[:NAME_BYTES].decode(errors="ignore")
-        # a_person0.obj and a_textured.glb are files of photo a
-        plain = re.sub(r"(_person\d+|_textured)$", r"\1-", plain)
+        # a_person0.obj, a_textured.glb, a_rigged.glb and a_fitted_side.png are files of photo a
+        plain = re.sub(r"(_person\d+|_textured|_rigged|_fitted)$", r"\1-", plain)
         name, number = plain, 1
         while name.lower() in self.taken:  # some file systems do not tell a.obj from A.obj
             number += 1

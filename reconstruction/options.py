@@ -40,6 +40,8 @@ def parse_options(arguments=None):
     for name in ("every", "batch_size"):
         if given[name] < 1:
             raise UserError(f"--{name} is {given[name]}, expected at least 1.")
+    if given["focal"] is not None and not 0 < given["focal"] < math.inf:
+        raise UserError(f"--focal is {given['focal']}, expected a number of pixels above 0.")
     given["min_score"] = _check_min_score(given["min_score"], sources)
     if given["bbox"]:
         given["bbox"] = parse_boxes(given["bbox"])
@@ -81,6 +83,9 @@ def make_parser() -> CommandParser:
                         help="also write a texture from the visible pixels, and a textured .glb")  # fmt: skip
     parser.add_argument("--turntable", nargs="?", const=True, default=False, type=boolean, metavar="BOOL",
                         help="also write a .gif of the photograph and the mesh, which turns")  # fmt: skip
+    parser.add_argument("--focal", type=float, metavar="PX",
+                        help="focal length of the photographs in pixels, for the camera in the .npz; by default the "
+                             "length of the image's diagonal")  # fmt: skip
     parser.add_argument("--every", type=int, default=1, metavar="N", help="take every N-th frame of a video")
     parser.add_argument("--batch_size", type=int, default=8, help="number of people that are computed at a time")
     parser.add_argument("--data_dir", help=DATA_DIR_HELP)

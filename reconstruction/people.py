@@ -7,9 +7,11 @@ import numpy as np
 
 from models.inference import MeshPredictor, run_in_batches
 from models.warp import FOREGROUND
+from reconstruction.body_fits import BodyFits, FittedBody
 from reconstruction.boxes import Square
 from reconstruction.inputs import Photo
 from utils.camera import weak_in_window
+from utils.errors import UserError
 from utils.imutils import Augmentation, crop_matrix, normalise_image, warp_image
 
 MAX_WAITING_PIXELS = 120_000_000  # photographs are kept in memory until a batch is full
@@ -22,8 +24,9 @@ LEAST_MASK_SHARE = 0.01
 class Person:
     """The network's result for one square of a photograph.
 
-    vertices [V, 3] and location_map [R, R, 3]: metres, camera space. iuv [3, h, w]: mask, u, v.
-    camera: (s, tx, ty) of the crop; image_camera: the same for the whole photograph.
+    vertices [V, 3] and location_map [R, R, 3]: metres, camera space. iuv [3, h, w]: mask, u, v. camera: (s, tx, ty) of
+    the crop; image_camera: the same for the whole photograph. body: the body model that is fitted to the vertices, or
+    why it cannot be; None where no fit is wanted.
     """
 
     square: Square
@@ -32,6 +35,7 @@ class Person:
     iuv: np.ndarray
     camera: np.ndarray
     image_camera: np.ndarray
+    body: FittedBody | UserError | None = None
 
     @property
     def mask_share(self) -> float:
@@ -52,13 +56,15 @@ class _Waiting:
 
 
 class Reconstructor:
-    """Reconstructs the people of photographs. The predictor must return the location map too."""
+    """Reconstructs the people of photographs. The predictor must return the location map too.
 
-    def __init__(self, predictor: MeshPredictor, options):
-        self.predictor = predictor
+    fit_bodies: what fits a body model to the meshes of a batch; without it people have none.
+    """
+
+    def __init__(self, predictor: MeshPredictor, options, fit_bodies: BodyFits | None = None):
+        self.predictor, self.fit_bodies = predictor, fit_bodies
         self.size, self.batch_size = options.img_res, options.batch_size
         self.fixed_batch = options.mode != "pynative"  # graph mode compiles for every new size
-        self.num_vertices = len(predictor.sampler.vt_count)
 
     def __call__(self, photos: Iterable[tuple[Photo, list[Square]]]) -> Iterator[tuple[Photo, list[Person]]]:
         """Yield the people of every photograph, in order; photographs are collected until a batch is full."""
@@ -75,7 +81,9 @@ class Reconstructor:
         if not crops:
             return
         batch_size = self.batch_size if self.fixed_batch else min(self.batch_size, len(crops))
-        outputs = zip(*run_in_batches(self.predictor, batch_size, np.stack(crops)), strict=True)
+        iuv, vertices, *others = run_in_batches(self.predictor, batch_size, np.stack(crops))
+        bodies = self.fit_bodies(vertices, iuv) if self.fit_bodies else [None] * len(crops)
+        outputs = zip(iuv, vertices, *others, bodies, strict=True)
         for photo, squares in waiting.photos:
             yield photo, [self._make_person(photo, square, *next(outputs)) for square in squares]
 
@@ -83,7 +91,7 @@ class Reconstructor:
         crop = warp_image(photo.image, crop_matrix(square.centre, square.scale, self.size, Augmentation()), self.size)
         return normalise_image(crop[..., ::-1].transpose(2, 0, 1).astype(np.float32) / 255)
 
-    def _make_person(self, photo: Photo, square: Square, iuv, vertices, camera, location_map) -> Person:
+    def _make_person(self, photo: Photo, square: Square, iuv, vertices, camera, location_map, body) -> Person:
         height, width = photo.image.shape[:2]
         image_camera = weak_in_window(camera, square.side, np.array([width, height]) / 2 - square.centre, width)
-        return Person(square, vertices, location_map, iuv, camera, image_camera)
+        return Person(square, vertices, location_map, iuv, camera, image_camera, body)

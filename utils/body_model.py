@@ -125,10 +125,28 @@ def _check_shapes(path: Path, model: BodyModel) -> None:
 def pose_vertices(model: BodyModel, pose: np.ndarray, betas: np.ndarray) -> np.ndarray:
     """Linear blend skinning: pose [72] axis-angle, betas [10] -> vertices [V, 3] in metres."""
     rotations = rotation_matrices(np.asarray(pose, np.float64).reshape(NUM_JOINTS, 3))
-    shaped = model.v_template + model.shapedirs @ np.asarray(betas, np.float64).reshape(NUM_BETAS)
+    shaped = shape_vertices(model, betas)
     joints = model.joint_regressor @ shaped
     posed = shaped + model.posedirs @ (rotations[1:] - np.eye(3)).ravel()
+    world_rotation, world_joint = _pose_tree(model, rotations, joints)
+    shift = world_joint - np.einsum("jab,jb->ja", world_rotation, joints)
+    blended = np.tensordot(model.weights, world_rotation, 1)
+    return np.einsum("vab,vb->va", blended, posed) + model.weights @ shift
 
+
+def shape_vertices(model: BodyModel, betas: np.ndarray) -> np.ndarray:
+    """The body at rest: betas [10] -> vertices [V, 3] in metres."""
+    return model.v_template + model.shapedirs @ np.asarray(betas, np.float64).reshape(NUM_BETAS)
+
+
+def pose_joints(model: BodyModel, pose: np.ndarray, betas: np.ndarray) -> np.ndarray:
+    """The joints of the kinematic tree: pose [72] axis-angle, betas [10] -> [24, 3] in metres."""
+    rotations = rotation_matrices(np.asarray(pose, np.float64).reshape(NUM_JOINTS, 3))
+    return _pose_tree(model, rotations, model.joint_regressor @ shape_vertices(model, betas))[1]
+
+
+def _pose_tree(model: BodyModel, rotations: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rotations relative to the parents [24, 3, 3] and joints at rest [24, 3] -> both of the posed body, in space."""
     world_rotation = np.empty_like(rotations)
     world_joint = np.empty_like(joints)
     for joint, parent in enumerate(model.parents):
@@ -137,9 +155,7 @@ def pose_vertices(model: BodyModel, pose: np.ndarray, betas: np.ndarray) -> np.n
         else:
             world_rotation[joint] = world_rotation[parent] @ rotations[joint]
             world_joint[joint] = world_joint[parent] + world_rotation[parent] @ (joints[joint] - joints[parent])
-    shift = world_joint - np.einsum("jab,jb->ja", world_rotation, joints)
-    blended = np.tensordot(model.weights, world_rotation, 1)
-    return np.einsum("vab,vb->va", blended, posed) + model.weights @ shift
+    return world_rotation, world_joint
 
 
 @dataclass(frozen=True)

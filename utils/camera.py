@@ -130,11 +130,18 @@ def weak_in_window(camera: np.ndarray, width: float, window_centre: np.ndarray, 
     return np.array([scale * width / window_width, *(camera[1:] - shift)], np.float64)
 
 
-def perspective_from_weak(camera: np.ndarray, height: int, width: int, focal: float = FOCAL_LENGTH):
-    """The pinhole camera at the image centre that agrees with weak perspective [3] = (s, tx, ty) at depth 0 metres."""
+def perspective_from_weak(
+    camera: np.ndarray, height: int, width: int, focal: float = FOCAL_LENGTH, depth: float = 0.0
+) -> PerspectiveCamera:
+    """The pinhole camera at the image centre that agrees with weak perspective (s, tx, ty) at points of z = `depth`.
+
+    Weak perspective maps (X, Y, Z) to s (X + tx, Y + ty), in units of half the image's width, and the pinhole camera to
+    2 focal / width (X + tx, Y + ty) / (Z + tz). They agree where Z + tz = 2 focal / (s width). focal is in px, depth in
+    metres.
+    """
     scale, shift_x, shift_y = camera
-    depth = 2 * focal / (width * scale + 1e-9)
-    return PerspectiveCamera(focal, (width / 2, height / 2), np.array([shift_x, shift_y, depth]))
+    distance = 2 * focal / (width * scale + 1e-9)
+    return PerspectiveCamera(focal, (width / 2, height / 2), np.array([shift_x, shift_y, distance - depth]))
 
 
 def fit_camera(joints: np.ndarray, keypoints: np.ndarray, height: int, width: int) -> PerspectiveCamera:

@@ -106,9 +106,13 @@ def _assemble(path: Path, vertices: list, texcoords: list, corners: list, corner
     return ObjMesh(positions, faces, np.array(texcoords, dtype=np.float64), face_texcoords)
 
 
-def write_obj(path, mesh: ObjMesh) -> None:
-    """Write `mesh` to the .obj file `path` (atomically): v, vt and f v or f v/vt, metres with 8 decimals."""
-    lines = ["v {:.8f} {:.8f} {:.8f}".format(*row) for row in mesh.vertices.tolist()]
+def write_obj(path, mesh: ObjMesh, material_file: str | None = None) -> None:
+    """Write `mesh` to the .obj file `path` (atomically): v, vt and f v or f v/vt, metres with 8 decimals.
+
+    material_file: a .mtl file beside it, whose material `body` all faces have.
+    """
+    lines = [f"mtllib {material_file}", "usemtl body"] if material_file else []
+    lines += ["v {:.8f} {:.8f} {:.8f}".format(*row) for row in mesh.vertices.tolist()]
     faces = (mesh.faces + 1).tolist()
     if mesh.texcoords is None:
         lines += ["f {} {} {}".format(*row) for row in faces]

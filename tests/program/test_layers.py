@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "datasets": {"utils", "atlas", "datasets"},
     "training": {"utils", "atlas", "models", "datasets", "training"},
     "evaluation": {"utils", "atlas", "fitting", "models", "datasets", "evaluation"},
-    "reconstruction": {"utils", "atlas", "models", "datasets", "reconstruction"},
+    "reconstruction": {"utils", "atlas", "fitting", "models", "datasets", "reconstruction"},
     "exporting": {"utils", "atlas", "models", "datasets", "exporting"},
     "pretrained_model_convert": {"utils", "atlas", "models", "pretrained_model_convert"},
 }

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.slow
 SMALL = ["--img_res", "64", "--lnet_width", "0.125", "--uv_res", "256", "--warp_level", "3"]
 SIZE = (100, 140)  # height, width
 KINDS = ("_overlay.png", "_side.png", "_back.png", "_iuv.png", ".obj", ".ply", ".glb", ".npz",
-         "_texture.png", "_textured.glb", "_turntable.gif")  # fmt: skip
+         "_rigged.glb", "_fitted_side.png", "_fitted_back.png", "_fitted_overlay.png",
+         "_texture.png", "_textured.glb", "_textured.obj", "_textured.mtl", "_turntable.gif")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,7 @@ def test_everyone_else_gets_every_file(results, folder):
 def test_one_person_without_a_box_and_exit_code_0(results, folder):
     assert results["one"]["code"] == 0
     assert results["one"]["stderr"].count("the whole picture is taken for one person; --bbox") == 1
-    assert all((folder / "out" / f"b{kind}").is_file() for kind in KINDS[:8])
+    assert all((folder / "out" / f"b{kind}").is_file() for kind in KINDS[:12])
     assert not (folder / "out/b_texture.png").exists()
     with np.load(folder / "out/b.npz") as content:
         assert content["location_map"].shape == (256, 256, 3)

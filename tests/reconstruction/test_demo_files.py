@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from datasets.preprocess.generate_gt_iuv import load_atlas_faces
 from reconstruction.boxes import Square
-from reconstruction.mesh_files import write_meshes, write_textured
+from reconstruction.mesh_files import Texture, write_meshes, write_textured
 from reconstruction.people import Person
 from reconstruction.texture import UNSEEN, TextureMaker
 from reconstruction.turntable import FILL, FRAMES, SECONDS, SIZE, draw_turntable, write_turntable
@@ -86,7 +86,7 @@ def test_the_texture_carries_each_seen_point_s_pixel_to_its_place_on_the_atlas(s
     image, colours = photograph(standing, camera, 500, 400)
     texture, seen = TextureMaker(template)(image, standing, camera)
     assert seen[texture[..., 0] != UNSEEN].mean() > 0.2
-    write_textured(tmp_path / "person", standing, template, texture)
+    write_textured(tmp_path / "person", standing, template, Texture.of(template, texture))
 
     mesh = trimesh.load(tmp_path / "person_textured.glb", force="mesh")
     picture = np.asarray(mesh.visual.material.baseColorTexture.convert("RGB"))
