@@ -14,6 +14,8 @@ import utils.environment  # noqa: F401  before MindSpore
 from tests.helpers.forked_commands import run_commands
 from tests.helpers.small_network import random_network
 from tests.helpers.yolo_files import write_people
+from tests.program.test_command_lines import linked_copy
+from utils import config
 from utils.checkpoints import checkpoint
 
 pytestmark = pytest.mark.slow
@@ -73,7 +75,19 @@ def results(folder, generated_root) -> dict:
                   "10,10,60,80", "-10,-10,60,80", "--out", f"{folder}/blind"],
     }  # fmt: skip
     commands = [{"script": "demo", "arguments": line, "data_dir": str(generated_root)} for line in words.values()]
+    bare = linked_copy(generated_root, folder / "data")
+    (bare / config.SMPL_FILE.name).unlink()
+    words["bare"] = [*known[:2], "--img", f"{folder}/photos/b.jpg", "--out", f"{folder}/bare", "--device_target", "CPU"]
+    commands.append({"script": "demo", "arguments": words["bare"], "data_dir": str(bare)})
     return dict(zip(words, run_commands(commands), strict=True))
+
+
+def test_without_the_body_model_one_line_says_so_and_the_mesh_is_written(results, folder):
+    assert results["bare"]["code"] == 0, results["bare"]["stderr"]
+    (line,) = re.findall(r"demo\.py: warning: (people get no pose.*)", results["bare"]["stderr"])
+    assert line.endswith("does not exist. Put the SMPL model there; see data/README.md.")
+    found = {path.name for path in (folder / "bare").iterdir()}
+    assert "b.obj" in found and not any("rigged" in name or "fitted" in name for name in found)
 
 
 def test_bad_inputs_are_one_line_each_and_the_exit_code_is_1(results):
@@ -109,6 +123,8 @@ def test_one_person_without_a_box_and_exit_code_0(results, folder):
         assert content["location_map"].shape == (256, 256, 3)
         assert content["iuv"].shape == (3, 8, 8)
         assert content["box"].tolist() == [0, -20, 140, 140]
+        assert content["pose"].shape == content["joints"].shape == (24, 3) and content["betas"].shape == (10,)
+        assert content["focal_length"] == pytest.approx(np.hypot(*SIZE))
         assert content["mask_share"] == np.float32((content["iuv"][0] > 0.5).mean())
         assert ("warning: b:" in results["one"]["stderr"]) == (content["mask_share"] < 0.01)
         mesh = trimesh.load(folder / "out/b.ply")

@@ -91,9 +91,10 @@ def test_names_are_unique_and_stay_in_their_folder(tmp_path):
 
 
 def test_no_photo_takes_the_name_of_a_file_of_another(tmp_path):
-    for name in ("a.png", "a_person0.png", "a_textured.png"):
-        write_image(tmp_path / name)
-    assert [photo.name for photo in read_photos([tmp_path])] == ["a", "a_person0-", "a_textured-"]
+    names = ["a", "a_fitted", "a_person0", "a_rigged", "a_textured"]
+    for name in names:
+        write_image(tmp_path / f"{name}.png")
+    assert [photo.name for photo in read_photos([tmp_path])] == ["a", *(f"{name}-" for name in names[1:])]
 
 
 def test_every_nth_frame_of_a_video_is_taken_and_named_by_its_number(tmp_path):

@@ -14,6 +14,7 @@ from reconstruction.rigged_glb import smooth_quaternions, strongest_weights, wri
 from tests.conftest import REPOSITORY
 from tests.helpers.gltf_reader import read_glb
 from tests.helpers.soft_body import soft_body
+from tests.helpers.soft_people import front_and_back
 from utils.body_model import BodyModel
 from utils.camera import upright
 from utils.joints import PARENTS, SMPL_JOINTS
@@ -34,14 +35,8 @@ def model() -> BodyModel:
 
 
 @pytest.fixture(scope="module")
-def atlas(model) -> ObjMesh:
-    """The body's faces on an atlas with a seam: front and back lie side by side."""
-    x, y, z = model.v_template.T
-    low, size = model.v_template.min(0), np.ptp(model.v_template, axis=0)
-    places = np.column_stack([(x - low[0]) / size[0] / 2, (y - low[1]) / size[1]])
-    behind = z[model.faces].mean(1) < 0
-    return ObjMesh(model.v_template, model.faces, np.concatenate([places, places + (0.5, 0)]),
-                   model.faces + len(x) * behind[:, None])  # fmt: skip
+def atlas() -> ObjMesh:
+    return front_and_back()
 
 
 def draw_motion(frames: int):
