@@ -2,12 +2,18 @@
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from reconstruction.body_fits import UNSEEN_CONFIDENCE, BodyFits, FittedBody
+from synthetic.photographs.poses import sample_pose
 from tests.helpers.soft_body import part_of, smooth_fields, soft_body
 from tests.helpers.soft_people import draw_pose, front_and_back, iuv_of
-from utils.body_model import pose_joints, pose_vertices
+from utils import config
+from utils.body_model import load_body_model, pose_joints, pose_vertices
+from utils.camera import OrthographicCamera
 from utils.errors import UserError
+from utils.objfile import read_obj
+from utils.renderer import Renderer, vertex_normals
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +52,29 @@ def test_places_far_from_all_pixels_do_not_count(fits):
     middle = heights.min() + np.ptp(heights) * 0.5
     assert (confidence[heights > middle + 0.03 * np.ptp(heights)] == UNSEEN_CONFIDENCE).all()
     assert (confidence[heights < middle] == 1).mean() > 0.4
+
+
+def test_most_vertices_that_the_camera_sees_count_and_few_others(data_root):
+    """On the true IUV images of generated people; rays say what is seen. docs/reconstruction.md has the figures."""
+    model, atlas = load_body_model(config.SMPL_FILE), read_obj(config.atlas_template("BF"))
+    fits, rng, shares = BodyFits(model, atlas), np.random.default_rng(0), []
+    for _ in range(12):
+        betas = rng.normal(size=10)
+        pose = sample_pose(rng, model, betas).pose.copy()
+        pose[:3] = (
+            Rotation.from_rotvec([np.pi, 0, 0]) * Rotation.from_euler("y", rng.uniform(0, 360), True)
+        ).as_rotvec()
+        vertices = pose_vertices(model, pose, betas)
+        vertices -= (vertices.min(0) + vertices.max(0)) / 2
+        renderer, normals = Renderer(vertices, atlas.faces), vertex_normals(vertices, atlas.faces)
+        visible = renderer.visible_from(vertices + 2e-3 * normals, np.array([0, 0, -1.0])) & (normals[:, 2] < 0)
+        hits = renderer.cast(OrthographicCamera(0.9 / np.abs(vertices[:, :2]).max(), (0.0, 0.0)), 56, 56, 1)
+        iuv = np.zeros((3, 56, 56))
+        iuv[0], iuv[1:, hits.mask] = hits.mask, hits.interpolate(atlas.face_uv()).T
+        seen = fits.confidence(iuv) == 1
+        shares.append((seen[visible].mean(), seen[~visible].mean()))
+    found, mistaken = np.mean(shares, axis=0)
+    assert found == pytest.approx(0.87, abs=0.03) and mistaken == pytest.approx(0.08, abs=0.03)
 
 
 def test_a_true_mesh_gives_its_body_back(fits):
