@@ -80,8 +80,9 @@ signal_ranks() {
 
 # is_rank PROCESS: whether it is a Python that runs train.py or eval.py. msrun's scheduler is no rank.
 is_rank() {
-    tr '\0' '\n' <"/proc/$1/cmdline" 2>/dev/null | sed -n 2,4p | grep -qE '^(.*/)?(train|eval)\.py$' &&
-        ! tr '\0' '\n' <"/proc/$1/environ" 2>/dev/null | grep -qx MS_ROLE=MS_SCHED
+    # 2> comes first: the process may have ended, and then the shell complains of its missing file
+    tr '\0' '\n' 2>/dev/null <"/proc/$1/cmdline" | sed -n 2,4p | grep -qE '^(.*/)?(train|eval)\.py$' &&
+        ! tr '\0' '\n' 2>/dev/null <"/proc/$1/environ" | grep -qx MS_ROLE=MS_SCHED
 }
 
 # require_training_words EXAMPLE PLACE WORDS...: exit with 2 unless WORDS are right for a training script. PLACE is the
