@@ -2,8 +2,8 @@
 
 Frames without the person get rotations by spherical linear interpolation (Shoemake, 1985). Then every frame gets the
 value at its time of a parabola that is fitted to the frames around it, weighted by the tricube of their distance in
-seconds (Savitzky and Golay, 1964; Cleveland, 1979). A rotation is smoothed in the logarithms of the turns that lead from
-it to its neighbours. So nothing jumps at half a turn, a steady turn stays as it is, and it does not matter how the
+seconds (Savitzky and Golay, 1964; Cleveland, 1979). A rotation is smoothed in the logarithms of the turns that lead
+from it to its neighbours. So nothing jumps at half a turn, a steady turn stays as it is, and it does not matter how the
 camera is turned.
 """
 

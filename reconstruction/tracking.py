@@ -1,9 +1,9 @@
 """Follow people over the frames of a video: which detection of a frame is which person.
 
 Every person has a Kalman filter (Kalman, 1960) with constant velocity for the square's centre and the logarithm of its
-side. A frame's detections are assigned to the predicted squares at the least total cost (Kuhn, 1955): the squares of one minus
-the overlap (intersection over union) and of the distance of the poses. All constants are in seconds, so that the frame rate
-does not matter. Memory is that of the people who are in view.
+side. A frame's detections are assigned to the predicted squares at the least total cost (Kuhn, 1955): the squares of
+one minus the overlap (intersection over union) and of the distance of the poses. All constants are in seconds, so that
+the frame rate does not matter. Memory is that of the people who are in view.
 """
 
 from dataclasses import dataclass
