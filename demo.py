@@ -1,16 +1,19 @@
-"""From photographs to meshes.
+"""From photographs and videos to meshes.
 
     python demo.py --checkpoint ckpt/rank0/dmr_30.ckpt --img photo.jpg --bbox bbox.json --out results/demo
 
 For every person: the mesh as .obj, .ply and .glb (y up, metres), the body model that fits it as a rigged .glb, pictures
 of both over the photograph, from the side and from behind, the IUV image, and all numbers as .npz. What cannot be read
 is reported in one line; the rest is processed, and the exit code is 1. A photograph with nobody in it is no fault.
+For every video: the people in it, followed over its frames, drawn on them.
 """
 
 import utils.interpreter  # noqa: F401  isort: skip  a Python that cannot run this program ends here
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import groupby
 
 from utils.device import setup_device  # isort: skip  sets the environment MindSpore starts in
 
@@ -26,6 +29,7 @@ from reconstruction.outputs import ResultWriter, name_people
 from reconstruction.people import LEAST_MASK_SHARE, Person, Reconstructor
 from reconstruction.people_finder import PeopleFinder
 from reconstruction.texture import TextureMaker
+from reconstruction.video_results import VideoWriter
 from utils import config
 from utils.body_model import load_body_model
 from utils.checkpoints import checkpoint
@@ -82,7 +86,7 @@ class Problems:
 
 
 def photos_with_people(options, find_people: PeopleFinder, problems: Problems) -> Iterator[tuple[Photo, list[Square]]]:
-    """Every photograph that can be read, with the squares of the people in it."""
+    """Every photograph with people that can be read, and every frame of a video, with the squares of the people."""
     for photo in read_photos(options.img, options.every, note=tell):
         if isinstance(photo, UserError):
             problems.report(photo)
@@ -91,7 +95,7 @@ def photos_with_people(options, find_people: PeopleFinder, problems: Problems) -
         for error in (entry for entry in people if isinstance(entry, UserError)):
             problems.report(error)
         squares = [entry for entry in people if isinstance(entry, Square)]
-        if squares:
+        if squares or photo.clip:
             yield photo, squares
     for error in find_people.finish():
         problems.report(error)
@@ -119,11 +123,20 @@ def main() -> int:
         folder, template, fit_bodies.model if fit_bodies else None, TextureMaker(template) if options.texture else None,
         options.turntable, options.focal,
     )  # fmt: skip
-    photos = reconstructor(photos_with_people(options, find_people, problems))
-    for photo, people in tqdm(photos, desc="demo", unit="photo", total=count):
+
+    def write_photo(photo: Photo, people: list[Person]) -> int:
         write_results(photo, people)
         warn_of_people(photo, people)
-        people_count += len(people)
+        return len(people)
+
+    def write_photos(photos: Iterable[tuple[Photo, list[Person]]]) -> int:
+        return sum(write_photo(photo, people) for photo, people in photos)
+
+    write_video = VideoWriter(folder, template, tell, write_photo if options.keep_frames else None)
+    found = tqdm(reconstructor(photos_with_people(options, find_people, problems)), "demo", count, unit="photo")
+    for clip, photos in groupby(found, key=lambda entry: entry[0].clip):
+        write = partial(write_video, clip) if clip else write_photos
+        people_count += write(photos)
     print(f"written: {people_count} people, below {folder}")
     return 1 if problems.count else 0
 

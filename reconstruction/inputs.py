@@ -26,7 +26,21 @@ VIDEO_SUFFIXES = {
 }  # fmt: skip
 SYSTEM_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini"}  # Windows; system files of other systems begin with a dot
 NAME_LENGTH, NAME_BYTES = 60, 180  # longest name; file systems allow 255 bytes, and suffixes follow
+USUAL_RATE = 30.0  # frames per second, where a video states none
 ADVICE = "Give an image, a video or a folder of them."
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video. name: a plain word, with which its output files begin. file: its name.
+
+    frame_rate: frames per second of the file; `every`-th frames of it are taken.
+    """
+
+    name: str
+    file: str
+    frame_rate: float
+    every: int
 
 
 @dataclass(frozen=True)
@@ -34,7 +48,7 @@ class Photo:
     """image [H, W, 3] uint8 BGR. name: a plain word, with which its output files begin.
 
     file: the name of the input file. stem: the same without ending, with the number of a video's frame.
-    frame: the number of a video's frame, from 0; None for a picture.
+    frame: the number of a video's frame, from 0; None for a picture. clip: the video.
     """
 
     name: str
@@ -42,6 +56,7 @@ class Photo:
     image: np.ndarray
     file: str = ""
     frame: int | None = None
+    clip: Clip | None = None
 
 
 def _print_note(line: str) -> None:
@@ -56,7 +71,7 @@ def read_photos(paths: list, every: int = 1, note: Callable[[str], None] = _prin
     names = _Names()
     for path in map(Path, paths):
         for entry in _list(path, note):
-            yield from [entry] if isinstance(entry, UserError) else _read(entry, every, names)
+            yield from [entry] if isinstance(entry, UserError) else _read(entry, every, names, note)
 
 
 def count_photos(paths: list) -> int | None:
@@ -114,12 +129,10 @@ def _describe_left_over(folders: int, hidden: int, others: set[Path]) -> str:
     return ", ".join(f"{count} {name}{'s' if count > 1 else ''}{more}" for count, name, more in counts if count)
 
 
-def _read(path: Path, every: int, names: _Names) -> Iterator[Photo | UserError]:
+def _read(path: Path, every: int, names: _Names, note: Callable[[str], None]) -> Iterator[Photo | UserError]:
     try:
         if _is_video(path):
-            for number, frame in _read_frames(path, every):
-                stem = f"{path.stem}_{number:06d}"
-                yield Photo(names.make_unique(stem), stem, frame, path.name, number)
+            yield from _read_frames(path, every, names, note)
         else:
             yield Photo(names.make_unique(path.stem), path.stem, read_image(path, ADVICE), path.name)
     except UserError as error:
@@ -148,18 +161,24 @@ def _has_frames(path: Path) -> bool:
         video.release()
 
 
-def _read_frames(path: Path, every: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (number, frame) of every `every`-th frame of a video."""
+def _read_frames(path: Path, every: int, names: _Names, note: Callable[[str], None]) -> Iterator[Photo]:
+    """Yield every `every`-th frame of a video."""
     video = Video(path)
     try:
         video.check_size("Make it smaller.")
-        number = 0
+        number, clip = 0, None
         while video.grab():
+            if clip is None:
+                rate = video.frame_rate()
+                if rate is None:
+                    note(f"{path} states no frame rate; {USUAL_RATE:g} frames a second are assumed")
+                clip = Clip(names.make_unique(path.stem), path.name, rate or USUAL_RATE, every)
             if number % every == 0:
                 frame = video.retrieve()
                 if frame is None:
                     raise UserError(f"{path}: frame {number} cannot be decoded. Convert the video with ffmpeg.")
-                yield number, frame
+                stem = f"{path.stem}_{number:06d}"
+                yield Photo(names.make_unique(stem), stem, frame, path.name, number, clip)
             number += 1
         if not number:
             raise video.cannot_be_decoded()

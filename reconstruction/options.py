@@ -87,6 +87,8 @@ def make_parser() -> CommandParser:
                         help="focal length of the photographs in pixels, for the camera in the .npz; by default the "
                              "length of the image's diagonal")  # fmt: skip
     parser.add_argument("--every", type=int, default=1, metavar="N", help="take every N-th frame of a video")
+    parser.add_argument("--keep_frames", nargs="?", const=True, default=False, type=boolean, metavar="BOOL",
+                        help="also write the files of a photograph for every frame of a video")  # fmt: skip
     parser.add_argument("--batch_size", type=int, default=8, help="number of people that are computed at a time")
     parser.add_argument("--data_dir", help=DATA_DIR_HELP)
     parser.add_argument("--device_target", default="auto", choices=TARGETS, help=TARGET_HELP)

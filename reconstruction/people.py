@@ -78,14 +78,16 @@ class Reconstructor:
 
     def _run(self, waiting: _Waiting) -> Iterator[tuple[Photo, list[Person]]]:
         crops = [self._crop(photo, square) for photo, squares in waiting.photos for square in squares]
-        if not crops:
-            return
+        outputs = self._reconstruct(crops) if crops else iter(())
+        for photo, squares in waiting.photos:
+            yield photo, [self._make_person(photo, square, *next(outputs)) for square in squares]
+
+    def _reconstruct(self, crops: list[np.ndarray]) -> Iterator[tuple]:
+        """For each crop: iuv, vertices, camera, location map, fitted body."""
         batch_size = self.batch_size if self.fixed_batch else min(self.batch_size, len(crops))
         iuv, vertices, *others = run_in_batches(self.predictor, batch_size, np.stack(crops))
         bodies = self.fit_bodies(vertices, iuv) if self.fit_bodies else [None] * len(crops)
-        outputs = zip(iuv, vertices, *others, bodies, strict=True)
-        for photo, squares in waiting.photos:
-            yield photo, [self._make_person(photo, square, *next(outputs)) for square in squares]
+        return zip(iuv, vertices, *others, bodies, strict=True)
 
     def _crop(self, photo: Photo, square: Square) -> np.ndarray:
         crop = warp_image(photo.image, crop_matrix(square.centre, square.scale, self.size, Augmentation()), self.size)

@@ -9,9 +9,9 @@ from tqdm import tqdm
 
 from synthetic.photographs.videos import FEMALE, MALE, annotate, film, stage_take
 from synthetic.stages import Studio
-from synthetic.video_files import write_frames
 from utils import config
 from utils.files import atomic_path, write_text_if_changed
+from utils.media.video_files import write_frames
 from utils.surreal_files import HEIGHT, WIDTH, info_file, read_info
 from utils.workers import run_in_processes
 

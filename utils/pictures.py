@@ -47,11 +47,18 @@ def overlay(image: np.ndarray, shaded: tuple[np.ndarray, np.ndarray]) -> np.ndar
     return np.clip(np.rint(blended), 0, 255).astype(np.uint8)
 
 
-def draw_mesh(image: np.ndarray, vertices: np.ndarray, faces: np.ndarray, camera: np.ndarray, colour) -> np.ndarray:
+def draw_mesh(
+    image: np.ndarray,
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    camera: np.ndarray,
+    colour,
+    supersample: int = SUPERSAMPLE,
+) -> np.ndarray:
     """Lay the mesh (vertices [V, 3] metres) over an image [H, W, 3] uint8 with camera (s, tx, ty) of that image.
 
-    Only the part of the image that the mesh covers is drawn. If that part is large, it is drawn with
-    fewer samples a pixel, and at last with larger pixels, so that memory stays bounded.
+    Only the part of the image that the mesh covers is drawn, with supersample^2 samples a pixel. If that part is
+    large, it is drawn with fewer samples, and at last with larger pixels, so that memory stays bounded.
     """
     height, width = image.shape[:2]
     pixels = from_image_units(project_weak(np.asarray(vertices, np.float64), camera), height, width)
@@ -59,18 +66,19 @@ def draw_mesh(image: np.ndarray, vertices: np.ndarray, faces: np.ndarray, camera
     right, bottom = np.ceil(pixels.max(axis=0) + 2).clip(0, (width, height)).astype(int)
     picture = image.copy()
     if left < right and top < bottom:
-        shaded = _shade_window(vertices, faces, camera, colour, (height, width), (top, bottom, left, right))
+        window = (top, bottom, left, right)
+        shaded = _shade_window(vertices, faces, camera, colour, (height, width), window, supersample)
         picture[top:bottom, left:right] = overlay(image[top:bottom, left:right], shaded)
     return picture
 
 
-def _shade_window(vertices, faces, camera, colour, image_size: tuple, window: tuple):
+def _shade_window(vertices, faces, camera, colour, image_size: tuple, window: tuple, supersample: int):
     """Colour and coverage, as `shade` gives them, of the rows and columns (top, bottom, left, right) of an image."""
     from utils.renderer import Renderer, shade  # here, because most commands that import this file draw no mesh
 
     (image_height, image_width), (top, bottom, left, right) = image_size, window
     height, width = bottom - top, right - left
-    supersample = max(1, min(SUPERSAMPLE, int(np.sqrt(MAX_SAMPLES / (height * width)))))
+    supersample = max(1, min(supersample, int(np.sqrt(MAX_SAMPLES / (height * width)))))
     # side, in image pixels, of the block that shares a sample
     block = int(np.ceil(np.sqrt(height * width / MAX_SAMPLES)))
     rows, columns = -(-height // block), -(-width // block)

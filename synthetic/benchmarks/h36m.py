@@ -11,9 +11,9 @@ from synthetic.benchmarks.matlab import write_mat_of_cells
 from synthetic.photographs.photos import Stage
 from synthetic.photographs.videos import Lens, Take, film_people, stage_take
 from synthetic.stages import Studio
-from synthetic.video_files import write_frames
 from utils.files import atomic_path
 from utils.joints import H36M_SKELETON
+from utils.media.video_files import write_frames
 from utils.optional_packages import import_package
 
 SUBJECTS = ("S9", "S11")

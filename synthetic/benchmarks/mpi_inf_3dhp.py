@@ -14,10 +14,10 @@ from synthetic.benchmarks.matlab import write_mat
 from synthetic.photographs.photos import Stage
 from synthetic.photographs.videos import Lens, Take, film_people, stage_take
 from synthetic.stages import Studio
-from synthetic.video_files import write_frames
 from utils import config
 from utils.files import atomic_path, read_npz, write_jpeg, write_npz, write_text
 from utils.joints import MPI_INF_3DHP_SKELETON, MPI_INF_3DHP_TEST
+from utils.media.video_files import write_frames
 from utils.optional_packages import import_package
 
 SEQUENCES = tuple(f"S{person}/Seq{number}" for person in range(1, 9) for number in (1, 2))

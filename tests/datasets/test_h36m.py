@@ -12,11 +12,11 @@ import pytest
 from datasets.preprocess import h36m
 from synthetic.benchmarks.h36m import write_joints
 from synthetic.benchmarks.matlab import write_mat, write_mat_of_cells
-from synthetic.video_files import write_frames
 from tests.helpers import tiny_mocap
 from tests.helpers.prepared import load, preprocess
 from utils import config
 from utils.errors import UserError
+from utils.media.video_files import write_frames
 
 SIDE, FRONT, OTHER = "S9/Directions 1.54138969", "S9/Directions 1.60457274", "S11/Sitting.60457274"
 

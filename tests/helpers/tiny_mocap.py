@@ -12,7 +12,7 @@ import scipy.io
 
 from synthetic.benchmarks.h36m import write_joints
 from synthetic.benchmarks.matlab import write_mat, write_mat_of_cells
-from synthetic.video_files import write_frames
+from utils.media.video_files import write_frames
 
 HEIGHT, WIDTH = 40, 60
 # ---- datasets.md: joints of the files, and the training joints that they become ----

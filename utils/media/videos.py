@@ -19,6 +19,7 @@ from utils.media.whole_files import boxes, video_is_cut
 # hides ffmpeg's messages about broken videos: this file gives one line
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
+LARGEST_RATE = 480.0  # frames per second; some files state a number that is no rate, such as 1000 or 90000
 CODEC_NAMES = {"av01": "AV1", "v_av1": "AV1", "vvc1": "H.266 (VVC)", "vvi1": "H.266 (VVC)"}
 CODEC_PLACES = (
     re.compile(rb"vmhd.{12,512}?stsd.{12}([ -~]{4})", re.DOTALL),  # MP4, MOV: the table of the video track
@@ -46,6 +47,11 @@ class Video:
         degrees = round(self.capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
         self.orientation = _mirrored_orientation(path) or ORIENTATIONS.get(degrees, UPRIGHT)
         self.path, self.has_frames = path, False
+
+    def frame_rate(self) -> float | None:
+        """Frames per second, as the file states them; None if it states nothing that makes sense."""
+        rate = self.capture.get(cv2.CAP_PROP_FPS)
+        return rate if 0 < rate <= LARGEST_RATE else None
 
     def check_size(self, advice: str) -> None:
         """UserError where a frame has more than MAX_PIXELS."""

@@ -1,0 +1,146 @@
+"""What a video becomes, from people that a stand-in for the network saw."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import trimesh
+
+from reconstruction.boxes import Square
+from reconstruction.inputs import Clip, Photo
+from reconstruction.outputs import COLOURS
+from reconstruction.people import Person
+from reconstruction.video_results import VideoWriter
+from utils.errors import CannotWrite
+from utils.media.video_files import write_frames
+from utils.media.videos import Video
+from utils.objfile import ObjMesh
+
+BALL = trimesh.creation.icosphere(subdivisions=2, radius=0.5)
+ATLAS = ObjMesh(BALL.vertices, BALL.faces)
+HEIGHT, WIDTH = 120, 160
+
+
+def person(x: float, y: float, side: float = 60.0, seen: float = 1.0) -> Person:
+    """A ball whose middle lies at (x, y) px and whose diameter is half of `side`."""
+    scale = side / WIDTH
+    camera = np.array([scale, *((2 * np.array([x, y]) - (WIDTH, HEIGHT)) / WIDTH / scale)])
+    iuv = np.full((3, 4, 4), seen, np.float32)
+    nothing = np.zeros(3)
+    return Person(Square(x, y, side), np.asarray(BALL.vertices), nothing, iuv, nothing, camera)
+
+
+def frames_of(clip: Clip, people: list[list[Person]]):
+    for number, found in enumerate(people):
+        image = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+        name = f"{clip.name}_{number:06d}"
+        yield Photo(name, name, image, clip.file, number * clip.every, clip), found
+
+
+def write(folder: Path, people: list[list[Person]], rate: float = 25.0, every: int = 1, **others):
+    """(number of people, lines, frames [T, H, W, 3] of the written video, its rate)."""
+    lines: list[str] = []
+    clip = Clip("walk", "walk.mp4", rate, every)
+    count = VideoWriter(folder, ATLAS, lines.append, **others)(clip, frames_of(clip, people))
+    return count, lines, *read(folder / "walk_overlay.mp4")
+
+
+def read(path: Path) -> tuple[np.ndarray, float | None]:
+    video = Video(path)
+    frames = []
+    while video.grab():
+        frames.append(video.retrieve())
+    rate = video.frame_rate()
+    video.release()
+    return np.array(frames), rate
+
+
+def middle(frame: np.ndarray, colour) -> np.ndarray:
+    """(x, y) px of the pixels whose hue is that of an RGB colour; white has none."""
+    hue, saturation, _ = np.moveaxis(cv2.cvtColor(frame, cv2.COLOR_BGR2HSV).astype(int), -1, 0)
+    swatch = np.uint8([[np.rint(255 * np.array(colour[::-1]))]])
+    wanted = int(cv2.cvtColor(swatch, cv2.COLOR_BGR2HSV)[0, 0, 0])
+    apart = np.minimum((hue - wanted) % 180, (wanted - hue) % 180)
+    return np.argwhere((saturation > 40) & (apart < 15)).mean(0)[::-1]
+
+
+def test_everyone_keeps_their_colour_and_lies_where_their_camera_says(tmp_path):
+    """Whatever the order in which a detector names them."""
+    places = [((30 + 2 * step, 40), (130 - 2 * step, 80)) for step in range(10)]
+    people = [[person(*place) for place in pair[:: 1 if step % 2 else -1]] for step, pair in enumerate(places)]
+    count, lines, frames, rate = write(tmp_path, people)
+    assert (count, lines, rate) == (2, [], 25)
+    assert frames.shape == (10, HEIGHT, WIDTH, 3)
+    colours = [COLOURS[1], COLOURS[0]]  # the second is named first in the first frame
+    for frame, pair in zip(frames, places, strict=True):
+        for place, colour in zip(pair, colours, strict=True):
+            assert middle(frame, colour) == pytest.approx(place, abs=2.5)
+
+
+def test_the_larger_hides_the_smaller(tmp_path):
+    _, _, frames, _ = write(tmp_path, [[person(80, 60, 100), person(80, 60, 40)]] * 5)
+    alone = write(tmp_path, [[person(80, 60, 100)]] * 5)[2]
+    assert np.abs(frames.astype(int) - alone).max() <= 2
+
+
+def test_frames_without_people_are_frames_too_and_a_flicker_is_no_person(tmp_path):
+    people = [[], [], *[[person(60, 60)]] * 6, [person(60, 60), person(130, 30)], [], [person(60, 60)]]
+    count, _, frames, _ = write(tmp_path, people)
+    assert count == 1
+    assert [frame.min() < 220 for frame in frames] == [bool(found) for found in people]
+
+
+def test_every_nth_frame_is_shown_at_the_same_pace(tmp_path):
+    assert write(tmp_path, [[person(60, 60)]] * 4, rate=30.0, every=3)[3] == 10
+
+
+def test_frames_are_written_on_their_own_only_if_they_are_kept(tmp_path):
+    kept = []
+    write(tmp_path, [[person(60, 60)], [], [person(62, 60)]], write_frame=lambda photo, people: kept.append(photo.name))
+    assert kept == ["walk_000000", "walk_000002"]
+    assert [path.name for path in tmp_path.iterdir()] == ["walk_overlay.mp4"]
+
+
+def test_crops_without_a_body_are_counted_in_one_line(tmp_path):
+    _, lines, _, _ = write(tmp_path, [[person(60, 60, seen=float(number > 1))] for number in range(6)])
+    assert len(lines) == 1
+    assert "walk.mp4: the network sees too little of a body in 2 of 6 crops" in lines[0]
+
+
+def test_frames_are_taken_one_at_a_time(tmp_path):
+    """None is asked for before the one before is drawn, and none is kept."""
+    alive = []
+
+    def people():
+        for number in range(50):
+            alive.append(number)
+            assert len(alive) <= 2
+            yield [person(60, 60)]
+            alive.pop(0)
+
+    assert write(tmp_path, people())[0] == 1
+
+
+def test_a_run_that_is_stopped_leaves_no_video(tmp_path):
+    def people():
+        yield [person(60, 60)]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path, people())
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("size", "expected"), [((60, 80), (60, 80)), ((61, 81), (60, 80)), ((2, 2), (2, 2))])
+def test_odd_sizes_lose_a_row_or_column(tmp_path, size, expected):
+    write_frames(tmp_path / "a.mp4", iter([np.full((*size, 3), 90, np.uint8)] * 3), 12.5)
+    frames, rate = read(tmp_path / "a.mp4")
+    assert frames.shape == (3, *expected, 3) and rate == 12.5
+    assert frames.mean() == pytest.approx(90, abs=3)
+
+
+def test_a_size_that_cannot_be_written_is_refused(tmp_path):
+    with pytest.raises(CannotWrite, match="writes no video of 1 x 60"):
+        write_frames(tmp_path / "a.mp4", iter([np.zeros((60, 1, 3), np.uint8)]), 25)
+    assert not list(tmp_path.iterdir())
