@@ -5,7 +5,7 @@
 For every person: the mesh as .obj, .ply and .glb (y up, metres), the body model that fits it as a rigged .glb, pictures
 of both over the photograph, from the side and from behind, the IUV image, and all numbers as .npz. What cannot be read
 is reported in one line; the rest is processed, and the exit code is 1. A photograph with nobody in it is no fault.
-For every video: the people in it, followed over its frames, drawn on them.
+For every video: the people in it, followed over its frames, drawn on them, and the motion of each.
 """
 
 import utils.interpreter  # noqa: F401  isort: skip  a Python that cannot run this program ends here
@@ -58,7 +58,7 @@ def load_body_fits(template: ObjMesh) -> BodyFits | None:
     try:
         return BodyFits(load_body_model(config.SMPL_FILE), template)
     except UserError as error:
-        tell(f"warning: people get no pose, betas, joints and rigged body. {error}")
+        tell(f"warning: people get no pose, betas, joints, rigged body and motion. {error}")
         return None
 
 
@@ -132,7 +132,10 @@ def main() -> int:
     def write_photos(photos: Iterable[tuple[Photo, list[Person]]]) -> int:
         return sum(write_photo(photo, people) for photo, people in photos)
 
-    write_video = VideoWriter(folder, template, tell, write_photo if options.keep_frames else None)
+    write_video = VideoWriter(
+        folder, template, tell, write_results.model, options.focal, options.smooth,
+        write_photo if options.keep_frames else None,
+    )  # fmt: skip
     found = tqdm(reconstructor(photos_with_people(options, find_people, problems)), "demo", count, unit="photo")
     for clip, photos in groupby(found, key=lambda entry: entry[0].clip):
         write = partial(write_video, clip) if clip else write_photos

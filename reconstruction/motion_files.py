@@ -5,9 +5,9 @@ lengths in metres (import with a scale of 100 into programs that work in centime
 place and its rotation, the others for their rotation. Rotations are degrees in the order Zrotation Xrotation Yrotation:
 the matrix is Rz Rx Ry, as the order of channels in a .bvh means. Leaves end in half of their parent's bone.
 
-.npz: poses [T, 72], betas [10], trans [T, 3], gender, and the frame rate as mocap_framerate and mocap_frame_rate, both
-of which are in use. As in AMASS the scene is z up: the person stands along z and a person who faces the camera faces
--y.
+.npz: poses [T, 72], betas [10], trans [T, 3], gender, the frame rate as mocap_framerate and mocap_frame_rate, both of
+which are in use, and first_frame, which AMASS lacks. As in AMASS the scene is z up: the person stands along z and a
+person who faces the camera faces -y.
 """
 
 from pathlib import Path
@@ -39,9 +39,18 @@ def write_bvh(
 
 
 def write_amass(
-    path, model: BodyModel, betas: np.ndarray, pose: np.ndarray, translation: np.ndarray, frame_rate: float
+    path,
+    model: BodyModel,
+    betas: np.ndarray,
+    pose: np.ndarray,
+    translation: np.ndarray,
+    frame_rate: float,
+    first_frame: int = 0,
 ) -> None:
-    """Write a motion as AMASS' .npz; arguments as of `write_bvh`. The model is SMPL's neutral one."""
+    """Write a motion as AMASS' .npz; arguments as of `write_bvh`. The model is SMPL's neutral one.
+
+    first_frame: the number of the video's frame with which the motion begins.
+    """
     skeleton = move_skeleton(model, betas, pose, translation, Z_UP @ UPRIGHT)
     turned = np.array(pose, np.float64)
     turned[:, ROOT] = Rotation.from_matrix(skeleton.rotations[:, ROOT]).as_rotvec()
@@ -53,6 +62,7 @@ def write_amass(
         gender=np.array("neutral"),
         mocap_framerate=np.float64(frame_rate),
         mocap_frame_rate=np.float64(frame_rate),
+        first_frame=np.int64(first_frame),
     )
 
 

@@ -42,6 +42,8 @@ def parse_options(arguments=None):
             raise UserError(f"--{name} is {given[name]}, expected at least 1.")
     if given["focal"] is not None and not 0 < given["focal"] < math.inf:
         raise UserError(f"--focal is {given['focal']}, expected a number of pixels above 0.")
+    if not 0 <= given["smooth"] < math.inf:
+        raise UserError(f"--smooth is {given['smooth']}, expected a number of seconds that is at least 0.")
     given["min_score"] = _check_min_score(given["min_score"], sources)
     if given["bbox"]:
         given["bbox"] = parse_boxes(given["bbox"])
@@ -87,6 +89,9 @@ def make_parser() -> CommandParser:
                         help="focal length of the photographs in pixels, for the camera in the .npz; by default the "
                              "length of the image's diagonal")  # fmt: skip
     parser.add_argument("--every", type=int, default=1, metavar="N", help="take every N-th frame of a video")
+    parser.add_argument("--smooth", type=float, default=0.3, metavar="SECONDS",
+                        help="width of the window over which the motion of people in a video is smoothed; 0: not at all"
+                        )  # fmt: skip
     parser.add_argument("--keep_frames", nargs="?", const=True, default=False, type=boolean, metavar="BOOL",
                         help="also write the files of a photograph for every frame of a video")  # fmt: skip
     parser.add_argument("--batch_size", type=int, default=8, help="number of people that are computed at a time")

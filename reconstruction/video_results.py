@@ -1,4 +1,4 @@
-"""What a video becomes: its frames with the people drawn on them, each followed and in a colour of their own."""
+"""What a video becomes: its frames with the people drawn on them, and the motion of each person."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -7,10 +7,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from reconstruction.body_fits import FittedBody
 from reconstruction.inputs import Clip, Photo
-from reconstruction.outputs import COLOURS
+from reconstruction.motions import LEAST_FRAMES, MotionCollector, write_motion
+from reconstruction.outputs import COLOURS, diagonal
 from reconstruction.people import LEAST_MASK_SHARE, Person
-from reconstruction.tracking import Detection, Tracker
+from reconstruction.tracking import LEAST_SECONDS, Detection, Tracker
+from utils.body_model import BodyModel
+from utils.camera import perspective_from_weak
+from utils.errors import UserError
+from utils.joints import ROOT
 from utils.media.video_files import write_frames
 from utils.objfile import ObjMesh
 from utils.pictures import draw_mesh
@@ -21,23 +27,40 @@ SUPERSAMPLE = 2  # samples of a pixel's side; what a video's compression leaves 
 
 @dataclass(frozen=True)
 class VideoWriter:
-    """Writes everything about a video below `folder`: {name}_overlay.mp4 shows the people on the frames."""
+    """Writes everything about a video below `folder`.
+
+    {name}_overlay.mp4 shows the people on the frames. {name}_person{k}.glb, .bvh and .npz are the motion of each person
+    whose body model could be fitted, k from 0 in the order in which they come into view.
+    """
 
     folder: Path
     atlas: ObjMesh  # the faces of the meshes
     tell: Callable[[str], None]  # prints a line
+    model: BodyModel | None = None  # the one that is fitted to the people; without it nobody has a motion
+    focal: float | None = None  # px; None: the diagonal of the frames
+    smooth: float = 0.0  # seconds
     write_frame: Callable[[Photo, list[Person]], object] | None = None  # what is called with each frame with people
 
     def __call__(self, clip: Clip, frames: Iterable[tuple[Photo, list[Person]]]) -> int:
         """Write the files of a video from its frames, which are taken one after the other; returns how many people."""
-        people = _People(clip)
+        motions = MotionCollector(self.model, clip.frame_rate, self.smooth) if self.model else None
+        people = _People(clip, self.focal, motions)
         path = self.folder / f"{clip.name}_overlay.mp4"
         write_frames(path, self._draw(frames, people), clip.frame_rate / clip.every)
         people.finish()
-        if people.empty_crops:
+        if self.model and motions:
+            found = [motion for _, motion in motions.finish()]
+            for number, motion in enumerate(found):
+                write_motion(self.folder / f"{clip.name}_person{number}", self.model, motion)
+            if not found or len(found) < people.count:
+                self.tell(
+                    f"warning: {clip.file}: {len(found)} of {people.count} people have a motion; it takes "
+                    f"{LEAST_FRAMES} frames with a body, {LEAST_SECONDS:g} seconds apart"
+                )
+        if people.without_body:
             self.tell(
-                f"warning: {clip.file}: the network sees too little of a body in {people.empty_crops} of "
-                f"{people.crops} crops for meshes that mean anything. Check the boxes."
+                f"warning: {clip.file}: in {people.without_body} of {people.crops} crops the network sees too little "
+                "of a body, or the body model cannot be fitted; the motion is filled in there. Check the boxes."
             )
         return people.count
 
@@ -59,11 +82,11 @@ class VideoWriter:
 
 
 class _People:
-    """The people of a video, who are followed over its frames."""
+    """The people of a video, who are followed over its frames; their bodies go to `motions`."""
 
-    def __init__(self, clip: Clip):
-        self.clip = clip
-        self.crops = self.empty_crops = 0
+    def __init__(self, clip: Clip, focal: float | None, motions: MotionCollector | None):
+        self.clip, self.focal, self.motions = clip, focal, motions
+        self.crops = self.without_body = 0
         self._track = Tracker()
         self._seen: set[int] = set()
 
@@ -71,15 +94,32 @@ class _People:
         """The identities of the people in the next frame."""
         assert photo.frame is not None
         identities = self._track(photo.frame / self.clip.frame_rate, [_detection(person) for person in people])
-        self.crops += len(people)
-        self.empty_crops += sum(person.mask_share < LEAST_MASK_SHARE for person in people)
+        for identity, person in zip(identities, people, strict=True):
+            self._collect(identity, photo, person)
         self._seen.update(identities)
-        self._seen.difference_update(self._track.drop_brief())
+        self._forget(self._track.drop_brief())
         return identities
+
+    def _collect(self, identity: int, photo: Photo, person: Person) -> None:
+        self.crops += 1
+        body = person.body
+        if person.mask_share < LEAST_MASK_SHARE or isinstance(body, UserError):
+            self.without_body += 1
+        elif self.motions and isinstance(body, FittedBody) and photo.frame is not None:
+            self.focal = self.focal or diagonal(photo.image)
+            height, width = photo.image.shape[:2]
+            camera = perspective_from_weak(person.image_camera, height, width, self.focal, body.joints[ROOT, 2])
+            pelvis = body.joints[ROOT] + camera.translation
+            self.motions.add(identity, photo.frame, body.pose, body.betas, pelvis)
+
+    def _forget(self, brief: list[int]) -> None:
+        self._seen.difference_update(brief)
+        if self.motions:
+            self.motions.forget(brief)
 
     def finish(self) -> None:
         """Say that there are no more frames."""
-        self._seen.difference_update(self._track.drop_brief(is_over=True))
+        self._forget(self._track.drop_brief(is_over=True))
 
     @property
     def count(self) -> int:

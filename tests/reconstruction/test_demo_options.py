@@ -59,6 +59,8 @@ def test_a_file_or_folder_of_boxes_is_a_path(tmp_path, monkeypatch):
         (["--focal", "-5"], "--focal is -5.0, expected"),
         (["--focal", "inf"], "--focal is inf, expected"),
         (["--focal", "nan"], "--focal is nan, expected"),
+        (["--smooth", "-0.1"], "--smooth is -0.1, expected a number of seconds that is at least 0"),
+        (["--smooth", "nan"], "--smooth is nan"),
         (["--every", "0"], "--every is 0, expected at least 1"),
         (["--batch_size", "-1"], "--batch_size is -1, expected at least 1"),
     ],

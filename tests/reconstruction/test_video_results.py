@@ -7,12 +7,18 @@ import numpy as np
 import pytest
 import trimesh
 
+from reconstruction.body_fits import FittedBody
 from reconstruction.boxes import Square
 from reconstruction.inputs import Clip, Photo
 from reconstruction.outputs import COLOURS
 from reconstruction.people import Person
 from reconstruction.video_results import VideoWriter
-from utils.errors import CannotWrite
+from tests.helpers.bvh_reader import read_bvh
+from tests.helpers.gltf_reader import read_glb
+from tests.helpers.soft_body import soft_body
+from utils.body_model import pose_joints
+from utils.errors import CannotWrite, UserError
+from utils.joints import SMPL_JOINTS
 from utils.media.video_files import write_frames
 from utils.media.videos import Video
 from utils.objfile import ObjMesh
@@ -22,13 +28,13 @@ ATLAS = ObjMesh(BALL.vertices, BALL.faces)
 HEIGHT, WIDTH = 120, 160
 
 
-def person(x: float, y: float, side: float = 60.0, seen: float = 1.0) -> Person:
+def person(x: float, y: float, side: float = 60.0, seen: float = 1.0, body=None) -> Person:
     """A ball whose middle lies at (x, y) px and whose diameter is half of `side`."""
     scale = side / WIDTH
     camera = np.array([scale, *((2 * np.array([x, y]) - (WIDTH, HEIGHT)) / WIDTH / scale)])
     iuv = np.full((3, 4, 4), seen, np.float32)
     nothing = np.zeros(3)
-    return Person(Square(x, y, side), np.asarray(BALL.vertices), nothing, iuv, nothing, camera)
+    return Person(Square(x, y, side), np.asarray(BALL.vertices), nothing, iuv, nothing, camera, body)
 
 
 def frames_of(clip: Clip, people: list[list[Person]]):
@@ -105,7 +111,7 @@ def test_frames_are_written_on_their_own_only_if_they_are_kept(tmp_path):
 def test_crops_without_a_body_are_counted_in_one_line(tmp_path):
     _, lines, _, _ = write(tmp_path, [[person(60, 60, seen=float(number > 1))] for number in range(6)])
     assert len(lines) == 1
-    assert "walk.mp4: the network sees too little of a body in 2 of 6 crops" in lines[0]
+    assert "walk.mp4: in 2 of 6 crops the network sees too little of a body" in lines[0]
 
 
 def test_frames_are_taken_one_at_a_time(tmp_path):
@@ -120,6 +126,70 @@ def test_frames_are_taken_one_at_a_time(tmp_path):
             alive.pop(0)
 
     assert write(tmp_path, people())[0] == 1
+
+
+def fitted(step: int) -> FittedBody:
+    """A body that bends its left elbow by 0.05 radians a frame and stands somewhere in the space of its mesh."""
+    model, pose = soft_body(), np.zeros((24, 3))
+    pose[SMPL_JOINTS.index("left_elbow"), 1] = 0.05 * step
+    translation = np.array([0.1, 0.2, 0.05])
+    joints = pose_joints(model, pose, np.zeros(10)) + translation
+    return FittedBody(pose, np.zeros(10), translation, np.zeros((1, 3)), joints)
+
+
+def test_the_motion_of_everyone_is_written_at_the_video_s_rate_with_missing_frames_filled(tmp_path):
+    """The pelvis of a motion lies at the pixel where the network's camera shows it, for the focal length asked for."""
+    people = [[person(50 + 4 * step, 60, body=fitted(step))] if step != 4 else [] for step in range(12)]
+    people[5][0] = person(70, 60, body=UserError("has vertices that are not finite"))
+    people[6][0] = person(74, 60, seen=0.0, body=fitted(100))  # a body that was made from nothing
+    people[8].append(person(130, 20, body=fitted(0)))  # a flicker
+    count, lines, _, _ = write(tmp_path, people, 20.0, model=soft_body(), focal=300.0)
+    assert count == 1
+    assert len(lines) == 1 and "in 2 of 12 crops" in lines[0]
+    names = {f"walk_person0{suffix}" for suffix in (".glb", ".bvh", ".npz")} | {"walk_overlay.mp4"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    with np.load(tmp_path / "walk_person0.npz") as content:
+        assert content["poses"].shape == (12, 72) and content["first_frame"] == 0
+        assert content["mocap_framerate"] == content["mocap_frame_rate"] == 20
+        elbow = content["poses"].reshape(-1, 24, 3)[:, SMPL_JOINTS.index("left_elbow")]
+        np.testing.assert_allclose(elbow, np.outer(0.05 * np.arange(12), [0, 1, 0]), atol=1e-6)
+        rest = (soft_body().joint_regressor @ soft_body().v_template)[0]
+        across, away, up = (content["trans"] + rest).T
+    # the pelvis lies where the weak camera of the frame shows it: scale side / WIDTH, and its middle at (x, y)
+    pelvis = fitted(0).joints[0]
+    for step in (0, 3, 11):
+        expected = np.array([50 + 4 * step, 60]) + pelvis[:2] * 60 / 2
+        found = 300 * np.array([across[step], -up[step]]) / away[step] + (WIDTH / 2, HEIGHT / 2)
+        assert found == pytest.approx(expected, abs=1e-3)
+        assert away[step] == pytest.approx(2 * 300 / 60)  # where a metre is 30 px long
+    joints, seconds, rows = read_bvh((tmp_path / "walk_person0.bvh").read_text())
+    assert (len(rows), seconds) == (12, 0.05)
+    animation = read_glb(tmp_path / "walk_person0.glb").document["animations"]
+    assert len(animation) == 1
+
+
+def test_every_nth_frame_still_gives_a_motion_of_all_frames(tmp_path):
+    write(tmp_path, [[person(60, 60, body=fitted(3 * step))] for step in range(5)], 30.0, 3, model=soft_body())
+    with np.load(tmp_path / "walk_person0.npz") as content:
+        assert len(content["poses"]) == 13 and content["mocap_frame_rate"] == 30
+        elbow = content["poses"].reshape(-1, 24, 3)[:, SMPL_JOINTS.index("left_elbow"), 1]
+        np.testing.assert_allclose(elbow, 0.05 * np.arange(13), atol=1e-6)
+
+
+def test_two_people_have_files_in_the_order_in_which_they_came(tmp_path):
+    people = [[*([person(130, 60, body=fitted(0))] if step > 3 else []), person(40, 60, body=fitted(step))]
+              for step in range(10)]  # fmt: skip
+    assert write(tmp_path, people, model=soft_body(), smooth=0.3)[0] == 2
+    firsts = [np.load(tmp_path / f"walk_person{number}.npz")["first_frame"] for number in (0, 1)]
+    assert firsts == [0, 4]
+
+
+def test_without_a_body_there_is_no_motion_but_a_line_and_the_video(tmp_path):
+    people = [[person(60, 60, body=UserError("is too far"))]] * 5
+    count, lines, frames, _ = write(tmp_path, people, model=soft_body())
+    assert (count, len(frames), len(lines)) == (1, 5, 2)
+    assert "walk.mp4: 0 of 1 people have a motion" in lines[0] and "in 5 of 5 crops" in lines[1]
+    assert [path.name for path in tmp_path.iterdir()] == ["walk_overlay.mp4"]
 
 
 def test_a_run_that_is_stopped_leaves_no_video(tmp_path):
