@@ -1,6 +1,7 @@
 """Reconstruct the people in squares of photographs, in batches."""
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +15,7 @@ from utils.camera import weak_in_window
 from utils.errors import UserError
 from utils.imutils import Augmentation, crop_matrix, normalise_image, warp_image
 
-MAX_WAITING_PIXELS = 120_000_000  # photographs are kept in memory until a batch is full
+MAX_WAITING_PIXELS = 60_000_000  # photographs are kept in memory until a batch is full; of two batches at a time
 # Share of a crop. On generated photographs it was 0.05 to 0.15 in boxes around people, 0.01 to 0.05 in boxes three
 # times too large, and 0 in boxes beside people.
 LEAST_MASK_SHARE = 0.01
@@ -55,6 +56,15 @@ class _Waiting:
         self.pixels += photo.image.shape[0] * photo.image.shape[1]
 
 
+@dataclass(frozen=True)
+class _Fitting:
+    """A batch whose bodies are being fitted."""
+
+    waiting: _Waiting
+    outputs: tuple[np.ndarray, ...]
+    bodies: Future
+
+
 class Reconstructor:
     """Reconstructs the people of photographs. The predictor must return the location map too.
 
@@ -67,27 +77,48 @@ class Reconstructor:
         self.fixed_batch = options.mode != "pynative"  # graph mode compiles for every new size
 
     def __call__(self, photos: Iterable[tuple[Photo, list[Square]]]) -> Iterator[tuple[Photo, list[Person]]]:
-        """Yield the people of every photograph, in order; photographs are collected until a batch is full."""
+        """Yield the people of every photograph, in order; photographs are collected until a batch is full.
+
+        Bodies are fitted in a thread while the network works on the next batch.
+        """
+        before: _Fitting | None = None
+        with ThreadPoolExecutor(1) as pool:
+            for waiting in self._collect(photos):
+                outputs = self._reconstruct(waiting)
+                started = _Fitting(waiting, outputs, pool.submit(self._fit, *outputs[:2]))
+                if before:
+                    yield from self._people(before)
+                before = started
+            if before:
+                yield from self._people(before)
+
+    def _collect(self, photos: Iterable[tuple[Photo, list[Square]]]) -> Iterator[_Waiting]:
         waiting = _Waiting()
         for photo, squares in photos:
             waiting.add(photo, squares)
             if waiting.people >= self.batch_size or waiting.pixels > MAX_WAITING_PIXELS:
-                yield from self._run(waiting)
+                yield waiting
                 waiting = _Waiting()
-        yield from self._run(waiting)
+        if waiting.photos:
+            yield waiting
 
-    def _run(self, waiting: _Waiting) -> Iterator[tuple[Photo, list[Person]]]:
+    def _reconstruct(self, waiting: _Waiting) -> tuple[np.ndarray, ...]:
+        """The network's outputs for all squares: iuv, vertices, cameras and location maps, each [N, ...]."""
         crops = [self._crop(photo, square) for photo, squares in waiting.photos for square in squares]
-        outputs = self._reconstruct(crops) if crops else iter(())
-        for photo, squares in waiting.photos:
-            yield photo, [self._make_person(photo, square, *next(outputs)) for square in squares]
-
-    def _reconstruct(self, crops: list[np.ndarray]) -> Iterator[tuple]:
-        """For each crop: iuv, vertices, camera, location map, fitted body."""
+        if not crops:
+            return (np.zeros((0,)),) * 4
         batch_size = self.batch_size if self.fixed_batch else min(self.batch_size, len(crops))
-        iuv, vertices, *others = run_in_batches(self.predictor, batch_size, np.stack(crops))
-        bodies = self.fit_bodies(vertices, iuv) if self.fit_bodies else [None] * len(crops)
-        return zip(iuv, vertices, *others, bodies, strict=True)
+        return run_in_batches(self.predictor, batch_size, np.stack(crops))
+
+    def _fit(self, iuv: np.ndarray, vertices: np.ndarray) -> list[FittedBody | UserError | None]:
+        if self.fit_bodies is None or not len(vertices):
+            return [None] * len(vertices)
+        return [*self.fit_bodies(vertices, iuv)]
+
+    def _people(self, fitting: _Fitting) -> Iterator[tuple[Photo, list[Person]]]:
+        results = zip(*fitting.outputs, fitting.bodies.result(), strict=True)
+        for photo, squares in fitting.waiting.photos:
+            yield photo, [self._make_person(photo, square, *next(results)) for square in squares]
 
     def _crop(self, photo: Photo, square: Square) -> np.ndarray:
         crop = warp_image(photo.image, crop_matrix(square.centre, square.scale, self.size, Augmentation()), self.size)
