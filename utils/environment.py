@@ -15,6 +15,9 @@ SETTINGS = {
     # Compiled kernels run on OpenMP's threads, which otherwise keep a core busy for milliseconds after each
     # of them, waiting for the next, while oneDNN's threads need it.
     "OMP_WAIT_POLICY": "PASSIVE",
+    # numpy's products run in threads beside the network (fits, errors); more threads of OpenBLAS take its cores, and
+    # half of their time is spent on waiting for each other.
+    "OPENBLAS_NUM_THREADS": "1",
     # 3: errors only. MindSpore's warnings speak of its own internals.
     "GLOG_v": "3",
 }

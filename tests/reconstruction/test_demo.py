@@ -171,6 +171,16 @@ def test_a_video_s_frames_are_written_with_their_people_at_the_same_pace(results
         assert np.median(frame) == pytest.approx(100 * number, abs=6)
 
 
+def test_the_motion_of_a_video_s_person_is_written_for_all_frames(results, folder):
+    """Seen in frames 0 and 4 of 10 a second; the three between are filled in."""
+    with np.load(folder / "out/walk_person0.npz") as content:
+        assert content["poses"].shape == (5, 72) and content["mocap_frame_rate"] == 10
+        assert np.isfinite(content["trans"]).all()
+    assert (folder / "out/walk_person0.bvh").read_text().count("Frames: 5") == 1
+    glb = trimesh.load(folder / "out/walk_person0.glb", force="mesh")
+    assert len(glb.vertices)
+
+
 def test_a_crop_in_which_the_network_sees_no_body_gets_a_warning_and_its_mesh(results, folder):
     assert results["blind"]["code"] == 0, results["blind"]["stderr"]
     warnings = re.findall(
