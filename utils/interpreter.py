@@ -23,6 +23,7 @@ PACKAGES = {
     "PIL": "pillow",
     "skimage": "scikit-image",
     "tensorboardX": "tensorboardX",
+    "pygltflib": "pygltflib",
 }
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ENVIRONMENT = os.path.join(os.environ.get("DECOMR_VENV") or os.path.join(REPOSITORY, ".venv"), "bin", "python")
