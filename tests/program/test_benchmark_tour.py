@@ -55,15 +55,18 @@ def trained(root, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     run_script(
         "train.py", "--dataset", "spin", *SMALL, "--use_spin_fit", "--adaptive_weight", "--gtkey3d_from_mesh",
+        "--use_smpl_joints", "--cache_ram",
         "--num_epochs_dp", 1, "--num_epochs_end", 1, "--log_freq", 1, "--name", "run", "--ckpt_dir", folder / "ckpt",
         "--log_dir", folder / "logs", data_dir=root,
     )  # fmt: skip
     return folder
 
 
-def test_a_mixture_trains_both_stages(trained):
+def test_a_mixture_trains_both_stages(root, trained):
     lines = [json.loads(line) for line in (trained / "logs/run/metrics.jsonl").read_text().splitlines()]
     losses = [line["losses"] for line in lines if "losses" in line]
+    with np.load(root / "DATASET_NPZ_PATH/mpi_inf_3dhp_train.npz") as largest:
+        assert len(losses) == 2 * (len(largest["scale"]) // 4)  # an epoch of each stage, in batches of 4
     assert np.isfinite([value for terms in losses for value in terms.values()]).all()
     assert min(losses[-1][name] for name in ("dp_uv", "uv", "key3D", "key2D", "con")) > 0
 

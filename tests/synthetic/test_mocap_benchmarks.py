@@ -229,12 +229,12 @@ def test_the_command_writes_the_same_with_one_worker_and_with_two(generated_root
         for path in generated_root.iterdir():
             if path.name not in ("DATASET_NPZ_PATH", "complete"):
                 (root / path.name).symlink_to(path)
-        counts = ("--h36m", 2, "--pw3d", 2)
+        counts = ("--pw3d", 2)
         run_script(
             "-m", "synthetic.generate", "--data_dir", root, "--num_train", 12, "--num_test", 4, *counts,
             "--workers", number,
         )  # fmt: skip
-        names = ("h36m-p2", "3dpw")
+        names = ("3dpw",)
         run_script("preprocess_datasets.py", "--data_dir", root, "--dataset", *names, "--eval_files")
     for preparation in map(PREPARATIONS.get, names):
         for split in filter(preparation().has, ("train", "test")):
