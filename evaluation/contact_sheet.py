@@ -63,8 +63,9 @@ def predict_cases(
     ]
     if fitter is None:
         return cases
-    fitted = fitter.vertices(fitter(np.stack([case.vertices for case in cases])))
-    return [replace(case, fitted=vertices) for case, vertices in zip(cases, fitted, strict=True)]
+    fit, errors = fitter.each(np.stack([case.vertices for case in cases]))
+    fitted = enumerate(zip(cases, fitter.vertices(fit), strict=True))
+    return [case if index in errors else replace(case, fitted=vertices) for index, (case, vertices) in fitted]
 
 
 def _case(shown: BaseDataset, index: int, dp_out: np.ndarray, vertices: np.ndarray, camera: np.ndarray) -> Case:

@@ -10,7 +10,7 @@ from evaluation.protocols import IUV_ERRORS, JOINTS, MASKS, MESH, Protocol
 from fitting.body_fit import BodyFitter
 from utils import config
 from utils.body_model import JointRegressors, load_joint_regressors
-from utils.errors import UserError
+from utils.errors import UserError, warn
 from utils.joints import BENCHMARK_JOINTS, LSP_JOINTS, TRAINING_JOINTS, indices
 from utils.metrics import correct_joints, iuv_errors, mesh_errors, position_errors, reprojection_error
 
@@ -104,7 +104,7 @@ class ErrorMeter:
                 baseline = self._errors(np.broadcast_to(self.mean_mesh, vertices.shape), truth)
                 errors |= {f"mean_mesh_{name}": baseline[name] for name in BASELINE if name in baseline}
             if self.fitter is not None:
-                fitted = self._errors(self.fitter.vertices(self.fitter(vertices)), truth)
+                fitted = self._errors(fitted_vertices(self.fitter, vertices), truth)
                 errors |= {f"{FITTED}{name}": fitted[name] for name in BASELINE if name in fitted}
             for values in errors.values():
                 values[~truth.known] = np.nan
@@ -142,3 +142,11 @@ class ErrorMeter:
             errors |= correct_joints(errors["joint_errors"][:, indices(BENCHMARK_JOINTS, self.protocol.joints.names)])
         wanted = {*self.protocol.measured, "joint_errors", "vertex_errors"}
         return {name: values for name, values in errors.items() if name in wanted}
+
+
+def fitted_vertices(fitter: BodyFitter, vertices: np.ndarray) -> np.ndarray:
+    """The bodies fitted to meshes [N, V, 3], as vertices [N, V, 3]; NaN, with a line, where none can be fitted."""
+    fit, errors = fitter.each(vertices)
+    for error in errors.values():
+        warn(f"a predicted mesh that cannot be fitted has no error of the fitted body: it {error}")
+    return fitter.vertices(fit)

@@ -37,6 +37,10 @@ MEDIAN_LENGTH = 1.538  # of a normally distributed vector in space, in standard 
 OUTLIER = 3.0  # standard deviations
 
 
+class UnusableMesh(UserError):
+    """A mesh to which no body can be fitted; the message begins with its number among those given."""
+
+
 @dataclass(frozen=True)
 class Fit:
     """The parameters of N bodies; vertices are `pose_vertices(model, pose, betas) + translation`."""
@@ -99,6 +103,19 @@ class BodyFitter:
         ]
         empty = Fit(np.zeros((0, NUM_JOINTS, 3)), np.zeros((0, NUM_BETAS)), np.zeros((0, 3)))
         return Fit(*(np.concatenate([getattr(fit, field.name) for fit in [empty, *chunks]]) for field in fields(Fit)))
+
+    def each(self, vertices: np.ndarray, confidence: np.ndarray | None = None) -> tuple[Fit, dict[int, UserError]]:
+        """Fit meshes of which some may be unusable: those have NaN in the fit, and an error by their number."""
+        try:
+            return self(vertices, confidence), {}
+        except UnusableMesh as error:
+            if len(vertices) == 1:
+                blank = Fit(*(np.full((1, *shape), np.nan) for shape in ((NUM_JOINTS, 3), (NUM_BETAS,), (3,))))
+                return blank, {0: UserError(str(error).removeprefix("mesh 0 "))}
+        rows = [slice(index, index + 1) for index in range(len(vertices))]
+        singles = [self.each(vertices[row], None if confidence is None else confidence[row]) for row in rows]
+        fit = Fit(*(np.concatenate([getattr(one, field.name) for one, _ in singles]) for field in fields(Fit)))
+        return fit, {index: errors[0] for index, (_, errors) in enumerate(singles) if errors}
 
     def vertices(self, fit: Fit) -> np.ndarray:
         """The vertices [N, V, 3] of fits."""
@@ -200,4 +217,4 @@ def weighted_median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def _refuse(bad: np.ndarray, line: str) -> None:
     if bad.any():
-        raise UserError(f"mesh {bad.argmax()} {line}.")
+        raise UnusableMesh(f"mesh {bad.argmax()} {line}.")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from fitting.body_fit import BodyFitter, Fit
+from fitting.body_fit import BodyFitter
 from utils.body_model import BodyModel, pose_joints
 from utils.errors import UserError
 from utils.objfile import ObjMesh
@@ -52,13 +52,12 @@ class BodyFits:
         A mesh that cannot be fitted gets the UserError of fitting.body_fit.
         """
         confidence = np.stack([self.confidence(image) for image in iuv])
-        try:
-            return self._fit(vertices, confidence)
-        except UserError as error:
-            if len(vertices) == 1:
-                return [UserError(str(error).removeprefix("mesh 0 "))]
-        singles = (slice(index, index + 1) for index in range(len(vertices)))
-        return [body for single in singles for body in self(vertices[single], iuv[single])]
+        fit, errors = self._fitter.each(vertices, confidence)
+        parts = zip(fit.pose, fit.betas, fit.translation, self._fitter.vertices(fit), strict=True)
+        return [errors.get(index) or self._body(*part) for index, part in enumerate(parts)]
+
+    def _body(self, pose: np.ndarray, betas: np.ndarray, translation: np.ndarray, vertices: np.ndarray) -> FittedBody:
+        return FittedBody(pose, betas, translation, vertices, pose_joints(self.model, pose, betas) + translation)
 
     def confidence(self, iuv: np.ndarray) -> np.ndarray:
         """How much each vertex counts, [V], for an IUV image [3, h, w] (mask, u, v)."""
@@ -68,11 +67,3 @@ class BodyFits:
             distance, _ = cKDTree(named).query(self._places, distance_upper_bound=SEEN_WITHIN)
             confidence[self._owners[np.isfinite(distance)]] = 1
         return confidence
-
-    def _fit(self, vertices: np.ndarray, confidence: np.ndarray) -> list[FittedBody | UserError]:
-        fit: Fit = self._fitter(vertices, confidence)
-        parts = zip(fit.pose, fit.betas, fit.translation, self._fitter.vertices(fit), strict=True)
-        return [
-            FittedBody(pose, betas, translation, points, pose_joints(self.model, pose, betas) + translation)
-            for pose, betas, translation, points in parts
-        ]

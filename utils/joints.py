@@ -12,6 +12,9 @@ name, as in `TRAINING_JOINTS.index("nose")` or `indices(HIPS, LSP_JOINTS)`. Left
                       joints; MOCAP_JOINTS are those of Human3.6M and MPI-INF-3DHP
     H36M_SKELETON     32, MPI_INF_3DHP_SKELETON 28 and MPI_INF_3DHP_TEST 17: how the files of these two hold them
     OPENPOSE_18       18, the keypoints of 3DPW
+    H36M_SKELETON     32, MPI_INF_3DHP_SKELETON 28, MPI_INF_3DHP_TEST 17: the rows of the original files of these sets,
+                      with the training joints under their names
+    OPENPOSE_18       18, the 2-D keypoints of 3DPW
     BENCHMARK_JOINTS  14, the training joints that Human3.6M, 3DPW and MPI-INF-3DHP are evaluated on;
                       BENCHMARK_17 has three more, for MPI-INF-3DHP. SPIN_ROWS and SPIN_17 are the rows of
                       J_regressor_h36m.npy that SPIN takes for them

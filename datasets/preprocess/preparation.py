@@ -3,6 +3,7 @@
 A data set derives a class from Preparation and enters it in PREPARATIONS of datasets/preprocess/command.py.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,14 +35,14 @@ class Plan:
     is_current: Callable[[dict], bool] | None = None
 
 
-class Preparation:
+class Preparation(ABC):
     """The preparation of the data set `name` of datasets/registry.py; subclasses give the plans of its splits."""
 
     name: str
 
+    @abstractmethod
     def plan(self, split: str) -> Plan:
         """How the table of a split that the registry lists is made; UserError if original files are missing."""
-        raise NotImplementedError
 
     @property
     def root(self) -> Path:

@@ -30,14 +30,8 @@ def prepare(root, joints, content=None):
 
 
 def test_every_joint_is_the_training_joint_of_its_number(root):
-    """Each joint is moved alone: only its row changes, by as much."""
-    joints = [SPREAD, *(SPREAD + 30 * (np.arange(24) == joint)[:, None] for joint in range(24))]
-    part = prepare(root, joints)["part"]
-    np.testing.assert_array_equal(part[0, tiny_wild.MPII, :2], SPREAD[tiny_wild.MPII])
-    np.testing.assert_array_equal(part[0, :, 2], np.isin(range(24), tiny_wild.MPII))
-    moved = (part[1:] - part[0]).transpose(0, 2, 1)  # [moved joint, x y confidence, joint]
-    expected = 30.0 * np.diag(np.isin(range(24), tiny_wild.MPII))
-    np.testing.assert_array_equal(moved, np.stack([expected, expected, 0 * expected], axis=1))
+    part = prepare(root, tiny_wild.one_moved_at_a_time(SPREAD))["part"]
+    tiny_wild.assert_own_places(part, SPREAD, tiny_wild.MPII)
 
 
 def test_centre_scale_and_order_are_those_of_the_file(root):

@@ -7,13 +7,15 @@ import pytest
 
 from datasets.base_dataset import BaseDataset
 from evaluation.contact_sheet import TITLES, draw_contact_sheet
-from evaluation.errors import ErrorMeter
+from evaluation.errors import ErrorMeter, fitted_vertices
 from evaluation.measure import evaluate
 from evaluation.protocols import find_protocol
 from evaluation.report import write_report
 from evaluation.table import make_table
+from fitting.body_fit import BodyFitter
 from tests.evaluation.test_protocols import table_of
 from tests.helpers import tiny_benchmarks, tiny_decomr
+from tests.helpers.soft_body import soft_body
 from tests.helpers.tiny_benchmarks import COUNT, NO_TRUTH, Oracle, make_options
 from tests.reference import evaluation as reference
 from utils.device import Device
@@ -32,8 +34,8 @@ class Nearer:
     def __init__(self, true: np.ndarray):
         self.true = true
 
-    def __call__(self, meshes: np.ndarray) -> np.ndarray:
-        return np.asarray(meshes, np.float64)
+    def each(self, meshes: np.ndarray) -> tuple[np.ndarray, dict]:
+        return np.asarray(meshes, np.float64), {}
 
     def vertices(self, meshes: np.ndarray) -> np.ndarray:
         chosen = [np.abs(self.true - mesh).mean((1, 2)).argmin() for mesh in meshes]
@@ -65,3 +67,13 @@ def test_errors_of_the_fitted_body_stand_beside_those_of_the_mesh(root, tmp_path
     write_report(tmp_path / "page.html", evaluation, options, Oracle(predicted), fitter)
     page = (tmp_path / "page.html").read_text()
     assert "<th>fitted body</th>" in page and page.count("turn the fitted body") == COUNT - 1
+
+
+def test_a_mesh_that_cannot_be_fitted_costs_its_own_error_only(capsys):
+    body = soft_body()
+    true = np.stack([body.v_template] * 3)
+    meshes = true.copy()
+    meshes[1] = np.nan
+    found = fitted_vertices(BodyFitter(body), meshes)
+    assert np.isnan(found[1]).all() and np.abs(found[[0, 2]] - true[[0, 2]]).max() < 1e-3
+    assert "it has vertices that are not finite" in capsys.readouterr().err

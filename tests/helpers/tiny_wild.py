@@ -25,6 +25,23 @@ MPII = [0, 1, 2, 3, 4, 5, 14, 15, 12, 13, 6, 7, 8, 9, 10, 11]
 LSP = list(range(14))
 
 
+SHIFT = 30.0  # px
+
+
+def one_moved_at_a_time(places: np.ndarray, count: int = 24) -> list[np.ndarray]:
+    """Places [24, 2] px, and then these with each of the first `count` joints moved alone by SHIFT, both ways."""
+    return [places, *(places + SHIFT * (np.arange(24) == joint)[:, None] for joint in range(count))]
+
+
+def assert_own_places(part: np.ndarray, places: np.ndarray, known: list[int]) -> None:
+    """Rows [1 + n, 24, 3] of such people: `known` joints lie at their places, and only the one that is moved moves."""
+    np.testing.assert_array_equal(part[0, known, :2], places[known])
+    np.testing.assert_array_equal(part[..., 2], np.tile(np.isin(range(24), known), (len(part), 1)))
+    moved = (part[1:] - part[0]).transpose(0, 2, 1)  # [moved joint, x y confidence, joint]
+    expected = SHIFT * np.eye(len(moved), 24) * np.isin(range(24), known)
+    np.testing.assert_array_equal(moved, np.stack([expected, expected, 0 * expected], axis=1))
+
+
 @dataclass
 class Person:
     """pose [72], betas [10], the 24 training joints [24, 2] px."""
