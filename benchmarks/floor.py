@@ -28,7 +28,7 @@ from benchmarks.model_side import add_settings, list_settings, make_options
 from benchmarks.side_by_side import Side
 from benchmarks.timing import describe_machine, print_table
 from benchmarks.train_step import write_inputs
-from models.dense_cnn import DPNet, get_LNet
+from models.dense_cnn import get_CNet, get_LNet
 from models.DMR import DMR
 from utils.errors import run_command
 from utils.optional_kernels import find_kernels
@@ -103,7 +103,8 @@ def count_multiply_adds(run: Callable) -> int:
 def count_forward_pass(arguments) -> dict[str, float]:
     """Count the multiply-adds of a forward pass per image, for the CNet and for both networks."""
     ms.set_context(mode=ms.PYNATIVE_MODE)
-    dmr = DMR(DPNet(), get_LNet(make_options(arguments))).set_train(False)
+    options = make_options(arguments)
+    dmr = DMR(get_CNet(options), get_LNet(options)).set_train(False)
     find_kernels().accelerate(dmr, arguments.kernels)
     images = ms.ops.zeros((arguments.batch_size, 3, arguments.img_res, arguments.img_res))
     cnet, both = count_multiply_adds(lambda: dmr.CNet(images)), count_multiply_adds(lambda: dmr(images))

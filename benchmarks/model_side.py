@@ -17,6 +17,7 @@ BATCH, WEIGHTS, TORCH_WEIGHTS = "batch.npz", "weights.npz", "weights.pth"  # fil
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--img_res", type=int, default=224)
+    parser.add_argument("--cnet_width", type=float, default=1.0)
     parser.add_argument("--lnet_width", type=float, default=1.0)
     parser.add_argument("--device", choices=["CPU", "GPU"], default="CPU")
     parser.add_argument("--mode", choices=["graph", "pynative"], default="graph")
@@ -26,12 +27,13 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 def list_settings(arguments) -> list[str]:
     """List the settings as command-line words, which `add_settings` reads."""
-    names = ("img_res", "lnet_width", "device", "mode", "kernels", "amp_level")
+    names = ("img_res", "cnet_width", "lnet_width", "device", "mode", "kernels", "amp_level")
     return [word for name in names for word in (f"--{name}", str(getattr(arguments, name)))]
 
 
 def make_options(arguments):
-    return TrainOptions().parse_args(["--img_res", str(arguments.img_res), "--lnet_width", str(arguments.lnet_width)])
+    names = ("img_res", "cnet_width", "lnet_width")
+    return TrainOptions().parse_args([word for name in names for word in (f"--{name}", str(getattr(arguments, name)))])
 
 
 def make_mindspore_work(arguments):
@@ -41,7 +43,7 @@ def make_mindspore_work(arguments):
     import utils.environment  # noqa: F401  before MindSpore
     from models.adam import Adam
     from models.batch_norm_folding import fold_batch_norm
-    from models.dense_cnn import DPNet, get_LNet
+    from models.dense_cnn import get_CNet, get_LNet
     from models.DMR import DMR
     from models.ground_truth import GroundTruth
     from models.inference import MeshPredictor
@@ -64,7 +66,7 @@ def make_mindspore_work(arguments):
         cell = GroundTruth(options.uv_res, options.uv_type)
         genders = ms.Tensor(np.full(len(batch["pose"]), 2, np.int32))
         return lambda: [value.asnumpy() for value in cell(batch["pose"], batch["betas"], genders)]
-    dmr = DMR(DPNet(), get_LNet(options))
+    dmr = DMR(get_CNet(options), get_LNet(options))
     with np.load(Path(arguments.folder) / WEIGHTS) as file:
         for name, parameter in dmr.parameters_and_names():
             parameter.set_data(ms.Tensor(file[name]))
@@ -97,7 +99,8 @@ def make_torch_work(arguments):
     with np.load(Path(arguments.folder) / BATCH) as file:
         batch = {name: torch.tensor(file[name], device=device) for name in file.files}
     reference = load_or_build_reference_map("BF", 64)
-    dmr = networks.DMR(networks.CNet(), networks.LNet(reference, width=arguments.lnet_width))
+    lnet = networks.LNet(reference, width=arguments.lnet_width, cnet_width=arguments.cnet_width)
+    dmr = networks.DMR(networks.CNet(width=arguments.cnet_width), lnet)
     dmr.load_state_dict(torch.load(Path(arguments.folder) / TORCH_WEIGHTS, weights_only=True))
     dmr.to(device)
     if arguments.work == "infer":

@@ -29,8 +29,9 @@ def write_inputs(folder: Path, root: Path, batch_size: int, arguments) -> None:
     from tests.reference import networks
 
     torch.manual_seed(0)
-    lnet = networks.LNet(load_or_build_reference_map("BF", 64), width=arguments.lnet_width)
-    dmr = networks.DMR(networks.CNet(), lnet)
+    widths = {"width": arguments.lnet_width, "cnet_width": arguments.cnet_width}
+    lnet = networks.LNet(load_or_build_reference_map("BF", 64), **widths)
+    dmr = networks.DMR(networks.CNet(width=arguments.cnet_width), lnet)
     torch.save(dmr.state_dict(), folder / TORCH_WEIGHTS)
     np.savez(folder / WEIGHTS, **{name: array.astype(np.float32) for name, array in named_arrays(dmr).items()})
     batch = tiny_decomr.random_batch(

@@ -25,7 +25,7 @@ from benchmarks.data import prepare_benchmark_root
 from benchmarks.memory import read_own_peak
 from benchmarks.timing import describe_machine, print_table
 from models.batch_norm_folding import fold_batch_norm
-from models.dense_cnn import DPNet, get_LNet
+from models.dense_cnn import get_CNet, get_LNet
 from models.DMR import DMR
 from models.inference import MeshPredictor, run_in_batches
 from models.uv_generator import Index_UV_Generator
@@ -103,7 +103,7 @@ def main() -> int:
     prepare_benchmark_root(words.data_dir)
     options = parse_options(["--img", "video.mp4"])
     setup_device(options)
-    dmr = DMR(DPNet(options.warp_level, options.norm_type), get_LNet(options)).set_train(False)
+    dmr = DMR(get_CNet(options), get_LNet(options)).set_train(False)
     sampler = Index_UV_Generator(options.uv_res, uv_type=options.uv_type)
     predictor = MeshPredictor(fold_batch_norm(dmr), sampler, with_map=True)
     find_kernels().accelerate(predictor, options.kernels)

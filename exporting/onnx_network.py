@@ -12,7 +12,7 @@ from exporting.network import INPUT, OUTPUTS, ExportedNetwork
 from exporting.onnx_graph import OnnxGraph
 from exporting.onnx_operators import write_cell, write_sequence
 from models.dense_cnn import DPNet, UVNet
-from models.resnet import FEATURE_CHANNELS, ResNet50
+from models.resnet import ResNet50, feature_channels
 from models.uv_generator import SparseMap
 from models.warp import COUNT_EPSILON, FOREGROUND, POSITION_CHANNELS, pixel_positions
 from utils.errors import UserError
@@ -33,7 +33,7 @@ def build_model(network: ExportedNetwork, shape: tuple) -> ModelProto:
     graph = OnnxGraph()
     batch, side = shape[0], shape[2] >> cnet.warp_lv
     iuv, features, codes = write_cnet(graph, cnet, INPUT)
-    channels = FEATURE_CHANNELS[cnet.warp_lv]
+    channels = feature_channels(cnet.warp_lv, cnet.width)
     surface = write_warp(graph, iuv, features, (batch, channels, side), lnet.warp_res)
     location_map, camera = write_lnet(graph, lnet, surface, codes, batch)
     vertices = write_sparse_map(graph, predictor.sampler.to_vertices, location_map, batch)

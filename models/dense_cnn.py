@@ -12,42 +12,50 @@ from mindspore import Tensor, nn, ops
 from atlas.reference_map import load_or_build_reference_map, warp_resolution
 from models.group_norm import add_to_channels
 from models.layer import GROUP_SIZE, BilinearBottleNeck, ConvBottleNeck, HourGlass, NearestBottleNeck, conv1x1
-from models.resnet import FEATURE_CHANNELS, ResNet50
+from models.resnet import LAST_LEVEL, ResNet50, feature_channels
 from models.warp import POSITION_CHANNELS, Warp, warp_feature  # noqa: F401  users import the warp from here
 
-COARSEST_LEVEL = 5  # the encoder ends at stride 2**5
-CODE_CHANNELS = FEATURE_CHANNELS[COARSEST_LEVEL]
 REFERENCE_CHANNELS = 3
 
 
 class DPNet(nn.Cell):
     """Image [B, 3, H, W] -> dp_out [B, 3, H/4, W/4] = (mask, u, v), features [B, 256, H/4, W/4], codes [B, 2048].
 
-    Sizes hold for warp_lv = 2; in general the outputs have stride 2**warp_lv.
+    Sizes hold for warp_lv = 2 and width = 1; in general the outputs have stride 2**warp_lv. `width` scales all channel
+    counts, those of features and codes too; the groups of GroupNorm keep their number (see UVNet).
     """
 
-    def __init__(self, warp_lv: int = 2, norm_type: str = "GN"):
+    def __init__(self, warp_lv: int = 2, norm_type: str = "GN", width: float = 1.0):
         super().__init__()
         self.warp_lv = warp_lv
-        self.resnet = ResNet50()
+        self.width = width
+        self.resnet = ResNet50(width)
+        group_size = scaled_group_size(width)
         # dp_layers[i] brings the features of level warp_lv + i + 1 to level warp_lv + i
         self.dp_layers = nn.CellList(
             [
-                NearestBottleNeck(FEATURE_CHANNELS[level + 1], FEATURE_CHANNELS[level], norm_type)
-                for level in range(warp_lv, COARSEST_LEVEL)
+                NearestBottleNeck(
+                    feature_channels(level + 1, width), feature_channels(level, width), norm_type, group_size
+                )
+                for level in range(warp_lv, LAST_LEVEL)
             ]
         )
-        channels = FEATURE_CHANNELS[warp_lv]
+        channels = feature_channels(warp_lv, width)
         self.dp_uv_end = nn.SequentialCell(ConvBottleNeck(channels, 32, norm_type), conv1x1(32, 2), nn.Sigmoid())
         self.dp_mask_end = nn.SequentialCell(ConvBottleNeck(channels, 32, norm_type), conv1x1(32, 1), nn.Sigmoid())
 
     def construct(self, image: Tensor):
         codes, encoder_features = self.resnet(image)
         features = encoder_features[-1]
-        for level in range(COARSEST_LEVEL - 1, self.warp_lv - 1, -1):
+        for level in range(LAST_LEVEL - 1, self.warp_lv - 1, -1):
             features = self.dp_layers[level - self.warp_lv](features) + encoder_features[level - 1]
         dp_out = ops.concat([self.dp_mask_end(features), self.dp_uv_end(features)], 1)
         return dp_out, features, codes
+
+
+def scaled_group_size(width: float) -> int:
+    """Channels per group of GroupNorm in a network of this width."""
+    return max(1, int(GROUP_SIZE * width))
 
 
 def make_fc_head(code_channels: int, out_channels: int) -> nn.SequentialCell:
@@ -114,6 +122,7 @@ class UVNet(nn.Cell):
             channels that their different means drown what varies over the map.
         warps: False leaves the surface empty: the LNet then sees the code and the reference map alone.
             For comparison, to measure what dense correspondence earns.
+        cnet_width: the CNet's width, which gives the channels of its features and codes.
     """
 
     def __init__(
@@ -125,6 +134,7 @@ class UVNet(nn.Cell):
         norm_type: str = "GN",
         width: float = 1.0,
         warps: bool = True,
+        cnet_width: float = 1.0,
     ):
         super().__init__()
         self.warps = warps
@@ -133,12 +143,13 @@ class UVNet(nn.Cell):
         uv_level = {warp_resolution(level): level for level in range(2)}[uv_res]
         base = int(256 * width)
         final = int(uv_channels * width)
-        group_size = max(1, int(GROUP_SIZE * width))
+        group_size = scaled_group_size(width)
         self.reference_map = Tensor(np.transpose(reference_map, (0, 3, 1, 2)), ms.float32)
 
-        self.fc_head = make_fc_head(CODE_CHANNELS, base)
-        self.camera = make_camera_head(CODE_CHANNELS)
-        inputs = FEATURE_CHANNELS[warp_lv] + POSITION_CHANNELS + REFERENCE_CHANNELS
+        codes = feature_channels(LAST_LEVEL, cnet_width)
+        self.fc_head = make_fc_head(codes, base)
+        self.camera = make_camera_head(codes)
+        inputs = feature_channels(warp_lv, cnet_width) + POSITION_CHANNELS + REFERENCE_CHANNELS
         self.uv_conv1 = SurfaceInput(inputs, base)
         self.hg = HourGlass(base, 3, norm_type, group_size)
 
@@ -163,6 +174,11 @@ class UVNet(nn.Cell):
         return self.uv_end(features).transpose(0, 2, 3, 1), self.camera(codes)
 
 
+def get_CNet(options) -> DPNet:  # noqa: N802  named like get_LNet
+    """The CNet that `options` describe."""
+    return DPNet(options.warp_level, options.norm_type, options.cnet_width)
+
+
 def get_LNet(options) -> UVNet:  # noqa: N802  name that users import
     """The LNet that `options` describe; its reference map is built from reference_mesh.obj when missing."""
     reference_map = load_or_build_reference_map(options.uv_type, warp_resolution(options.warp_level))
@@ -174,4 +190,5 @@ def get_LNet(options) -> UVNet:  # noqa: N802  name that users import
         norm_type=options.norm_type,
         width=options.lnet_width,
         warps=not options.no_warp,
+        cnet_width=options.cnet_width,
     )

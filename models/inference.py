@@ -16,7 +16,7 @@ from mindspore import Tensor, nn
 from atlas import trained_on
 from models.batch_norm_folding import fold_batch_norm
 from models.compiled_cell import CompiledCell
-from models.dense_cnn import DPNet, get_LNet
+from models.dense_cnn import get_CNet, get_LNet
 from models.DMR import DMR
 from models.uv_generator import Index_UV_Generator
 from utils.checkpoints import checkpoint
@@ -57,7 +57,7 @@ def load_trained(options, path: Path) -> DMR:
     UserError where they were trained with another atlas or body at rest, unless --other_body is given.
     """
     trained_on.check(options, path, trained_on.SEEN_BY_NETWORK)
-    dmr = DMR(DPNet(options.warp_level, options.norm_type), get_LNet(options))
+    dmr = DMR(get_CNet(options), get_LNet(options))
     checkpoint.load_dmr(dmr, path)
     return dmr.set_train(False)
 

@@ -11,7 +11,14 @@ from models.pooling import MaxPool2d
 
 STAGE_BLOCKS = (3, 4, 6, 3)
 EXPANSION = 4
-FEATURE_CHANNELS = (3, 64, 256, 512, 1024, 2048)  # of the features at stride 2**level
+STEM_CHANNELS = 64
+LAST_LEVEL = 5  # the encoder ends at stride 2**5
+
+
+def feature_channels(level: int, width: float = 1.0) -> int:
+    """Channels of the features at stride 2**level, level 1 to 5, of an encoder with `width` times the channels."""
+    stem = int(STEM_CHANNELS * width)
+    return stem if level == 1 else EXPANSION * stem * 2 ** (level - 2)
 
 
 def _conv(in_channels: int, out_channels: int, size: int, stride: int = 1) -> nn.Conv2d:
@@ -46,18 +53,24 @@ class Bottleneck(nn.Cell):
 
 
 class ResNet50(nn.Cell):
-    """Image [B, 3, H, W] -> (codes [B, 2048], features of strides 2, 4, 8, 16, 32)."""
+    """Image [B, 3, H, W] -> (codes [B, 2048], features of strides 2, 4, 8, 16, 32).
 
-    def __init__(self):
+    Args:
+        width: scales all channel counts, those of the codes too; 1 is ResNet-50.
+    """
+
+    def __init__(self, width: float = 1.0):
         super().__init__()
-        self.conv1 = _conv(3, 64, 7, 2)
-        self.bn1 = nn.BatchNorm2d(64)
+        self.width = width
+        stem = feature_channels(1, width)
+        self.conv1 = _conv(3, stem, 7, 2)
+        self.bn1 = nn.BatchNorm2d(stem)
         self.relu = nn.ReLU()
         self.maxpool = MaxPool2d(3, 2, padding=1)
-        self.layer1 = self._stage(64, 64, STAGE_BLOCKS[0], 1)
-        self.layer2 = self._stage(256, 128, STAGE_BLOCKS[1], 2)
-        self.layer3 = self._stage(512, 256, STAGE_BLOCKS[2], 2)
-        self.layer4 = self._stage(1024, 512, STAGE_BLOCKS[3], 2)
+        self.layer1 = self._stage(stem, stem, STAGE_BLOCKS[0], 1)
+        self.layer2 = self._stage(4 * stem, 2 * stem, STAGE_BLOCKS[1], 2)
+        self.layer3 = self._stage(8 * stem, 4 * stem, STAGE_BLOCKS[2], 2)
+        self.layer4 = self._stage(16 * stem, 8 * stem, STAGE_BLOCKS[3], 2)
 
     @staticmethod
     def _stage(in_channels: int, channels: int, blocks: int, stride: int) -> nn.SequentialCell:

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from atlas.reference_map import warp_resolution
-from models.dense_cnn import COARSEST_LEVEL
+from models.resnet import LAST_LEVEL, STEM_CHANNELS
 from utils.checkpoints import checkpoint
 from utils.errors import UserError
 from utils.files import write_text
@@ -33,7 +33,7 @@ def read_from_shapes(shapes: dict, where) -> dict:
     def count(prefix: str) -> int:
         return len({name.removeprefix(prefix).split(".")[0] for name in shapes if name.startswith(prefix)})
 
-    warp_level = COARSEST_LEVEL - count("CNet.dp_layers.")
+    warp_level = LAST_LEVEL - count("CNet.dp_layers.")
     width = shape("LNet.fc_head.3.bias")[0] / FULL_WIDTH
     channels = shape("LNet.uv_end.0.conv1.weight")[1] / width
     shape("CNet.dp_uv_end.0.norm1.weight")
@@ -42,6 +42,7 @@ def read_from_shapes(shapes: dict, where) -> dict:
         "uv_res": warp_resolution(max(0, warp_level - count("LNet.decoder."))),  # each step doubles the map
         "uv_channels": int(channels) if channels.is_integer() else channels,
         "norm_type": "BN" if "CNet.dp_uv_end.0.norm1.running_mean" in shapes else "GN",
+        "cnet_width": shape("CNet.resnet.conv1.weight")[0] / STEM_CHANNELS,
         "lnet_width": width,
     }
 

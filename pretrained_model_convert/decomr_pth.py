@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from pretrained_model_convert.resnet_pth import ResNet50
 
 GROUP_SIZE = 8
+STEM_CHANNELS = 64  # of the encoder's first convolution at full width
 LNET_GROUPS = 32  # groups of the LNet's base channels, at any width
 
 
@@ -72,15 +73,16 @@ def hourglass(x, weights: Weights):
 
 def run_cnet(state: dict, image: torch.Tensor):
     """Image [B, 3, H, W] -> dp_out [B, 3, h, w], features [B, C, h, w], codes [B, 2048]."""
-    weights, prefix = Weights(state), "resnet."
-    encoder = ResNet50().eval()
+    stem, prefix = len(state["resnet.bn1.weight"]), "resnet."
+    weights = Weights(state, group_size=max(1, GROUP_SIZE * stem // STEM_CHANNELS))
+    encoder = ResNet50(stem).eval()
     encoder.load_state_dict({key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)})
     codes, strides = encoder(image)
     x, layers = strides[-1], weights["dp_layers"].children()
     # dp_layers[i] upsamples to level warp_level + i; the last one to level 4, stride 16
     for layer, skip in zip(reversed(layers), reversed(strides[:-1]), strict=False):
         x = upsampled_bottleneck(x, weights["dp_layers"][layer], "nearest") + skip
-    ends = [weights[name] for name in ("dp_mask_end", "dp_uv_end")]
+    ends = [Weights(state)[name] for name in ("dp_mask_end", "dp_uv_end")]
     dp_out = [torch.sigmoid(conv(bottleneck(x, end[0]), end[1])) for end in ends]
     return torch.cat(dp_out, 1), x, codes
 

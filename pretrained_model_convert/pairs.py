@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from atlas.reference_map import warp_resolution
-from models.dense_cnn import CODE_CHANNELS, DPNet, UVNet, warp_feature
+from models.dense_cnn import UVNet, get_CNet, warp_feature
 from models.DMR import DMR
 from pretrained_model_convert import architecture, resnet_msp, resnet_pth, vgg_msp, vgg_pth
 from pretrained_model_convert.decomr_pth import run_cnet, run_lnet
@@ -122,8 +122,9 @@ class DecoMR(Pair):
             options.warp_level,
             options.norm_type,
             options.lnet_width,
+            cnet_width=options.cnet_width,
         )
-        return DMR(DPNet(options.warp_level, options.norm_type), lnet)
+        return DMR(get_CNet(options), lnet)
 
     def settle(self, options, given: set, shapes: dict, path: Path, folders: list[Path]) -> None:
         architecture.settle(options, given, shapes, path, architecture.find_config(folders))
@@ -155,7 +156,8 @@ class DecoMR(Pair):
 
     def unflatten(self, state: dict) -> dict:
         # The release's encoder still has its classifier. Nothing uses it, but strict loading needs it.
-        unused = {"weight": torch.zeros(CLASSES, CODE_CHANNELS), "bias": torch.zeros(CLASSES)}
+        codes = len(state["LNet.fc_head.0.weight"][0])
+        unused = {"weight": torch.zeros(CLASSES, codes), "bias": torch.zeros(CLASSES)}
         state = state | {f"{self.classifier}{name}": value for name, value in unused.items()}
         return {part: self._select_part(state, part) for part in self.parts}
 

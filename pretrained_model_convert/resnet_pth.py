@@ -37,18 +37,21 @@ class Bottleneck(nn.Module):
 
 
 class ResNet50(nn.Module):
-    """Image [B, 3, H, W] -> (codes [B, 2048], features of strides 2, 4, 8, 16, 32)."""
+    """Image [B, 3, H, W] -> (codes [B, 2048], features of strides 2, 4, 8, 16, 32).
 
-    def __init__(self):
+    stem: channels of the first convolution, 64 in ResNet-50; all others follow in proportion.
+    """
+
+    def __init__(self, stem: int = 64):
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 64, 7, 2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
+        self.conv1 = nn.Conv2d(3, stem, 7, 2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(stem)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, padding=1)
-        self.layer1 = self._stage(64, 64, 3, 1)
-        self.layer2 = self._stage(256, 128, 4, 2)
-        self.layer3 = self._stage(512, 256, 6, 2)
-        self.layer4 = self._stage(1024, 512, 3, 2)
+        self.layer1 = self._stage(stem, stem, 3, 1)
+        self.layer2 = self._stage(4 * stem, 2 * stem, 4, 2)
+        self.layer3 = self._stage(8 * stem, 4 * stem, 6, 2)
+        self.layer4 = self._stage(16 * stem, 8 * stem, 3, 2)
 
     @staticmethod
     def _stage(in_channels: int, channels: int, blocks: int, stride: int) -> nn.Sequential:

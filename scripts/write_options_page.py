@@ -29,9 +29,10 @@ such as those of [configs/](../configs/README.md). [training.md](training.md) ex
 [evaluation.md](evaluation.md) evaluation.
 
 Names and defaults are those of the PyTorch release and the 2022 port. These options are new here: `--data_dir`,
-`--device_target`, `--mode`, `--kernels`, `--no_tf32`, `--seed`, `--fresh`, `--other_body`, `--lnet_width`, `--no_warp`,
-`--cache_ram`, `--freeze_cnet`, `--lr_schedule`, `--lr_gamma`, `--lr_step_epochs`, `--warmup`, `--accumulate`,
-`--clip_grad`, `--max_bad_steps`, `--amp_level`, `--val_share`, `--sync_bn` and `--zero_init_residual`.
+`--device_target`, `--mode`, `--kernels`, `--no_tf32`, `--seed`, `--fresh`, `--other_body`, `--cnet_width`,
+`--lnet_width`, `--no_warp`, `--cache_ram`, `--freeze_cnet`, `--lr_schedule`, `--lr_gamma`, `--lr_step_epochs`,
+`--warmup`, `--accumulate`, `--clip_grad`, `--max_bad_steps`, `--amp_level`, `--val_share`, `--sync_bn` and
+`--zero_init_residual`.
 """
 # command -> module with its make_parser, text above its table
 OTHERS = {

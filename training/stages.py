@@ -8,7 +8,7 @@ from mindspore import nn
 from atlas import trained_on
 from models.accumulation import AccumulatedStep
 from models.adam import Adam
-from models.dense_cnn import DPNet, get_LNet
+from models.dense_cnn import DPNet, get_CNet, get_LNet
 from models.distributed import current_world_size, synchronise_batch_norm
 from models.DMR import DMR, FrozenCNetDMR
 from models.precision import to_half_precision
@@ -47,7 +47,7 @@ STAGES = {
 
 def build_cnet(options) -> DPNet:
     """A new CNet with random weights."""
-    cnet = DPNet(options.warp_level, options.norm_type)
+    cnet = get_CNet(options)
     if options.zero_init_residual:
         zero_init_residual(cnet)
     return cnet

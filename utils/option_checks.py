@@ -5,7 +5,7 @@ from pathlib import Path
 from utils.errors import UserError
 
 # larger networks fit into no machine and would end in a lack of memory somewhere within
-LARGEST = {"img_res": 4096, "uv_channels": 65536, "lnet_width": 64.0}
+LARGEST = {"img_res": 4096, "uv_channels": 65536, "cnet_width": 64.0, "lnet_width": 64.0}
 
 
 def check(options) -> None:
@@ -43,6 +43,9 @@ def check(options) -> None:
         raise UserError(
             f"--warp_level is {options.warp_level}, expected {uv_level} to 4 with --uv_res {options.uv_res}."
         )
+    stem = 64 * options.cnet_width
+    if not stem >= 4 or stem % 4:
+        raise UserError(f"--cnet_width {options.cnet_width} gives {stem:g} channels, expected a multiple of 4.")
     channels = (256 * options.lnet_width, options.uv_channels * options.lnet_width)
     if any(count < 16 or count % 16 for count in channels):
         raise UserError(

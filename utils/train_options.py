@@ -137,6 +137,8 @@ class TrainOptions:
         self._value(model, "--warp_level", int, 2, "features of stride 2**level are carried to the surface")
         help_text = "GroupNorm or BatchNorm, in all blocks behind the encoder"
         self._value(model, "--norm_type", str, "GN", help_text, ["GN", "BN"])
+        help_text = "factor on the channels of the CNet, its encoder included; 1 is the paper's network"
+        self._value(model, "--cnet_width", float, 1.0, help_text)
         help_text = "factor on the LNet's channels; 1 is the paper's network. GroupNorm keeps its number of groups"
         self._value(model, "--lnet_width", float, 1.0, help_text)
         help_text = "carry no features to the surface, for comparison: the LNet sees global features alone"

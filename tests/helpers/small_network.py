@@ -6,7 +6,7 @@ from pathlib import Path
 import mindspore as ms
 
 import utils.environment  # noqa: F401  before MindSpore
-from models.dense_cnn import DPNet, get_LNet
+from models.dense_cnn import get_CNet, get_LNet
 from models.DMR import DMR
 from utils import config
 from utils.train_options import TrainOptions
@@ -19,6 +19,6 @@ def random_network(root: Path, *words) -> tuple[Namespace, DMR]:
     ms.set_seed(0)
     try:
         options = TrainOptions().parse_args([str(word) for word in words])
-        return options, DMR(DPNet(options.warp_level, options.norm_type), get_LNet(options))
+        return options, DMR(get_CNet(options), get_LNet(options))
     finally:
         config.set_data_root(before)

@@ -87,6 +87,15 @@ def test_cnet(variant, norm_type, monkeypatch):
     assert_same_network(ours, theirs, [noise(4, 3, 96, 96)], variant)
 
 
+def test_thin_cnet_and_the_lnet_behind_it():
+    ours, theirs = DPNet(width=0.25), randomise(networks.CNet(width=0.25))
+    assert_same_network(ours, theirs, [noise(4, 3, 96, 96)], "pynative")
+    ours = UVNet(reference_map(2), width=NARROW, cnet_width=0.25)
+    theirs = randomise(networks.LNet(reference_map(2), width=NARROW, cnet_width=0.25))
+    dp_out, features, codes = lnet_inputs(2)
+    assert_same_network(ours, theirs, [dp_out, features[:, :64], codes[:, :512]], "pynative")
+
+
 @pytest.mark.parametrize("variant, norm_type", VARIANTS)
 def test_lnet(variant, norm_type):
     ours = UVNet(reference_map(2), norm_type=norm_type, width=NARROW)

@@ -20,7 +20,10 @@ pytestmark = pytest.mark.slow
 # the architecture, and where the release's config.json lies: none, beside the file, one folder up
 VARIANTS = {
     "as released": ({"uv_channels": 64, "lnet_width": 0.25}, "run/checkpoints"),
-    "wide map, BatchNorm": ({"uv_res": 256, "warp_level": 3, "norm_type": "BN", "lnet_width": 0.125}, "run"),
+    "wide map, BatchNorm": (
+        {"uv_res": 256, "warp_level": 3, "norm_type": "BN", "lnet_width": 0.125, "cnet_width": 0.25},
+        "run",
+    ),
     "without config.json": ({"uv_channels": 256, "lnet_width": 0.25, "warp_level": 1}, None),
 }
 
@@ -33,11 +36,12 @@ def write_release(folder: Path, architecture: dict, config_folder: str | None) -
         "uv_channels": 128,
         "norm_type": "GN",
         "lnet_width": 1.0,
+        "cnet_width": 1.0,
     } | architecture
     size = 256 >> described["warp_level"]
-    names = ("uv_res", "uv_channels", "warp_level", "norm_type", "lnet_width")
+    names = ("uv_res", "uv_channels", "warp_level", "norm_type", "lnet_width", "cnet_width")
     lnet = networks.LNet(np.zeros((1, size, size, 3), np.float32), *(described[name] for name in names))
-    cnet = networks.CNet(described["warp_level"], described["norm_type"])
+    cnet = networks.CNet(described["warp_level"], described["norm_type"], described["cnet_width"])
     path = folder / "run/checkpoints/2020_01_01.pt"
     path.parent.mkdir(parents=True)
     with torch.no_grad():

@@ -12,7 +12,8 @@ from utils.checkpoints import checkpoint
 from utils.errors import UserError
 from utils.train_options import TrainOptions
 
-RELEASED = {"warp_level": 2, "uv_res": 128, "uv_channels": 64, "norm_type": "GN", "lnet_width": 1.0}
+RELEASED = {"warp_level": 2, "uv_res": 128, "uv_channels": 64, "norm_type": "GN", "lnet_width": 1.0,
+            "cnet_width": 1.0}  # fmt: skip
 VARIANTS = [
     RELEASED,
     RELEASED | {"uv_channels": 128},
@@ -21,6 +22,7 @@ VARIANTS = [
     RELEASED | {"warp_level": 4, "uv_res": 256},
     RELEASED | {"uv_res": 256},
     RELEASED | {"norm_type": "BN"},
+    RELEASED | {"cnet_width": 0.25},
     RELEASED | {"lnet_width": 0.25, "uv_channels": 128},
     RELEASED | {"lnet_width": 0.125, "uv_channels": 256, "uv_res": 256, "warp_level": 3, "norm_type": "BN"},
 ]
@@ -36,11 +38,9 @@ def shapes_of(variant: dict) -> dict:
     """Name -> shape of PyTorch's networks, without their values."""
     size = 256 >> variant["warp_level"]
     with torch.device("meta"):
-        cnet = networks.CNet(variant["warp_level"], variant["norm_type"])
-        names = ("uv_res", "uv_channels", "warp_level", "norm_type")
-        lnet = networks.LNet(
-            np.zeros((1, size, size, 3), np.float32), *(variant[name] for name in names), width=variant["lnet_width"]
-        )
+        cnet = networks.CNet(variant["warp_level"], variant["norm_type"], variant["cnet_width"])
+        names = ("uv_res", "uv_channels", "warp_level", "norm_type", "lnet_width", "cnet_width")
+        lnet = networks.LNet(np.zeros((1, size, size, 3), np.float32), *(variant[name] for name in names))
     parts = {"CNet": cnet.state_dict(), "LNet": lnet.state_dict()}
     return {f"{part}.{name}": tuple(value.shape) for part, state in parts.items() for name, value in state.items()}
 

@@ -58,17 +58,21 @@ class HourGlass(nn.Module):
 class CNet(nn.Module):
     """Image [B, 3, H, W] -> (mask, u, v) [B, 3, H/4, W/4], features [B, 256, H/4, W/4], codes [B, 2048]."""
 
-    def __init__(self, warp_level: int = 2, norm_type: str = "GN"):
+    def __init__(self, warp_level: int = 2, norm_type: str = "GN", width: float = 1.0):
         super().__init__()
         self.warp_level = warp_level
-        self.resnet = ResNet50()
+        self.resnet = ResNet50(round(64 * width))
+        channels = [round(count * width) for count in CHANNELS]
+        per_group = round(8 * width)  # as many groups at any width; the ends have the paper's sizes
         self.dp_layers = nn.ModuleList(
-            nn.Sequential(nn.Upsample(scale_factor=2), ConvBottleNeck(CHANNELS[i + 1], CHANNELS[i], norm_type))
+            nn.Sequential(
+                nn.Upsample(scale_factor=2), ConvBottleNeck(channels[i + 1], channels[i], norm_type, per_group)
+            )
             for i in range(warp_level, 5)
         )
-        width = CHANNELS[warp_level]
-        self.dp_uv_end = nn.Sequential(ConvBottleNeck(width, 32, norm_type), nn.Conv2d(32, 2, 1), nn.Sigmoid())
-        self.dp_mask_end = nn.Sequential(ConvBottleNeck(width, 32, norm_type), nn.Conv2d(32, 1, 1), nn.Sigmoid())
+        last = channels[warp_level]
+        self.dp_uv_end = nn.Sequential(ConvBottleNeck(last, 32, norm_type), nn.Conv2d(32, 2, 1), nn.Sigmoid())
+        self.dp_mask_end = nn.Sequential(ConvBottleNeck(last, 32, norm_type), nn.Conv2d(32, 1, 1), nn.Sigmoid())
 
     def forward(self, image):
         codes, encoder = self.resnet(image)
@@ -81,22 +85,26 @@ class CNet(nn.Module):
 class LNet(nn.Module):
     """(dp_out, features, codes) of the CNet -> location map [B, R, R, 3], camera [B, 3].
 
-    reference_map: [1, S, S, 3] with S = 256 / 2 ** warp_level; width scales all channels.
+    reference_map: [1, S, S, 3] with S = 256 / 2 ** warp_level; width scales all channels, cnet_width
+    those of the CNet's outputs.
     """
 
-    def __init__(self, reference_map, uv_res=128, uv_channels=128, warp_level=2, norm_type="GN", width=1.0):
+    def __init__(
+        self, reference_map, uv_res=128, uv_channels=128, warp_level=2, norm_type="GN", width=1.0, cnet_width=1.0
+    ):
         super().__init__()
         uv_level = {256: 0, 128: 1}[uv_res]
         base, final = int(256 * width), int(uv_channels * width)
         per_group = round(8 * width)  # 32 groups over the base channels at any width
         self.reference_map = torch.as_tensor(reference_map).permute(0, 3, 1, 2)
-        self.fc_head = nn.Sequential(nn.Linear(2048, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Linear(512, base))
+        codes = round(2048 * cnet_width)
+        self.fc_head = nn.Sequential(nn.Linear(codes, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Linear(512, base))
         self.camera = nn.Sequential(
-            nn.Linear(2048, 512), nn.BatchNorm1d(512), nn.ReLU(),
+            nn.Linear(codes, 512), nn.BatchNorm1d(512), nn.ReLU(),
             nn.Linear(512, 256), nn.BatchNorm1d(256), nn.LeakyReLU(0.2), nn.Linear(256, 3),
         )  # fmt: skip
         self.uv_conv1 = nn.Sequential(
-            nn.Conv2d(CHANNELS[warp_level] + 3 + base + 3, 2 * base, 1), nn.ReLU(),
+            nn.Conv2d(round(CHANNELS[warp_level] * cnet_width) + 3 + base + 3, 2 * base, 1), nn.ReLU(),
             nn.Conv2d(2 * base, 2 * base, 1), nn.ReLU(), nn.Conv2d(2 * base, base, 1),
         )  # fmt: skip
         self.hg = HourGlass(base, 3, norm_type, per_group)

@@ -23,6 +23,7 @@ WIDTH = 3
 class Encoder(nn.Cell):
     def __init__(self, width=WIDTH):
         super().__init__()
+        self.width = 1.0
         self.conv1 = nn.Conv2d(3, width, 1)
         self.bn1 = nn.BatchNorm2d(width)
 
@@ -239,6 +240,8 @@ def test_encoder_weights_are_taken_where_there_are_any(tmp_path):
         checkpoint.save_weights(trained, config.RESNET_CKPT_ALTERNATIVE)
         assert checkpoint.load_encoder(encoder).endswith(f"ImageNet weights {config.RESNET_CKPT_ALTERNATIVE}")
         assert_equal(values(encoder), values(trained))
+        encoder.width = 0.25
+        assert "are of full width" in checkpoint.load_encoder(encoder)
     finally:
         config.set_data_root(before)
 

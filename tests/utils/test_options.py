@@ -93,6 +93,8 @@ def test_the_old_spelling_of_ngpu_is_taken():
         (["--warp_level", 5], "--warp_level is 5, expected 1 to 4"),
         (["--lnet_width", 0.1], "--lnet_width 0.1 gives 25.6 and 12.8 channels, expected multiples of 16"),
         (["--lnet_width", "nan"], "expected multiples of 16"),
+        (["--cnet_width", 0.1], "--cnet_width 0.1 gives 6.4 channels, expected a multiple of 4"),
+        (["--cnet_width", "nan"], "expected a multiple of 4"),
         (["--uv_channels", 8], "gives 256 and 8 channels"),
         (["--lr", "nan"], "--lr is nan, expected more than 0"),
         (["--scale_factor", "1"], "--scale_factor is 1.0, expected less than 1"),

@@ -22,8 +22,8 @@ from utils.memory import available_memory
 from utils.option_files import TRAINED_ON, words_of
 from utils.train_options import TrainOptions
 
-ARCHITECTURE = ("model", "img_res", "uv_res", "uv_type", "uv_channels", "warp_level", "norm_type", "lnet_width",
-                "no_warp")  # fmt: skip
+ARCHITECTURE = ("model", "img_res", "uv_res", "uv_type", "uv_channels", "warp_level", "norm_type", "cnet_width",
+                "lnet_width", "no_warp")  # fmt: skip
 CONFIG_NAME = "config.json"
 HOW_TO_START = ("resume", "fresh")  # options that a run with --from_json must not take over
 ROOM = 2  # times the size of a file: other processes may take some of the memory before it is read
@@ -152,8 +152,8 @@ def assign(parameters: dict, values: dict, path) -> None:
         if tuple(values[name].shape) != tuple(parameter.shape):
             raise UserError(
                 f"{path} does not fit the network: {name} has shape {tuple(values[name].shape)}, expected "
-                f"{tuple(parameter.shape)}. Was it trained with another --lnet_width, --uv_channels, --uv_res, "
-                "--warp_level or --norm_type?"
+                f"{tuple(parameter.shape)}. Was it trained with another --cnet_width, --lnet_width, --uv_channels, "
+                "--uv_res, --warp_level or --norm_type?"
             )
     for name, parameter in parameters.items():
         parameter.set_data(Tensor(values[name].asnumpy(), parameter.dtype))
@@ -162,6 +162,8 @@ def assign(parameters: dict, values: dict, path) -> None:
 def load_encoder(resnet: nn.Cell) -> str:
     """Fill the encoder from the ImageNet weights below the data root, if there are any; returns the line to print."""
     for path in (config.RESNET_CKPT, config.RESNET_CKPT_ALTERNATIVE):
+        if path.is_file() and resnet.width != 1:
+            return f"encoder starts from random weights: those in {path} are of full width (--cnet_width 1)"
         if path.is_file():
             load_weights(resnet, path)
             return f"encoder starts from the ImageNet weights {path}"
