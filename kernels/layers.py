@@ -9,6 +9,7 @@ from mindspore import Tensor, nn, ops
 
 from kernels import operators
 from models.dense_cnn import SurfaceInput
+from models.grid_sample import GridSample
 from models.group_norm import GroupNorm
 from models.layer import ConvBottleNeck, NearestBottleNeck
 from models.resnet import Bottleneck
@@ -164,6 +165,17 @@ class FastWarp(Warp):
         return self.in_one_pass(dp_out, feature_map)
 
 
+class FastGridSample(GridSample):
+    """The look-up in one pass over the points."""
+
+    def prepare(self) -> None:
+        """Make the operators."""
+        self.in_one_pass = operators.make_look_up()
+
+    def construct(self, feature_map: Tensor, grid: Tensor) -> Tensor:
+        return self.in_one_pass(feature_map, grid)
+
+
 # class of a layer -> its faster class
 FASTER: dict[type, type] = {
     nn.Conv2d: FastConv2d,
@@ -173,4 +185,5 @@ FASTER: dict[type, type] = {
     Bottleneck: FastBottleneck,
     SurfaceInput: FastSurfaceInput,
     Warp: FastWarp,
+    GridSample: FastGridSample,
 }

@@ -143,6 +143,19 @@ def make_warp(side: int, position_channels: int) -> ops.Custom:
     return _make_operator("warp_to_surface", shape, 1, bprop, side)
 
 
+def make_look_up() -> ops.Custom:
+    """models.grid_sample.GridSample: (map [B, C, H, W], grid [B, h, w, 2]) -> [B, C, h, w]."""
+    of_map = _make_operator("look_up_gradient", lambda pixels, grid, g: pixels)
+
+    def shape(pixels, grid):
+        return [*pixels[:2], *grid[1:3]]
+
+    def bprop(pixels, grid, output, gradient):
+        return of_map(pixels, grid, gradient), ops.zeros_like(grid)
+
+    return _make_operator("look_up", shape, 1, bprop)
+
+
 def _shape_convolved(features, kernel, stride: int = 1) -> list:
     return [features[0], kernel[0], -(-features[2] // stride), -(-features[3] // stride)]
 

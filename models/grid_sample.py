@@ -1,15 +1,15 @@
 """Bilinear look-up in maps at given positions."""
 
-from mindspore import Tensor, ops
+from mindspore import Tensor, nn, ops
 
 
-def grid_sample(feature_map: Tensor, grid: Tensor) -> Tensor:
-    """Sample a map bilinearly; -1 and 1 are the centres of its outermost pixels (align_corners=True).
+class GridSample(nn.Cell):
+    """(feature_map [B, C, H, W], grid [B, h, w, 2] = (x, y) in [-1, 1]) -> [B, C, h, w], sampled bilinearly.
 
-    Args:
-        feature_map: [B, C, H, W].
-        grid: [B, h, w, 2] = (x, y) in [-1, 1].
-    Returns:
-        [B, C, h, w]. Gradients reach both arguments.
+    -1 and 1 are the centres of the outermost pixels (align_corners=True); beyond them the outermost pixels count.
+    Gradients reach the map, not the grid.
     """
-    return ops.grid_sample(feature_map, grid, mode="bilinear", padding_mode="border", align_corners=True)
+
+    def construct(self, feature_map: Tensor, grid: Tensor) -> Tensor:
+        positions = ops.stop_gradient(grid)
+        return ops.grid_sample(feature_map, positions, mode="bilinear", padding_mode="border", align_corners=True)

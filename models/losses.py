@@ -8,7 +8,7 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 
 from models.geometric_layers import orthographic_projection
-from models.grid_sample import grid_sample
+from models.grid_sample import GridSample
 from models.upsample import resize_bilinear, resize_nearest
 from models.warp import pixel_positions
 from utils.joints import LEFT_HIP, RIGHT_HIP
@@ -66,10 +66,15 @@ def location_map_loss(location_map: Tensor, gt_map: Tensor, uv_weight: Tensor) -
 
 def total_variation(location_map: Tensor) -> Tensor:
     """Sum over the batch [B, R, R, 3] of |differences to the right and lower neighbour|, / (R - 1)^2; a scalar."""
-    centre = location_map[:, :-1, :-1]
-    across = ops.abs(centre - location_map[:, :-1, 1:]).sum()
-    down = ops.abs(centre - location_map[:, 1:, :-1]).sum()
-    return (across + down) / float((location_map.shape[1] - 1) ** 2)
+    batch, height, width, channels = location_map.shape
+    row = width * channels
+    # in pieces that lie together in memory: MindSpore cuts out others number by number
+    rows, maps = location_map.reshape(batch * height, row), location_map.reshape(batch, height * row)
+    across = ops.abs(rows[:, :-channels] - rows[:, channels:]).reshape(batch, height, row - channels)
+    down = ops.abs(maps[:, :-row] - maps[:, row:]).reshape(batch, height - 1, row)
+    # neither the last row nor the last column has both neighbours
+    beyond = across[:, -1].sum() + down[:, :, -channels:].sum()
+    return (across.sum() + down.sum() - beyond) / float((height - 1) ** 2)
 
 
 def mesh_loss(vertices: Tensor, gt_vertices: Tensor) -> Tensor:
@@ -108,6 +113,7 @@ class ConsistencyLoss(nn.Cell):
     def __init__(self, image_size: int):
         super().__init__()
         self.positions = Tensor(pixel_positions(image_size, image_size)[None])
+        self.grid_sample = GridSample()
 
     def construct(self, location_map: Tensor, camera: Tensor, gt_iuv: Tensor) -> Tensor:
         batch, height, width, _ = location_map.shape
@@ -115,7 +121,7 @@ class ConsistencyLoss(nn.Cell):
         projected = projected.reshape(batch, height, width, 2).transpose(0, 3, 1, 2)
         grid = 2 * gt_iuv[:, 1:].transpose(0, 2, 3, 1) - 1
         foreground = (gt_iuv[:, :1] > 0.5).astype(gt_iuv.dtype)
-        difference = (grid_sample(projected, grid) - self.positions) * foreground
+        difference = (self.grid_sample(projected, grid) - self.positions) * foreground
         return _mean(difference**2)
 
 

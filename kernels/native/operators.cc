@@ -1,4 +1,4 @@
-// Custom operators for MindSpore on a CPU, which call convolution.h, norm.h and warp.h.
+// Custom operators for MindSpore on a CPU, which call convolution.h, norm.h, sample.h and warp.h.
 //
 // MindSpore passes the inputs and then the outputs. Operators run one at a time. Some inputs are needed only for their
 // shape.
@@ -14,6 +14,7 @@
 
 #include "convolution.h"
 #include "norm.h"
+#include "sample.h"
 #include "warp.h"
 #include "workspace.h"
 
@@ -160,6 +161,18 @@ OPERATOR(warp_gradient) {
   warp::backward({features[0], features[1], features[2], features[3], in.shapes[2][2]}, in.floats(0), in.floats(2),
                  in.floats(3));
 }
+
+// The sizes of a look-up; map, grid: the numbers of their operands.
+static sample::Sizes sample_sizes(const Arguments &in, int map, int grid) {
+  const int64_t *pixels = in.shapes[map], *points = in.shapes[grid];
+  return {pixels[0], pixels[1], pixels[2], pixels[3], points[1] * points[2]};
+}
+
+// map [B, C, H, W], grid [B, h, w, 2] -> values [B, C, h, w]
+OPERATOR(look_up) { sample::forward(sample_sizes(in, 0, 1), in.floats(0), in.floats(1), in.floats(2)); }
+
+// map (for its shape), grid, gradient of the values -> gradient of the map
+OPERATOR(look_up_gradient) { sample::backward(sample_sizes(in, 0, 1), in.floats(1), in.floats(2), in.floats(3)); }
 
 // x [B, C, H, W], gamma [C], beta [C] -> normalised [B, C, H, W], mean and 1 / deviation: [B, G] of a GroupNorm, [C] of
 // a BatchNorm

@@ -16,12 +16,13 @@ from mindspore import nn
 
 from kernels import operators
 from models import layer, resnet
+from models.grid_sample import GridSample
 from models.warp import Warp, warp_feature
 from models.group_norm import GroupNorm
 from pretrained_model_convert import resnet_pth
 from tests.helpers.parity import as_variant, assert_gradients_close, assert_same_layer, running_in
 from tests.reference import networks
-from tests.models.test_parity_blocks import Function, FunctionCell, noise
+from tests.models.test_parity_blocks import Function, FunctionCell, SampledAt, noise, sampled_by_torch
 
 torch.set_num_threads(1)
 KERNELS = ((1, 1), (1, 2), (3, 1), (3, 2), (7, 2))  # with their strides
@@ -191,6 +192,21 @@ def test_pixels_go_to_the_cells_of_warp_feature(height, width, mode):
     expected = warp_feature(ms.Tensor(iuv), ms.Tensor(features), 17).asnumpy()
     np.testing.assert_array_equal(found[:, -1], expected[:, -1])
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("height, width", [(9, 8), (1, 5)])
+def test_a_look_up_at_corners_edges_and_beyond(height, width, mode):
+    grid = np.random.default_rng(2).uniform(-1.2, 1.2, (2, 7, 6, 2)).astype(np.float32)
+    grid[0, 0, :4] = [[-1, -1], [1, 1], [-1, 1], [0, 0]]
+    theirs = Function(sampled_by_torch)
+    assert_same_layer(SampledAt(fast(GridSample())), theirs, [grid, noise(2, 3, height, width)], mode)
+
+
+def test_a_place_that_is_no_number_reads_within_the_map(mode):
+    grid = np.full((1, 1, 1, 2), np.nan, np.float32)
+    with running_in(mode):
+        found = fast(GridSample())(ms.Tensor(noise(1, 1, 3, 3)), ms.Tensor(grid)).asnumpy()
+    assert found == noise(1, 1, 3, 3)[0, 0, 0, 0]
 
 
 def test_the_iuv_image_gets_no_gradient(mode):
