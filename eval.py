@@ -33,7 +33,7 @@ from utils import config
 from utils.body_model import load_body_model
 from utils.checkpoints import checkpoint
 from utils.errors import UserError, run_command
-from utils.files import make_folder, write_png
+from utils.files import check_target, make_folder, write_png
 from utils.optional_kernels import find_kernels
 from utils.train_options import TrainOptions
 
@@ -106,7 +106,7 @@ def main():
     print(f"{device}, {find_kernels().choose(options.kernels)}")
     make_folder(options.save_root)  # now, not after the evaluation
     if options.report:
-        make_folder(Path(options.report).parent)
+        check_target(options.report)
     paths, datasets = find_checkpoints(options), list(dict.fromkeys(options.dataset))
     for values, what in ((paths, "checkpoint"), (datasets, "data set")):
         if options.report and len(values) > 1:

@@ -14,11 +14,12 @@ from utils.body_model import load_body_model, load_joint_regressors
 from utils.camera import CameraFitError, fit_weak_perspective
 from utils.joints import LSP_JOINTS
 from utils.pictures import denormalise, draw_mesh, draw_turned, iuv_colours, tile
+from viewer.scenes import FITTED_BODY, PREDICTED_MESH
 
 BOX_MARGIN = 1.2  # the crop's side over the larger side of a box
 SHOWN_SIZE = 224  # pixels of a picture, whatever size the network works at
-FITTED_BODY, TRUTH = "fitted body", "ground truth"
-TITLES = ("input", "predicted IUV", "predicted mesh", FITTED_BODY, "side view", TRUTH)
+TRUTH = "ground truth"
+TITLES = ("input", "predicted IUV", PREDICTED_MESH, FITTED_BODY, "side view", TRUTH)
 PREDICTED_COLOUR = (0.55, 0.70, 0.95)
 FITTED_COLOUR = (0.95, 0.75, 0.45)
 TRUE_COLOUR = (0.62, 0.85, 0.62)
@@ -122,7 +123,7 @@ def draw_case(case: Case, faces: np.ndarray, titles: tuple[str, ...]) -> list[np
     draw = {
         "input": lambda: case.crop,
         "predicted IUV": lambda: iuv_colours(case.iuv, SHOWN_SIZE),
-        "predicted mesh": lambda: _overlay(case.crop, case.vertices, faces, case.camera, PREDICTED_COLOUR),
+        PREDICTED_MESH: lambda: _overlay(case.crop, case.vertices, faces, case.camera, PREDICTED_COLOUR),
         FITTED_BODY: lambda: _overlay(case.crop, case.fitted, faces, case.camera, FITTED_COLOUR),
         "side view": lambda: draw_turned(case.vertices, faces, float(side_camera[0]), SHOWN_SIZE, PREDICTED_COLOUR),
         TRUTH: lambda: _overlay(case.crop, case.true_vertices, faces, case.true_camera, TRUE_COLOUR),

@@ -1,34 +1,33 @@
 """One HTML page about the errors of a checkpoint: numbers, histogram, meshes to turn, cases.
 
-The page contains its style, its viewer (evaluation/page/), pictures and meshes, so it needs no network.
+The page contains its style, its viewer, pictures and meshes, so it needs no network (viewer/page.py).
 """
 
-import base64
 import html
-import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from evaluation.contact_sheet import Case, draw_case, predict_cases, titles_of
 from evaluation.errors import FITTED
 from evaluation.measure import Evaluation
+from evaluation.protocols import Protocol
 from evaluation.summary import NOTES, SUMMARY, mean, vectors
 from fitting.body_fit import BodyFitter
 from models.inference import MeshPredictor
 from utils import config
-from utils.body_model import BodyModel, load_body_model, load_joint_regressors
+from utils.body_model import BodyModel, JointRegressors, load_body_model, load_joint_regressors
 from utils.camera import upright
 from utils.errors import UserError
 from utils.files import write_text
 from utils.metrics import distances
+from viewer.page import VIEWER, end_page, figure, start_page
+from viewer.scenes import FITTED_BODY, PREDICTED_MESH, scene_tag, still_mesh
 
-PAGE = Path(__file__).parent / "page"
-FITTED_MESH = "-fitted"  # ends the viewer's name of the fitted body of a case
+CONTENT = Path(__file__).with_name("report.html")
+BESIDE = np.array([0.65, 0, 0])  # metres from the middle to the truth
 SHOWN = 3  # cases of each kind
 BINS = 24
-JPEG_QUALITY = 88
 MAIN = {row[0]: row for row in SUMMARY}
 
 
@@ -60,54 +59,48 @@ def choose_cases(errors: np.ndarray, count: int = SHOWN) -> dict[str, list[int]]
 def build_page(evaluation: Evaluation, kinds: dict[str, list[int]], cases: dict[int, Case], body: BodyModel) -> str:
     """The page as text. kinds: heading -> indices of images; cases: the Case of each of them."""
     vertex_errors, protocol = evaluation.vertex_errors, evaluation.protocol
-    _, root_row = protocol.joints.load(load_joint_regressors(model=body))
-    meshes = {"mean": [_coloured(body.v_template, vertex_errors)]}
-    for index, case in cases.items():
-        meshes[str(index)] = _case_meshes(case.vertices, case, root_row)
-        if case.fitted is not None:
-            meshes[f"{index}{FITTED_MESH}"] = _case_meshes(case.fitted, case, root_row)
     limit = 0.0 if vertex_errors is None else float(np.ceil(np.percentile(vertex_errors, 98) / 10) * 10)
     mean_text = "the body at rest" if vertex_errors is None else "mean error of all images, on the body at rest"
     _, title, unit, _ = MAIN[protocol.main]
     content = {
-        "title": html.escape(f"{evaluation.checkpoint}, {evaluation.dataset}, {len(evaluation)} images"),
         "protocol": html.escape(f"Protocol: {protocol.name}"),
-        "style": (PAGE / "style.css").read_text(encoding="utf-8"),
         "summary": _summary_table(evaluation),
         "main": f"{title},{unit}",
         "histogram": _histogram(evaluation),
+        "viewer": VIEWER,
         "scale": f'<p><span class="ramp"></span> 0 to {limit:.0f} mm and more</p>' if limit else "",
         "mean": mean_text.split(",")[0],
         "bars": _all_bars(evaluation),
         "cases": "".join(_case_rows(kind, indices, cases, evaluation, body.faces) for kind, indices in kinds.items()),
-        "data": json.dumps(
-            {"faces": _base64(body.faces.astype(np.uint32)), "limit": limit, "mean": mean_text, "meshes": meshes}
-        ),
-        "viewer": (PAGE / "viewer.js").read_text(encoding="utf-8"),
+        "scenes": scene_tag("mean", mean_text, {PREDICTED_MESH: [still_mesh(body.v_template, errors=vertex_errors)]})
+        + _case_scenes(cases, load_joint_regressors(model=body), protocol),
     }
-    page = (PAGE / "page.html").read_text(encoding="utf-8")
+    page = CONTENT.read_text(encoding="utf-8")
     for name, text in content.items():
         page = page.replace(f"{{{{{name}}}}}", text)
-    return page
+    images = f"{evaluation.checkpoint}, {evaluation.dataset}, {len(evaluation)} images"
+    return start_page("Evaluation of DecoMR", images) + page + end_page(body.faces, limit)
 
 
-def _coloured(vertices: np.ndarray, errors: np.ndarray | None) -> dict:
-    """A mesh for the viewer: y up, metres, with errors in mm as colours, or plain."""
-    mesh = {"vertices": _base64(np.asarray(vertices, np.float32))}
-    return mesh if errors is None else mesh | {"errors": _base64(np.asarray(errors, np.float32))}
+def _case_scenes(cases: dict[int, Case], regressors: JointRegressors, protocol: Protocol) -> str:
+    _, root_row = protocol.joints.load(regressors)
+    scenes = []
+    for index, case in cases.items():
+        variants = {PREDICTED_MESH: _case_meshes(case.vertices, case, root_row)}
+        if case.fitted is not None:
+            variants[FITTED_BODY] = _case_meshes(case.fitted, case, root_row)
+        right = "" if case.true_vertices is None else ": left coloured by its error, right the truth"
+        scenes.append(scene_tag(str(index), f"one image{right}", variants))
+    return "".join(scenes)
 
 
 def _case_meshes(vertices: np.ndarray, case: Case, root_row: np.ndarray) -> list[dict]:
-    """A mesh [V, 3] of a case, coloured by its error, and the true one; the mesh alone if there is no truth."""
-    predicted = vertices - root_row @ vertices
+    """A mesh [V, 3] of a case, coloured by its error, and the true one beside; the mesh alone if there is no truth."""
     if case.true_vertices is None:
-        return [_coloured(upright(predicted), None)]
-    true = case.true_vertices - root_row @ case.true_vertices
-    return [_coloured(upright(predicted), distances(predicted, true)), _coloured(upright(true), None)]
-
-
-def _base64(array: np.ndarray) -> str:
-    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+        return [still_mesh(upright(vertices))]
+    errors = distances(vertices - root_row @ vertices, case.true_vertices - root_row @ case.true_vertices)
+    true = still_mesh(upright(case.true_vertices), place=BESIDE)
+    return [still_mesh(upright(vertices), errors=errors, place=-BESIDE), true]
 
 
 def _summary_table(evaluation: Evaluation) -> str:
@@ -183,19 +176,10 @@ def _case_rows(kind: str, indices: list[int], cases: dict, evaluation: Evaluatio
     for index in indices:
         name = html.escape(str(results["imgname"][index]))
         figures = "".join(
-            f'<figure><img src="{_picture(picture)}" alt="{title}"><figcaption>{title}</figcaption></figure>'
+            figure(picture, title)
             for title, picture in zip(titles, draw_case(cases[index], faces, titles), strict=True)
         )
         errors = ", ".join(f"{title} {results[column][index]:.1f}{unit}" for column, title, unit, _ in named)
-        buttons = f'<button data-mesh="{index}">turn it</button>'
-        if cases[index].fitted is not None:
-            buttons += f' <button data-mesh="{index}{FITTED_MESH}">turn the fitted body</button>'
-        rows.append(f'<div class="case"><p>{name}: {errors} {buttons}</p>{figures}</div>')
+        button = f'<button data-scene="{index}">turn it</button>'
+        rows.append(f'<div class="case"><p>{name}: {errors} {button}</p>{figures}</div>')
     return "".join(rows)
-
-
-def _picture(picture: np.ndarray) -> str:
-    """An RGB uint8 picture as a data address, so that the page contains it."""
-    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    _, content = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    return f"data:image/jpeg;base64,{base64.b64encode(content.tobytes()).decode()}"

@@ -77,6 +77,15 @@ def make_folder(folder) -> Path:
     return folder
 
 
+def check_target(path) -> Path:
+    """Make the folder of a file that will be written later; CannotWrite now if that could not be done."""
+    path = Path(path)
+    make_folder(path.parent)
+    if path.is_dir():
+        raise CannotWrite(f"cannot write the file {path}: it is a folder. Choose another name.")
+    return path
+
+
 def _temporary_file(path: Path) -> str:
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)

@@ -66,7 +66,7 @@ def test_errors_of_the_fitted_body_stand_beside_those_of_the_mesh(root, tmp_path
     assert sheet.shape[1] == 6 + len(TITLES) * (224 + 6)
     write_report(tmp_path / "page.html", evaluation, options, Oracle(predicted), fitter)
     page = (tmp_path / "page.html").read_text()
-    assert "<th>fitted body</th>" in page and page.count("turn the fitted body") == COUNT - 1
+    assert "<th>fitted body</th>" in page and page.count('"fitted body": [') == COUNT - 1
 
 
 def test_a_mesh_that_cannot_be_fitted_costs_its_own_error_only(capsys):

@@ -1,8 +1,6 @@
 """The report page opens in a browser without an error and without a network, and its viewer draws and turns."""
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import cv2
@@ -13,38 +11,23 @@ from evaluation.contact_sheet import Case
 from evaluation.measure import Evaluation
 from evaluation.protocols import PROTOCOLS
 from evaluation.report import build_page, choose_cases
+from tests.helpers.browser import drive, open_page
 from utils import config
 from utils.body_model import load_body_model, pose_vertices
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 COUNT = 7
-# turns the mesh with the mouse, then looks at a case; what the canvas shows goes into the document
-DRIVER = """
-<script>
-(async function () {
-  const canvas = document.getElementById("view");
-  const frame = () => new Promise((done) => setTimeout(done, 100));
-  const covered = () => {
-    const copy = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
-    copy.canvas.width = canvas.width; copy.canvas.height = canvas.height;
-    copy.drawImage(canvas, 0, 0);
-    const data = copy.getImageData(0, 0, canvas.width, canvas.height).data;
-    let count = 0, sum = 0;
-    for (let i = 3; i < data.length; i += 4) if (data[i]) { count++; sum = (sum * 31 + data[i - 3] + i) % 1000003; }
-    return count + ":" + sum;
-  };
-  const drag = (x) => canvas.dispatchEvent(new PointerEvent("pointermove", {buttons: 1, movementX: x}));
-  const seen = [];
-  await frame(); seen.push(covered());
-  drag(120); await frame(); seen.push(covered());
-  canvas.dispatchEvent(new WheelEvent("wheel", {deltaY: -300, cancelable: true})); await frame(); seen.push(covered());
-  document.querySelector(".case button").click(); await frame(); seen.push(covered());
-  document.body.dataset.seen = seen.join(" ");
-})();
-</script>
+TURN = """
+const drag = (x, shiftKey) =>
+  canvas.dispatchEvent(new PointerEvent("pointermove", {buttons: 1, movementX: x, shiftKey}));
+const views = [];
+await drawn(); views.push(covered());
+drag(120, false); await drawn(); views.push(covered());
+drag(20, true); await drawn(); views.push(covered());
+canvas.dispatchEvent(new WheelEvent("wheel", {deltaY: -300, cancelable: true})); await drawn(); views.push(covered());
+press(".case button"); await drawn(); views.push(covered());
+press("#variants button", "fitted body"); await drawn(); views.push(covered());
+return views;
 """
-# in virtual time a headless browser makes no frames after the first
-FRAMES = "<head><script>window.requestAnimationFrame = (work) => setTimeout(work, 0);</script>"
 
 
 @pytest.fixture
@@ -70,7 +53,7 @@ def page(data_root) -> str:
         camera = np.array([0.8, 0.0, 0.3])
         crop = rng.integers(0, 255, (224, 224, 3)).astype(np.uint8)
         cases[index] = Case(
-            crop, rng.random((3, 56, 56)), true + rng.normal(size=true.shape) * 0.01, camera, true, camera
+            crop, rng.random((3, 56, 56)), true + rng.normal(size=true.shape) * 0.01, camera, true, camera, 1.1 * true
         )
     evaluation = Evaluation(Path("dmr_1.ckpt & co"), "up-3d", PROTOCOLS["up-3d"], results, vertex_errors)
     return build_page(evaluation, kinds, cases, body)
@@ -91,7 +74,7 @@ def test_cases_are_the_smallest_middle_and_largest_errors_and_none_comes_twice()
 def test_the_page_is_complete_and_asks_for_nothing(page):
     assert "{{" not in page
     assert not re.search(r"""(?:src|href)=["'](?!data:)|https?://|@import|url\(""", page)
-    assert page.count("<img ") == 3 * 5
+    assert page.count("<img ") == 3 * 6
     assert "dmr_1.ckpt &amp; co" in page
     assert "&lt;3&gt;.png" in page or "&lt;0&gt;.png" in page
     assert "<0>" not in page
@@ -99,39 +82,15 @@ def test_the_page_is_complete_and_asks_for_nothing(page):
     assert "LSP mask accuracy" in page
 
 
-def browser() -> str:
-    for name in BROWSERS:
-        if shutil.which(name):
-            return name
-    raise AssertionError(
-        f"the report is tested in a browser; install one of: {', '.join(BROWSERS)} (apt-get install chromium)"
-    )
-
-
-def open_page(path: Path, *words: str) -> subprocess.CompletedProcess:
-    command = [
-        browser(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--enable-logging=stderr",
-        f"--user-data-dir={path.parent / 'profile'}", "--window-size=1280,1500", "--virtual-time-budget=8000", *words,
-        path.as_uri(),
-    ]  # fmt: skip
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
-
-
 @pytest.mark.slow
-def test_the_viewer_draws_and_turns_in_a_browser_without_an_error_on_the_console(page, tmp_path):
-    path = tmp_path / "driven.html"
-    path.write_text(page.replace("<head>", FRAMES).replace("</body>", f"{DRIVER}</body>"))
-    result = open_page(path, "--dump-dom")
-    console = [line for line in result.stderr.splitlines() if "CONSOLE" in line]
-    assert not console, console
-    seen = re.search(r'data-seen="([^"]+)"', result.stdout)
-    assert seen, result.stdout[-500:] + result.stderr[-2000:]
-    views = seen[1].split()
-    assert len(set(views)) == len(views) == 4  # every step changed the picture
-    at_rest, turned, closer, two = (int(view.split(":")[0]) for view in views)
+def test_the_viewer_draws_turns_and_switches_in_a_browser_without_an_error_on_the_console(page, tmp_path):
+    views = drive(page, TURN, tmp_path)
+    assert len({tuple(view) for view in views}) == 6  # every step changed the picture
+    at_rest, turned, moved, closer, pair, fitted = (count for count, _ in views)
     assert 10_000 < at_rest < 560 * 560 / 2
+    assert moved == pytest.approx(turned, rel=0.02)
     assert closer > 1.3 * turned
-    assert two > 10_000
+    assert pair > 10_000 and fitted > 10_000
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ kernels.choose("compiled")
 LEFT_OUT = ("kernels", ".*", "__pycache__", "data", "ckpt", "logs", "results", "quickstart")
 # rooms that cannot know of kernels/, as tests/program/test_layers.py makes sure
 UNCONCERNED = ("atlas", "datasets", "synthetic", "utils", "pretrained_model_convert", "evaluation", "exporting",
-               "fitting", "reconstruction", "reliability")  # fmt: skip
+               "fitting", "reconstruction", "viewer", "reliability")  # fmt: skip
 
 
 @pytest.fixture

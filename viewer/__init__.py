@@ -1,0 +1,1 @@
+"""Pages of one file whose meshes turn and whose people move: for eval.py's report and demo.py's."""
