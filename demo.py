@@ -5,15 +5,16 @@
 For every person: the mesh as .obj, .ply and .glb (y up, metres), the body model that fits it as a rigged .glb, pictures
 of both over the photograph, from the side and from behind, the IUV image, and all numbers as .npz. What cannot be read
 is reported in one line; the rest is processed, and the exit code is 1. A photograph with nobody in it is no fault.
-For every video: the people in it, followed over its frames, drawn on them, and the motion of each.
+For every video: the people in it, followed over its frames, drawn on them, and the motion of each. With --report one
+page in which the people turn and move.
 """
 
 import utils.interpreter  # noqa: F401  isort: skip  a Python that cannot run this program ends here
 
 import sys
 from collections.abc import Iterable, Iterator
-from functools import partial
 from itertools import groupby
+from pathlib import Path
 
 from utils.device import setup_device  # isort: skip  sets the environment MindSpore starts in
 
@@ -28,13 +29,14 @@ from reconstruction.options import parse_options
 from reconstruction.outputs import ResultWriter, name_people
 from reconstruction.people import LEAST_MASK_SHARE, Person, Reconstructor
 from reconstruction.people_finder import PeopleFinder
+from reconstruction.report import ReportWriter, open_report
 from reconstruction.texture import TextureMaker
 from reconstruction.video_results import VideoWriter
 from utils import config
-from utils.body_model import load_body_model
+from utils.body_model import BodyModel, load_body_model
 from utils.checkpoints import checkpoint
 from utils.errors import UserError, run_command
-from utils.files import make_folder, require_file
+from utils.files import check_target, make_folder, require_file
 from utils.objfile import ObjMesh, read_obj
 from utils.optional_kernels import find_kernels
 
@@ -101,16 +103,49 @@ def photos_with_people(options, find_people: PeopleFinder, problems: Problems) -
         problems.report(error)
 
 
+Found = Iterable[tuple[Photo, list[Person]]]
+
+
+def write_everything(
+    options, template: ObjMesh, model: BodyModel | None, found: Found, report: ReportWriter | None
+) -> int:
+    """Write the files of all photographs and videos; returns how many people are in them."""
+    folder, texture = Path(options.out), TextureMaker(template) if options.texture else None
+    write_results = ResultWriter(folder, template, model, texture, options.turntable, options.focal)
+
+    def write_photo(photo: Photo, people: list[Person]) -> dict:
+        pictures = write_results(photo, people)
+        warn_of_people(photo, people)
+        return pictures
+
+    def write_photos(photos: Found) -> int:
+        count = 0
+        for photo, people in photos:
+            pictures = write_photo(photo, people)
+            if report:
+                report.add_photo(photo, people, pictures)
+            count += len(people)
+        return count
+
+    write_video = VideoWriter(
+        folder, template, tell, model, options.focal, options.smooth,
+        write_photo if options.keep_frames else None, report,
+    )  # fmt: skip
+    groups = groupby(found, key=lambda entry: entry[0].clip)
+    return sum(write_video(clip, photos) if clip else write_photos(photos) for clip, photos in groups)
+
+
 def main() -> int:
     options = parse_options()
     device, kernels = setup_device(options), find_kernels()
     print(f"{device}, {kernels.choose(options.kernels)}")
-    problems, people_count = Problems(), 0
-    count = count_photos(options.img)
+    problems, count = Problems(), count_photos(options.img)
     find_people = PeopleFinder(
         options.bbox, options.openpose, options.min_score, tell, is_alone=count == 1, detector=options.detector
     )
-    folder = make_folder(options.out)
+    make_folder(options.out)
+    if options.report:
+        check_target(options.report)
     path = find_checkpoint(options)
     checkpoint.adopt_architecture(options, path, given=set())
     write_missing_tables(options)
@@ -118,29 +153,14 @@ def main() -> int:
     kernels.accelerate(predictor, options.kernels)
     template = load_template(options, len(predictor.sampler.vt_count))
     fit_bodies = load_body_fits(template)
-    reconstructor = Reconstructor(predictor, options, fit_bodies)
-    write_results = ResultWriter(
-        folder, template, fit_bodies.model if fit_bodies else None, TextureMaker(template) if options.texture else None,
-        options.turntable, options.focal,
-    )  # fmt: skip
-
-    def write_photo(photo: Photo, people: list[Person]) -> int:
-        write_results(photo, people)
-        warn_of_people(photo, people)
-        return len(people)
-
-    def write_photos(photos: Iterable[tuple[Photo, list[Person]]]) -> int:
-        return sum(write_photo(photo, people) for photo, people in photos)
-
-    write_video = VideoWriter(
-        folder, template, tell, write_results.model, options.focal, options.smooth,
-        write_photo if options.keep_frames else None,
-    )  # fmt: skip
-    found = tqdm(reconstructor(photos_with_people(options, find_people, problems)), "demo", count, unit="photo")
-    for clip, photos in groupby(found, key=lambda entry: entry[0].clip):
-        write = partial(write_video, clip) if clip else write_photos
-        people_count += write(photos)
-    print(f"written: {people_count} people, below {folder}")
+    model = fit_bodies.model if fit_bodies else None
+    people = Reconstructor(predictor, options, fit_bodies)(photos_with_people(options, find_people, problems))
+    with open_report(options.report, template.faces, model, options.focal) as report:
+        found = tqdm(people, "demo", count, unit="photo")
+        people_count = write_everything(options, template, model, found, report)
+    print(f"written: {people_count} people, below {options.out}")
+    if options.report:
+        print(f"written: {options.report}")
     return 1 if problems.count else 0
 
 

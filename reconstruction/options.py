@@ -85,6 +85,9 @@ def make_parser() -> CommandParser:
                         help="also write a texture from the visible pixels, and a textured .glb")  # fmt: skip
     parser.add_argument("--turntable", nargs="?", const=True, default=False, type=boolean, metavar="BOOL",
                         help="also write a .gif of the photograph and the mesh, which turns")  # fmt: skip
+    parser.add_argument("--report", metavar="FILE",
+                        help="also write a page, as one .html file, in which the people of photographs turn and those "
+                             "of videos move")  # fmt: skip
     parser.add_argument("--focal", type=float, metavar="PX",
                         help="focal length of the photographs in pixels, for the camera in the .npz; by default the "
                              "length of the image's diagonal")  # fmt: skip

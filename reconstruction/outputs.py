@@ -14,11 +14,12 @@ from reconstruction.rigged_glb import write_rigged
 from reconstruction.texture import TextureMaker
 from reconstruction.turntable import draw_turntable, write_turntable
 from utils.body_model import BodyModel
-from utils.camera import perspective_from_weak
+from utils.camera import PerspectiveCamera, perspective_from_weak
 from utils.files import write_npz, write_png
 from utils.joints import ROOT
 from utils.objfile import ObjMesh
 from utils.pictures import draw_mesh, draw_turned, iuv_colours
+from viewer.scenes import FITTED_BODY, PREDICTED_MESH
 
 COLOURS = ((0.55, 0.70, 0.95), (0.95, 0.72, 0.50), (0.62, 0.85, 0.62), (0.90, 0.62, 0.80), (0.90, 0.86, 0.52))
 VIEWS = {"side": 90, "back": 180}  # degrees about the vertical axis
@@ -42,8 +43,8 @@ class ResultWriter:
     turntable: bool = False
     focal: float | None = None  # px; None: the diagonal of each photograph
 
-    def __call__(self, photo: Photo, people: list[Person]) -> None:
-        """Write the files of one photograph."""
+    def __call__(self, photo: Photo, people: list[Person]) -> dict[str, np.ndarray]:
+        """Write the files of one photograph; returns everyone over it as RGB [H, W, 3] uint8, by kind of mesh."""
         meshes, bodies = {}, {}
         for index, (name, person) in enumerate(zip(name_people(photo, people), people, strict=True)):
             colour = COLOURS[index % len(COLOURS)]
@@ -55,9 +56,10 @@ class ResultWriter:
             if self.turntable:
                 frames = draw_turntable(photo.image, person.square, person.vertices, self.atlas.faces, colour)
                 write_turntable(f"{stem}_turntable.gif", frames)
-        self._write_pictures(photo, meshes, len(people))
+        pictures = {PREDICTED_MESH: self._write_pictures(photo, meshes, len(people))}
         if bodies:
-            self._write_pictures(photo, bodies, len(people), FITTED)
+            pictures[FITTED_BODY] = self._write_pictures(photo, bodies, len(people), FITTED)
+        return pictures
 
     def _write_person(self, stem: Path, photo: Photo, person: Person) -> None:
         vertices = person.vertices.astype(np.float64)
@@ -77,20 +79,17 @@ class ResultWriter:
     def _body_numbers(self, photo: Photo, person: Person) -> dict:
         if not isinstance(person.body, FittedBody):
             return {}
-        body = person.body
-        height, width = photo.image.shape[:2]
-        focal = self.focal or diagonal(photo.image)
-        camera = perspective_from_weak(person.image_camera, height, width, focal, body.joints[ROOT, 2])
+        body, camera = person.body, pinhole_camera(photo, person, self.focal)
         arrays = {
             "pose": body.pose, "betas": body.betas, "translation": body.translation, "joints": body.joints,
-            "focal_length": focal, "camera_translation": camera.translation,
+            "focal_length": camera.focal, "camera_translation": camera.translation,
         }  # fmt: skip
         return {name: np.asarray(value, np.float32) for name, value in arrays.items()}
 
-    def _write_pictures(self, photo: Photo, drawn: dict, num_people: int, word: str = "") -> None:
+    def _write_pictures(self, photo: Photo, drawn: dict, num_people: int, word: str = "") -> np.ndarray:
         """Draw vertices with camera and colour from the side and behind, and on the photograph, alone and together.
 
-        The larger a person looks, the further in front.
+        Returns the picture of all together. The larger a person looks, the further in front.
         """
         faces, everyone = self.atlas.faces, photo.image[..., ::-1]
         for stem, (vertices, camera, colour) in sorted(drawn.items(), key=lambda entry: entry[1][1][0]):
@@ -102,6 +101,7 @@ class ResultWriter:
                 only = draw_mesh(photo.image[..., ::-1], vertices, faces, camera, colour)
                 _write_rgb(f"{stem}_{word}overlay.png", only)
         _write_rgb(self.folder / f"{photo.name}_{word}overlay.png", everyone)
+        return everyone
 
 
 def name_people(photo: Photo, people: list) -> list[str]:
@@ -115,6 +115,17 @@ def diagonal(image: np.ndarray) -> float:
     From corner to corner such a camera sees 2 arctan(1/2), 53 degrees, which is about what a normal lens does.
     """
     return float(np.hypot(image.shape[0], image.shape[1]))
+
+
+def pinhole_camera(photo: Photo, person: Person, focal: float | None) -> PerspectiveCamera:
+    """The camera of the whole photograph that agrees with the weak one at the pelvis, or else amid the mesh.
+
+    focal: px; None: the diagonal of the photograph.
+    """
+    body = person.body
+    depth = body.joints[ROOT, 2] if isinstance(body, FittedBody) else person.vertices[:, 2].mean()
+    height, width = photo.image.shape[:2]
+    return perspective_from_weak(person.image_camera, height, width, focal or diagonal(photo.image), float(depth))
 
 
 def _numbers(photo: Photo, person: Person, atlas: ObjMesh) -> dict:

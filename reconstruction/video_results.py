@@ -10,11 +10,11 @@ import numpy as np
 from reconstruction.body_fits import FittedBody
 from reconstruction.inputs import Clip, Photo
 from reconstruction.motions import LEAST_FRAMES, MotionCollector, write_motion
-from reconstruction.outputs import COLOURS, diagonal
+from reconstruction.outputs import COLOURS, diagonal, pinhole_camera
 from reconstruction.people import LEAST_MASK_SHARE, Person
+from reconstruction.report import ReportWriter
 from reconstruction.tracking import LEAST_SECONDS, Detection, Tracker
 from utils.body_model import BodyModel
-from utils.camera import perspective_from_weak
 from utils.errors import UserError
 from utils.joints import ROOT
 from utils.media.video_files import write_frames
@@ -40,6 +40,7 @@ class VideoWriter:
     focal: float | None = None  # px; None: the diagonal of the frames
     smooth: float = 0.0  # seconds
     write_frame: Callable[[Photo, list[Person]], object] | None = None  # what is called with each frame with people
+    report: ReportWriter | None = None
 
     def __call__(self, clip: Clip, frames: Iterable[tuple[Photo, list[Person]]]) -> int:
         """Write the files of a video from its frames, which are taken one after the other; returns how many people."""
@@ -48,15 +49,17 @@ class VideoWriter:
         path = self.folder / f"{clip.name}_overlay.mp4"
         write_frames(path, self._draw(frames, people), clip.frame_rate / clip.every)
         people.finish()
-        if self.model and motions:
-            found = [motion for _, motion in motions.finish()]
-            for number, motion in enumerate(found):
+        found = [*motions.finish()] if motions else []
+        if self.model:
+            for number, (_, motion) in enumerate(found):
                 write_motion(self.folder / f"{clip.name}_person{number}", self.model, motion)
             if not found or len(found) < people.count:
                 self.tell(
                     f"warning: {clip.file}: {len(found)} of {people.count} people have a motion; it takes "
                     f"{LEAST_FRAMES} frames with a body, {LEAST_SECONDS:g} seconds apart"
                 )
+        if self.report and people.picture is not None:
+            self.report.add_video(clip, people.picture[..., ::-1], found)
         if people.without_body:
             self.tell(
                 f"warning: {clip.file}: in {people.without_body} of {people.crops} crops the network sees too little "
@@ -77,6 +80,7 @@ class VideoWriter:
                 picture = draw_mesh(
                     picture, person.vertices, self.atlas.faces, person.image_camera, colour, SUPERSAMPLE
                 )
+            people.keep_picture(picture, len(found))
             size = size or picture.shape[1::-1]
             yield picture if picture.shape[1::-1] == size else cv2.resize(picture, size)
 
@@ -87,6 +91,8 @@ class _People:
     def __init__(self, clip: Clip, focal: float | None, motions: MotionCollector | None):
         self.clip, self.focal, self.motions = clip, focal, motions
         self.crops = self.without_body = 0
+        self.picture: np.ndarray | None = None  # [H, W, 3] BGR: the first of the frames that show most people
+        self._most = -1
         self._track = Tracker()
         self._seen: set[int] = set()
 
@@ -100,6 +106,11 @@ class _People:
         self._forget(self._track.drop_brief())
         return identities
 
+    def keep_picture(self, picture: np.ndarray, count: int) -> None:
+        """Keep the drawn frame if it shows more people than those before."""
+        if count > self._most:
+            self.picture, self._most = picture, count
+
     def _collect(self, identity: int, photo: Photo, person: Person) -> None:
         self.crops += 1
         body = person.body
@@ -107,9 +118,7 @@ class _People:
             self.without_body += 1
         elif self.motions and isinstance(body, FittedBody) and photo.frame is not None:
             self.focal = self.focal or diagonal(photo.image)
-            height, width = photo.image.shape[:2]
-            camera = perspective_from_weak(person.image_camera, height, width, self.focal, body.joints[ROOT, 2])
-            pelvis = body.joints[ROOT] + camera.translation
+            pelvis = body.joints[ROOT] + pinhole_camera(photo, person, self.focal).translation
             self.motions.add(identity, photo.frame, body.pose, body.betas, pelvis)
 
     def _forget(self, brief: list[int]) -> None:

@@ -136,6 +136,13 @@ CASES = {
         "eval", "--report {0}/r.html --checkpoint {0}/plain/rank0/dmr_1.ckpt {0}/configured/rank0/dmr_1.ckpt", None,
         r"--report shows one checkpoint, but 2 are given",
     ),
+    "folder in place of the report": ("eval", "--report {0}", None, r"cannot write the file \S+: it is a folder\. Ch"),
+    "folder in place of the report (demo)": (
+        "demo", "--img {0} --out {0}/d --report {0}", None, r"cannot write the file \S+: it is a folder\. Choose",
+    ),
+    "report below a file (demo)": (
+        "demo", "--img {0} --out {0}/d --report {0}/junk.ckpt/r.html", None, r"cannot write to the folder \S+junk.ckpt",
+    ),
     "nothing trained": ("eval", "--eval_dir {0}", None, r"there is no dmr_\*.ckpt in \S+. Train first"),
     "no state": ("train", "--resume", None, r"--resume: there is no saved state in \S+rank0"),
     "state of another width": (

@@ -1,5 +1,6 @@
 """demo.py as a command: bad inputs are reported in one line each, the others become pictures and meshes."""
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -65,10 +66,10 @@ def results(folder, generated_root) -> dict:
     known = ["--checkpoint", f"{folder}/ckpt/dmr_1.ckpt", "--out", f"{folder}/out", "--device_target", "CPU"]
     words = {
         "mixed": [*known, "--img", f"{folder}/photos", f"{folder}/empty", "--bbox", f"{folder}/boxes", "--batch_size",
-                  "2", "--texture", "--turntable"],
+                  "2", "--texture", "--turntable", "--report", f"{folder}/pages/mixed.html"],
         "one": [*known, "--img", f"{folder}/photos/b.jpg"],
         "video": [*known, "--img", f"{folder}/walk.mp4", "--every", "2", "--openpose", f"{folder}/openpose",
-                  "--keep_frames"],
+                  "--keep_frames", "--report", f"{folder}/pages/video.html"],
         "detected": [*known, "--img", f"{folder}/photos/a.png", f"{folder}/walk.mp4", "--every", "3", "--detector",
                      f"{folder}/yolo.onnx", "--min_score", "0.7", "--keep_frames", "--out", f"{folder}/detected"],
         "no detector": [*known, "--img", f"{folder}/photos/a.png", "--detector", f"{folder}/photos/c.png"],
@@ -179,6 +180,26 @@ def test_the_motion_of_a_video_s_person_is_written_for_all_frames(results, folde
     assert (folder / "out/walk_person0.bvh").read_text().count("Frames: 5") == 1
     glb = trimesh.load(folder / "out/walk_person0.glb", force="mesh")
     assert len(glb.vertices)
+
+
+def test_the_report_has_the_people_of_photographs_and_the_motions_of_videos(results, folder):
+    """Frames of a video that are kept are no photographs of the page."""
+    assert sorted(path.name for path in (folder / "pages").iterdir()) == ["mixed.html", "video.html"]
+    for name in ("mixed", "video"):
+        assert f"written: {folder}/pages/{name}.html" in results[name]["stdout"]
+    ((name, scene),) = scenes_of(folder / "pages/mixed.html").items()
+    assert name == "a"
+    for kind in ("predicted mesh", "fitted body"):
+        assert [mesh["name"] for mesh in scene["variants"][kind]] == ["person0", "person1"]
+    ((name, scene),) = scenes_of(folder / "pages/video.html").items()
+    (person,) = scene["variants"]["fitted body"]
+    assert (name, scene["frame_rate"], person["first_frame"]) == ("walk", 10, 0)
+    assert len(base64.b64decode(person["roots"])) == 5 * 12  # three float32 for each of 5 frames
+
+
+def scenes_of(page: Path) -> dict:
+    found = re.findall(r'class="scene" data-name="(.*?)">(.*?)</script>', page.read_text())
+    return {name: json.loads(text) for name, text in found}
 
 
 def test_a_crop_in_which_the_network_sees_no_body_gets_a_warning_and_its_mesh(results, folder):

@@ -184,6 +184,21 @@ def test_two_people_have_files_in_the_order_in_which_they_came(tmp_path):
     assert firsts == [0, 4]
 
 
+def test_the_report_gets_the_motions_with_their_identities_and_the_first_frame_that_shows_most_people(tmp_path):
+    class Report:
+        def add_video(self, clip, picture, motions):
+            self.seen = clip.name, picture, motions
+
+    people = [[*([person(130, 60, body=fitted(0))] if step >= 20 else []),
+               person(30 + step, 60, body=fitted(step))] for step in range(30)]  # fmt: skip
+    people[0].insert(0, person(90, 20, body=UserError("is too far")))  # a flicker, who takes a number
+    report = Report()
+    _, _, frames, _ = write(tmp_path, people, model=soft_body(), report=report)
+    name, picture, motions = report.seen
+    assert name == "walk" and [(identity, motion.first_frame) for identity, motion in motions] == [(1, 0), (2, 20)]
+    assert np.abs(picture[..., ::-1].astype(int) - frames).mean((1, 2, 3)).argmin() == 0  # two; none has more
+
+
 def test_without_a_body_there_is_no_motion_but_a_line_and_the_video(tmp_path):
     people = [[person(60, 60, body=UserError("is too far"))]] * 5
     count, lines, frames, _ = write(tmp_path, people, model=soft_body())
