@@ -12,8 +12,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from synthetic.photographs.key_poses import ARM, KEY_POSES, LEG, TRUNK, KeyPose
-from utils.body_model import BodyModel
+from utils.body_model import BodyModel, pose_tree, shape_vertices
 from utils.joints import NUM_JOINTS, SMPL_JOINTS, flip_permutation, indices
+from utils.rotations import rotation_matrices
 
 PARAMETERS = (*TRUNK, *(f"{side}_{name}" for side in ("left", "right") for name in (*ARM, *LEG)))
 LIMITS = {**TRUNK, **{f"{side}_{name}": limit for side in ("left", "right") for name, limit in {**ARM, **LEG}.items()}}
@@ -34,6 +35,11 @@ _SIGN_IN_MIRROR = np.array(
     [-1.0 if name.endswith(("_side", "_twist", "_tilt")) and "arm" not in name else 1.0 for name in PARAMETERS]
 )
 
+_TRUNK_JOINTS = indices(("spine1", "spine2", "spine3", "neck", "head"), SMPL_JOINTS)
+_PAIRS = {
+    joint: indices((f"left_{joint}", f"right_{joint}"), SMPL_JOINTS)
+    for joint in ("collar", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+}
 _STANDS = np.array([name in TRUNK or name.partition("_")[2] in LEG for name in PARAMETERS])
 _MIRROR_ORDER = flip_permutation(PARAMETERS)
 
@@ -69,15 +75,16 @@ def sample_pose(rng: np.random.Generator, model: BodyModel, betas: np.ndarray) -
     weights = np.array([sum(key.weight for key in KEY_POSES if key.family == name) for name in families])
     family = families[rng.choice(len(families), p=weights / weights.sum())]
     keys = [key for key in KEY_POSES if key.family == family]
-    best, least = np.zeros(len(PARAMETERS)), np.inf
+    best, least = SampledPose(np.zeros(3 * NUM_JOINTS), np.zeros(len(PARAMETERS))), np.inf
     for _ in range(ATTEMPTS):
         parameters = _draw(rng, keys)
-        overlap = self_overlap(forward_kinematics(axis_angles(parameters), joints, model.parents), radii)
+        pose = axis_angles(parameters)
+        overlap = self_overlap(forward_kinematics(pose, joints, model.parents), radii)
         if overlap < least:
-            best, least = parameters, overlap
+            best, least = SampledPose(pose, parameters, keys[0].seated, family), overlap
         if overlap <= TOLERANCE:
             break
-    return SampledPose(axis_angles(best), best, keys[0].seated, family)
+    return best
 
 
 def _draw(rng: np.random.Generator, keys: list) -> np.ndarray:
@@ -96,65 +103,59 @@ def _draw(rng: np.random.Generator, keys: list) -> np.ndarray:
 def axis_angles(parameters: np.ndarray) -> np.ndarray:
     """Angles [P] degrees -> pose [72], axis-angle radians, root at rest."""
     angle = dict(zip(PARAMETERS, np.clip(parameters, _LOW, _HIGH), strict=True))
-    rotations = dict.fromkeys(SMPL_JOINTS, Rotation.identity())
-    for joint, share in (("spine1", 0.3), ("spine2", 0.4), ("spine3", 0.3)):
-        rotations[joint] = _trunk_rotation(share, angle["spine_bend"], angle["spine_twist"], angle["spine_side"])
-    for joint, share in (("neck", 0.45), ("head", 0.55)):
-        rotations[joint] = _trunk_rotation(share, angle["head_nod"], angle["head_twist"], angle["head_tilt"])
-    for side, sign in (("left", 1.0), ("right", -1.0)):
-        limb = {name: angle[f"{side}_{name}"] for name in (*ARM, *LEG)}
-        for joint, rotation in _limb_rotations(limb).items():
-            # the angles describe the left side; a mirror changes the signs of the y and z parts of a rotation
-            vector = rotation.as_rotvec() * np.array([1.0, sign, sign])
-            rotations[f"{side}_{joint}"] = Rotation.from_rotvec(vector)
-    return np.concatenate([rotation.as_rotvec() for rotation in rotations.values()])
+    pose = np.zeros((NUM_JOINTS, 3))
+    trunk = np.array([angle["spine_twist"], angle["spine_bend"], angle["spine_side"]])
+    head = np.array([angle["head_twist"], angle["head_nod"], angle["head_tilt"]])
+    turns = [0.3 * trunk, 0.4 * trunk, 0.3 * trunk, 0.45 * head, 0.55 * head]
+    pose[_TRUNK_JOINTS] = Rotation.from_euler("YXZ", turns, degrees=True).as_rotvec()
+    limbs = {name: np.array([angle[f"{side}_{name}"] for side in ("left", "right")]) for name in (*ARM, *LEG)}
+    for joint, rotations in _limb_rotations(limbs).items():
+        # the angles describe the left side; a mirror changes the signs of the y and z parts of a rotation
+        pose[_PAIRS[joint]] = rotations.as_rotvec() * [[1, 1, 1], [1, -1, -1]]
+    return pose.ravel()
 
 
-def _trunk_rotation(share: float, bend: float, twist: float, side: float) -> Rotation:
-    return Rotation.from_euler("YXZ", [share * twist, share * bend, share * side], degrees=True)
+def _limb_rotations(limbs: dict) -> dict:
+    """Rotations [2] of arms' and legs' joints, by their names without a side, from angles [2] (left, right) in degrees.
 
-
-def _limb_rotations(limb: dict) -> dict:
-    """Rotations of a left arm's and leg's joints, by their names without a side, from angles in degrees."""
+    Both are those of a left limb.
+    """
     # the shoulder blade takes part once the arm is well above hanging
-    lift = 0.2 * max(0.0, limb["arm_out"] - 40) + 0.12 * max(0.0, limb["arm_swing"] - 60)
-    collar = Rotation.from_euler("Z", lift, degrees=True)
-    arm = Rotation.from_euler("XZX", [-limb["arm_swing"], limb["arm_out"] - 90, limb["arm_twist"]], degrees=True)
+    lift = 0.2 * np.maximum(0.0, limbs["arm_out"] - 40) + 0.12 * np.maximum(0.0, limbs["arm_swing"] - 60)
+    collar = _euler("Z", lift)
+    arm = _euler("XZX", -limbs["arm_swing"], limbs["arm_out"] - 90, limbs["arm_twist"])
     return {
         "collar": collar,
         "shoulder": collar.inv() * arm,
-        "elbow": Rotation.from_euler("YX", [-limb["elbow"], limb["forearm_turn"]], degrees=True),
-        "wrist": Rotation.from_euler("Z", -limb["wrist"], degrees=True),
-        "hip": Rotation.from_euler("XZY", [-limb["leg_swing"], limb["leg_out"], limb["leg_turn"]], degrees=True),
-        "knee": Rotation.from_euler("X", limb["knee"], degrees=True),
-        "ankle": Rotation.from_euler("X", limb["ankle"], degrees=True),
+        "elbow": _euler("YX", -limbs["elbow"], limbs["forearm_turn"]),
+        "wrist": _euler("Z", -limbs["wrist"]),
+        "hip": _euler("XZY", -limbs["leg_swing"], limbs["leg_out"], limbs["leg_turn"]),
+        "knee": _euler("X", limbs["knee"]),
+        "ankle": _euler("X", limbs["ankle"]),
     }
+
+
+def _euler(axes: str, *angles: np.ndarray) -> Rotation:
+    """Rotations [n] by angles [n] in degrees about `axes`, one after the other."""
+    return Rotation.from_euler(axes, np.stack(angles, axis=1), degrees=True)
 
 
 def rest_skeleton(model: BodyModel, betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Joints [24, 3] of the shaped rest body and, per joint, the mean radius [24] of the flesh it carries, metres."""
-    vertices = model.v_template + model.shapedirs @ betas
+    vertices = shape_vertices(model, betas)
     joints = model.joint_regressor @ vertices
-    owner = model.weights.argmax(axis=1)
-    radii = np.zeros(NUM_JOINTS)
-    for joint in range(NUM_JOINTS):
-        children = np.flatnonzero(model.parents == joint)
-        flesh = vertices[owner == joint]
-        end = joints[children[0]] if len(children) else joints[joint]
-        if len(flesh):
-            radii[joint] = _distance_to_segment(flesh, joints[joint], end).mean()
-    return joints, radii
+    # the flesh of a joint lies around the bone to its first child, or around the joint
+    ends = np.arange(NUM_JOINTS)
+    for joint in range(NUM_JOINTS - 1, 0, -1):
+        ends[model.parents[joint]] = joint
+    distance = _distance_to_segment(vertices, joints[model.owners], joints[ends[model.owners]])
+    count = np.bincount(model.owners, minlength=NUM_JOINTS)
+    return joints, np.bincount(model.owners, distance, NUM_JOINTS) / np.maximum(count, 1)
 
 
 def forward_kinematics(pose: np.ndarray, joints: np.ndarray, parents: np.ndarray) -> np.ndarray:
     """Joint positions [24, 3] of a skeleton posed by axis-angles [72]."""
-    local = Rotation.from_rotvec(pose.reshape(NUM_JOINTS, 3))
-    turned, placed = [local[0]], [joints[0]]
-    for joint in range(1, NUM_JOINTS):
-        parent = parents[joint]
-        placed.append(placed[parent] + turned[parent].apply(joints[joint] - joints[parent]))
-        turned.append(turned[parent] * local[joint])
-    return np.stack(placed)
+    return pose_tree(parents, rotation_matrices(pose.reshape(NUM_JOINTS, 3)), joints)[1]
 
 
 # bones as (joint, joint); limbs must not overlap with them or with each other
@@ -200,6 +201,12 @@ def _sinking(points: np.ndarray, radius: float, joints: np.ndarray, radii: np.nd
 
 
 def _distance_to_segment(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    along = end - start
-    share = np.clip((points - start) @ along / max(along @ along, 1e-12), 0, 1)
-    return np.linalg.norm(points - start - share[:, None] * along, axis=1)
+    """[N]: distances of points [N, 3] to segments from start to end, [3] or [N, 3]."""
+    along, offset = np.broadcast_to(end - start, points.shape), points - start
+    share = np.clip(_dot(offset, along) / np.maximum(_dot(along, along), 1e-12), 0, 1)
+    offset = offset - share[:, None] * along
+    return np.sqrt(_dot(offset, offset))
+
+
+def _dot(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    return np.einsum("nk,nk->n", first, second)
