@@ -10,6 +10,7 @@ published IUV images. Rays are cast by Intel Embree, or by numpy where Embree is
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -49,16 +50,20 @@ class Hits:
     depth: np.ndarray
     supersample: int = 1
 
-    @property
+    @cached_property
     def mask(self) -> np.ndarray:
         """[H, W] bool, True where the mesh is seen."""
         return self.triangle >= 0
 
+    @cached_property
+    def seen(self) -> np.ndarray:
+        """[n]: the places of the samples that see the mesh, in the flattened picture."""
+        return np.flatnonzero(self.mask)
+
     def interpolate(self, corner_values: np.ndarray) -> np.ndarray:
-        """Blend values at triangle corners [F, 3, C] over the seen samples: [n, C], in the order of `mask`."""
-        mask = self.mask
-        corners = corner_values[self.triangle[mask]]
-        return np.einsum("nk,nkc->nc", self.barycentric[mask], corners)
+        """Blend values at triangle corners [F, 3, C] over the seen samples: [n, C], in the order of `seen`."""
+        corners = corner_values.take(self.triangle.ravel()[self.seen], axis=0)
+        return np.einsum("nk,nkc->nc", self.barycentric.reshape(-1, 3).take(self.seen, axis=0), corners)
 
     def face_values(self, values: np.ndarray, background=0) -> np.ndarray:
         """Picture [H, W, ...] of one value per face [F, ...], for example body part labels."""
@@ -87,12 +92,9 @@ class Renderer:
 
         for rows, columns, rays in self._bands(camera, height, width, supersample):
             first = self._caster.first_hits(rays)
-            seen = np.flatnonzero(first.triangle >= 0)
-            row, column = np.divmod(seen, rays.shape[1])
-            where = (row + rows.start, column + columns.start)
-            triangle[where] = first.triangle[seen]
-            barycentric[where] = first.barycentric[seen]
-            depth[where] = first.distance[seen] + np.float32(rays.depth)
+            triangle[rows, columns] = first.triangle.reshape(rays.shape)
+            barycentric[rows, columns] = first.barycentric.reshape(*rays.shape, 3)
+            depth[rows, columns] = first.distance.reshape(rays.shape) + np.float32(rays.depth)
         return hits
 
     def _bands(self, camera, height: int, width: int, supersample: int) -> Iterator[tuple[slice, slice, PixelRays]]:
@@ -144,23 +146,24 @@ def cast_mesh(vertices, faces, camera, height: int, width: int, supersample: int
 def iuv_image(hits: Hits, face_uv: np.ndarray) -> np.ndarray:
     """IUV picture [H, W, 3] uint8 = (mask 0 or 1, round(255 u), round(255 v)); face_uv [F, 3, 2] texcoords."""
     iuv = np.zeros((*hits.triangle.shape, 3), np.uint8)
-    iuv[hits.mask, 0] = 1
-    iuv[hits.mask, 1:] = np.rint(255 * np.clip(hits.interpolate(face_uv), 0, 1))
+    pixels = iuv.reshape(-1, 3)
+    pixels[hits.seen, 0] = 1
+    pixels[hits.seen, 1:] = np.rint(255 * np.clip(hits.interpolate(face_uv), 0, 1))
     return iuv
 
 
 def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Unit normals [V, 3] float32: the area-weighted mean of the faces around each vertex."""
-    corners = vertices[faces]
-    face_normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    owners = faces.ravel()
-    sums = [np.bincount(owners, np.repeat(face_normals[:, axis], 3), len(vertices)) for axis in range(3)]
+    origin, first, second = (np.ascontiguousarray(vertices.T).take(faces[:, corner], axis=1) for corner in range(3))
+    (x, y, z), (u, v, w) = first - origin, second - origin
+    face_normals, owners = (y * w - z * v, z * u - x * w, x * v - y * u), faces.ravel()
+    sums = [np.bincount(owners, np.repeat(part, 3), len(vertices)) for part in face_normals]
     return unit(np.stack(sums, axis=1)).astype(np.float32)
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Vectors [..., 3] scaled to length 1 (zero stays zero)."""
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    length = np.sqrt(np.einsum("...k,...k->...", vectors, vectors))[..., None]
     return vectors / np.maximum(length, 1e-12)
 
 

@@ -23,7 +23,7 @@ class PixelRays:
 
 @dataclass(frozen=True)
 class FirstHits:
-    """What each ray hits first: triangle [n] int32, -1 for nothing; barycentric [n, 3]; distance [n], inf for nothing.
+    """What each ray hits first: triangle [n] int32, barycentric [n, 3], distance [n]; -1, 0 and inf for nothing.
 
     Distances are in units of the length of the ray's direction.
     """
