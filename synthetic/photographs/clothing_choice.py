@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synthetic.photographs.textures import Noise, checkers, lines, pick, random_colour, to_linear
+from synthetic.photographs.textures import Noise, checkers, lines, mix, pick, random_colour, to_linear
 
 # the Monk Skin Tone scale (Monk, 2019), shades 1 to 10, display RGB
 MONK_SCALE = ("f6ede4", "f3e7db", "f7ead0", "eadaba", "d7bd96", "a07e56", "825c43", "604134", "3a312a", "292420")
@@ -35,9 +35,9 @@ class Cloth:
 
     def paint(self, along: np.ndarray, across: np.ndarray, noise: Noise) -> np.ndarray:
         """Colours [N, 3] at places [N] of the cloth, metres along and across the limb or trunk."""
-        mix = _PATTERNS[self.pattern](along, across, self.period)[:, None]
-        colour = self.colour * (1 - mix) + self.second * mix
-        return colour * (1 + self.grain * noise(across, along)[:, None])
+        shade = 1 + self.grain * noise(across, along)
+        share = _PATTERNS[self.pattern](along, across, self.period)
+        return mix([shade * (1 - share), shade * share], [self.colour, self.second])
 
 
 _PATTERNS = {

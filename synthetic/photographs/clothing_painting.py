@@ -10,7 +10,7 @@ import numpy as np
 
 from synthetic.body.landmarks import Landmarks
 from synthetic.photographs.clothing_choice import Outfit
-from synthetic.photographs.textures import Noise, to_linear
+from synthetic.photographs.textures import Noise, mix, to_linear
 
 
 @dataclass(frozen=True)
@@ -22,56 +22,94 @@ class Dressed:
     cloth: np.ndarray
 
 
+class _Layers:
+    """Paints over N surface points, each over those before it; in the end every point is painted once."""
+
+    def __init__(self, count: int):
+        self._top = np.zeros(count, np.uint8)
+        self._paints: list[tuple] = []
+
+    def put(self, where, paint, shine: float, folds: float) -> None:
+        """Cover points `where` [N] bool; paint: a colour [3], or a function of point numbers [n] that gives [n, 3]."""
+        self._top[where] = len(self._paints)
+        self._paints.append((paint, shine, folds))
+
+    def flatten(self) -> Dressed:
+        """What is seen of all layers; the first must have covered every point."""
+        count = len(self._top)
+        colour = np.empty((count, 3), np.float32)
+        gloss, cloth = np.empty(count, np.float32), np.empty(count, np.float32)
+        for number, (paint, shine, folds) in enumerate(self._paints):
+            points = np.flatnonzero(self._top == number)
+            if len(points):
+                colour[points] = paint(points) if callable(paint) else paint
+                gloss[points], cloth[points] = shine, folds
+        return Dressed(colour, gloss, cloth)
+
+
 def dress(outfit: Outfit, rest: np.ndarray, marks: Landmarks) -> Dressed:
     """Colours of surface points given by their rest positions [N, 3]."""
+    layers = _Layers(len(rest))
     rng = np.random.default_rng(outfit.seed)
     noise, hair_noise = Noise(rng, 0.012, 3), Noise(rng, 0.006, 2, stretch=6.0)
+
+    def skin(points):
+        return mix([1 + 0.04 * noise(rest[points, 0], rest[points, 1])], [outfit.skin])
+
+    def strands(points):
+        across, up, forward = rest[points].T
+        return mix([1 + 0.35 * hair_noise(across * 1.5 + forward, up)], [outfit.hair])
+
+    layers.put(slice(None), skin, 0.10, 0.0)
+    _paint_face(layers.put, outfit, rest, marks)
+    layers.put(_hair_region(outfit.hair_style, rest, marks), strands, 0.22, 0.25)
+    if outfit.suit is None:
+        _paint_clothes(layers.put, outfit, rest, marks, noise)
+    else:
+        suit = outfit.suit
+        layers.put(
+            rest[:, 1] < marks.neck[1] + 0.03, lambda points: suit_colours(rest[points], marks) * suit, 0.03, 0.2
+        )
+    return layers.flatten()
+
+
+def _paint_clothes(put, outfit: Outfit, rest: np.ndarray, marks: Landmarks, noise: Noise) -> None:
+    """Paint socks, trousers, shoes, top and what is on them."""
     arm, leg = marks.along_arm(rest), marks.along_leg(rest)
-    colour = np.empty((len(rest), 3), np.float32)
-    gloss, cloth = np.full(len(rest), 0.10, np.float32), np.zeros(len(rest), np.float32)
-
-    def put(where, paint, shine, folds):
-        colour[where] = paint if np.ndim(paint) == 1 else paint[where]
-        gloss[where], cloth[where] = shine, folds
-
-    everywhere = np.ones(len(rest), bool)
-    put(everywhere, outfit.skin * (1 + 0.04 * noise(rest[:, 0], rest[:, 1])[:, None]), 0.10, 0.0)
-    _paint_face(put, outfit, rest, marks)
-    hair = _hair_region(outfit.hair_style, rest, marks)
-    strands = 1 + 0.35 * hair_noise(rest[:, 0] * 1.5 + rest[:, 2], rest[:, 1])[:, None]
-    put(hair, outfit.hair * strands, 0.22, 0.25)
-
     below_waist = rest[:, 1] < marks.waist
     put(below_waist & (leg > 1.72), outfit.socks, 0.02, 0.3)
-    trousers = outfit.bottom.paint(rest[:, 1], rest[:, 0], noise)
     legs = below_waist & (leg < outfit.leg_length) & (arm <= 0)
-    put(legs, trousers, 0.03, 1.0)
+    put(legs, lambda points: outfit.bottom.paint(rest[points, 1], rest[points, 0], noise), 0.03, 1.0)
     if outfit.side_stripe is not None:
-        outward = np.abs(np.abs(rest[:, 2] - marks.neck[2]) - 0.0) < 0.016
+        outward = np.abs(rest[:, 2] - marks.neck[2]) < 0.016
         put(legs & outward & (np.abs(rest[:, 0]) > 0.09), outfit.side_stripe, 0.03, 1.0)
     put(below_waist & (leg > outfit.shoe_height), outfit.shoe, 0.18, 0.1)
     put(below_waist & (rest[:, 1] < marks.leg[3] + 0.018), outfit.sole, 0.05, 0.0)
 
     worn = _top_region(outfit, rest, arm, marks)
-    sleeved = arm > -0.1
-    # metres around an arm of about 4.5 cm radius, and around a trunk of about 14 cm
-    round_arm = 0.045 * np.arctan2(rest[:, 1] - marks.shoulder[1], rest[:, 2] - marks.shoulder[2])
-    round_trunk = 0.14 * np.arctan2(rest[:, 0], rest[:, 2] - marks.neck[2])
-    place = np.where(sleeved, np.abs(rest[:, 0]), rest[:, 1]), np.where(sleeved, round_arm, round_trunk)
-    shirt = outfit.top.paint(*place, noise)
     if outfit.belt is not None:
         put(~worn & (np.abs(rest[:, 1] - marks.waist + 0.018) < 0.018) & (arm < 0), outfit.belt, 0.2, 0.0)
-    put(worn, shirt, 0.03, 1.0)
+    sleeved = arm > -0.1
+
+    def top(cloth):
+        return lambda points: cloth.paint(*_place_on_top(rest[points], sleeved[points], marks), noise)
+
+    put(worn, top(outfit.top), 0.03, 1.0)
     chest = worn & (rest[:, 2] > marks.neck[2]) & ~sleeved
     if outfit.open_front is not None:
         gap = 0.028 + 0.06 * np.clip(marks.chest - rest[:, 1], 0, 0.4)
-        put(chest & (np.abs(rest[:, 0]) < gap), outfit.open_front.paint(*place, noise), 0.03, 1.0)
+        put(chest & (np.abs(rest[:, 0]) < gap), top(outfit.open_front), 0.03, 1.0)
     elif outfit.print_colour is not None:
         middle = np.hypot(rest[:, 0], rest[:, 1] - marks.chest + 0.01)
         put(chest & ((middle < 0.045) | (np.abs(middle - 0.062) < 0.007)), outfit.print_colour, 0.03, 1.0)
-    if outfit.suit is not None:
-        put(rest[:, 1] < marks.neck[1] + 0.03, suit_colours(rest, marks) * outfit.suit, 0.03, 0.2)
-    return Dressed(colour, gloss, cloth)
+
+
+def _place_on_top(rest: np.ndarray, sleeved: np.ndarray, marks: Landmarks) -> tuple[np.ndarray, np.ndarray]:
+    """Where points [N, 3] lie on a shirt: metres along and around [N] the arm where `sleeved` [N], else the trunk."""
+    # the arm has a radius of about 4.5 cm, the trunk of about 14
+    round_arm = 0.045 * np.arctan2(rest[:, 1] - marks.shoulder[1], rest[:, 2] - marks.shoulder[2])
+    round_trunk = 0.14 * np.arctan2(rest[:, 0], rest[:, 2] - marks.neck[2])
+    return np.where(sleeved, np.abs(rest[:, 0]), rest[:, 1]), np.where(sleeved, round_arm, round_trunk)
 
 
 def suit_colours(rest: np.ndarray, marks: Landmarks) -> np.ndarray:
@@ -80,7 +118,7 @@ def suit_colours(rest: np.ndarray, marks: Landmarks) -> np.ndarray:
     side = np.interp(rest[:, 0], (-reach, -0.12, 0.12, reach), (0.0, 0.35, 0.65, 1.0))
     height = np.interp(rest[:, 1], (marks.leg[3], marks.neck[1]), (0.0, 1.0))
     front = np.interp(rest[:, 2] - marks.neck[2], (-0.12, 0.12), (0.0, 1.0))
-    return to_linear(0.1 + 0.85 * np.stack([side, height, front], axis=1))
+    return to_linear(0.1 + 0.85 * np.stack([side, height, front], axis=1, dtype=np.float32))
 
 
 def _top_region(outfit: Outfit, rest: np.ndarray, arm: np.ndarray, marks: Landmarks) -> np.ndarray:

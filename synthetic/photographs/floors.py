@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from synthetic.photographs.textures import Noise, bricks, checkers, lines, muted_colour, pick, random_colour
+from synthetic.photographs.textures import Noise, bricks, checkers, lines, mix, muted_colour, pick, random_colour
 from synthetic.photographs.view import View
 
 
@@ -17,15 +17,14 @@ def paint_floor(rng: np.random.Generator, view: View, distance: np.ndarray, turn
 
 def plane_coordinates(view: View, distance: np.ndarray, across: np.ndarray, along: np.ndarray):
     """u [H, W], v [H, W]: where rays hit a plane, in metres along two unit vectors; far hits and misses are clipped."""
-    reach = np.where(np.isfinite(distance), np.minimum(distance, 400.0), 0.0)
-    points = view.origin + view.directions * reach[..., None]
-    return points @ across, points @ along
+    reach = np.where(np.isfinite(distance), np.minimum(distance, 400), 0)
+    return view.along(across, reach), view.along(along, reach)
 
 
 def footprint_of(view: View, distance: np.ndarray, normal: np.ndarray) -> np.ndarray:
     """[H, W]: size in metres of a pixel on a plane, along the direction in which it is stretched most."""
-    tilt = np.maximum(np.abs(view.directions @ normal), 0.02)
-    return np.minimum(distance, 400.0) / view.camera.focal / tilt
+    tilt = np.maximum(np.abs(view.directions @ np.float32(normal)), 0.02)
+    return np.minimum(distance, 400) / view.camera.focal / tilt
 
 
 def floor_colour(rng, kind, u, v, footprint):
@@ -62,8 +61,8 @@ def floor_colour(rng, kind, u, v, footprint):
         rough = {"carpet": 0.10, "concrete": 0.05, "grass": 0.35, "sand": 0.12, "asphalt": 0.20, "snow": 0.03}[kind]
         patches = {"grass": 0.16, "concrete": 0.06}.get(kind, 0.05)
         shade = shade + rough * fine(u, v) * visible + patches * coarse(u * 0.5, v * 0.5)
-    colour = base * np.clip(1 + shade, 0.05, 2)[..., None]
+    shade = np.clip(1 + shade, 0.05, 2)
     if kind == "asphalt" and rng.random() < 0.6:
-        stripe = lines(u, rng.uniform(2.5, 4), 0.12, footprint)
-        colour = colour + 0.5 * stripe[..., None] * (1 - colour)
-    return colour.astype(np.float32)
+        stripe = 0.5 * lines(u, rng.uniform(2.5, 4), 0.12, footprint)
+        return mix([shade * (1 - stripe), stripe], [base, (1, 1, 1)])
+    return mix([shade], [base])

@@ -6,8 +6,9 @@ Rays against the person and the things around find shadows and ambient occlusion
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
-from synthetic.photographs.textures import pick
+from synthetic.photographs.textures import mix, pick
 from synthetic.photographs.view import View
 from utils.renderer import Renderer, unit
 
@@ -25,17 +26,22 @@ class Light:
     up: np.ndarray
     softness: float
 
+    @property
+    def across(self) -> np.ndarray:
+        """[2, 3]: unit vectors at right angles to the direction and to each other."""
+        aside = unit(np.cross(self.direction, self.up + np.array([1e-3, 0, 0])))
+        return np.stack([aside, np.cross(aside, self.direction)])
+
     def on(self, normals: np.ndarray, lit: np.ndarray, openness: np.ndarray) -> np.ndarray:
         """Light [..., 3] on surfaces of unit normals [..., 3]; lit and openness [...] in [0, 1]."""
-        lambert = np.clip(normals @ self.direction, 0, 1) * lit
-        above = 0.5 + 0.5 * (normals @ self.up)
-        ambient = above[..., None] * self.sky + (1 - above)[..., None] * self.ground
-        return lambert[..., None] * self.direct + openness[..., None] * ambient
+        lambert = np.maximum(normals @ self.direction, 0) * lit
+        above = 0.5 * openness * (1 + normals @ self.up)
+        return mix([lambert, above, openness - above], [self.direct, self.sky, self.ground])
 
     def highlight(self, normals: np.ndarray, lit: np.ndarray, shininess: float = 18.0) -> np.ndarray:
         """Strength [N] of the mirror-like reflection towards the viewer."""
         half_way = unit(self.direction + np.array([0, 0, -1], np.float32))
-        return np.clip(normals @ half_way, 0, 1) ** shininess * lit
+        return np.clip(normals @ half_way, 0, 1) ** np.float32(shininess) * lit
 
 
 def sample_light(rng: np.random.Generator, view: View, outdoors: bool) -> Light:
@@ -63,32 +69,61 @@ def sample_light(rng: np.random.Generator, view: View, outdoors: bool) -> Light:
 
 # places on a disc, one for each of the four samples of a pixel: together they see a wide lamp without noise
 _DISC = np.array([[0.35, 0.85], [0.85, -0.35], [-0.35, -0.85], [-0.85, 0.35]])
+GOLDEN_TURN = np.pi * (1 + 5**0.5)
+SETS = 16  # sets of rays; neighbouring points have different ones, so that a blur averages over all of them
+
+
+def set_of(row: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """[N]: which of the SETS of rays a point of a grid gets, by its row and column [N]."""
+    return 4 * (row % 4) + column % 4
 
 
 def lit_samples(scene: Renderer, light: Light, points: np.ndarray, normals: np.ndarray, corner: np.ndarray):
     """[N]: 1 where a point sees the lamp. corner [N], 0 to 3: which of the four samples of its pixel a point is."""
-    across = unit(np.cross(light.direction, light.up + np.array([1e-3, 0, 0])))
-    upwards = np.cross(across, light.direction)
-    spread = min(light.softness, 0.06) * _DISC
-    directions = light.direction + spread[:, :1] * across + spread[:, 1:] * upwards
-    return scene.visible_from(points + OFFSET * normals, directions[corner]).astype(np.float32)
+    directions = (light.direction + min(light.softness, 0.06) * _DISC @ light.across).astype(np.float32)
+    lit = np.zeros(len(points), np.float32)
+    # what is turned away from the lamp does not see it
+    facing = np.flatnonzero(normals @ light.direction > 0)
+    starts = points.take(facing, axis=0) + np.float32(OFFSET) * normals.take(facing, axis=0)
+    lit[facing] = scene.visible_from(starts, directions.take(corner[facing], axis=0))
+    return lit
 
 
-def lit_share(scene: Renderer, light: Light, points: np.ndarray, normals: np.ndarray, rng, rays: int):
-    """[N]: share of the lamp that points [N, 3] with normals [N, 3] see; a noisy estimate by `rays` random rays."""
-    seen = np.zeros(len(points), np.float32)
-    starts = points + OFFSET * normals
-    for _ in range(rays):
-        directions = light.direction + light.softness * rng.standard_normal(points.shape, np.float32)
-        seen += scene.visible_from(starts, directions)
-    return seen / rays
+def lit_share(
+    scene: Renderer, light: Light, points: np.ndarray, normals: np.ndarray, chosen: np.ndarray, rng, rays: int
+):
+    """[N]: share of the lamp that points [N, 3] with normals [N, 3] see.
+
+    An estimate by `rays` rays; chosen [N]: which of the SETS of rays a point gets.
+    """
+    # a normal distribution, as points of a spiral by the golden ratio; each set has some from all its windings
+    place = (np.arange(rays * SETS) + rng.random()).reshape(rays, SETS).T
+    away, turn = np.sqrt(-2 * np.log1p(-place / (rays * SETS))), GOLDEN_TURN * place
+    spread = light.softness * np.stack([away * np.cos(turn), away * np.sin(turn)], axis=-1) @ light.across
+    return _unblocked(scene, points, normals, (light.direction + spread).astype(np.float32).take(chosen, axis=0))
 
 
-def openness(scene: Renderer, points: np.ndarray, normals: np.ndarray, rng, rays: int = 12) -> np.ndarray:
-    """[N]: the unblocked share of the half-space above each point, weighted by the cosine."""
-    starts = points + OFFSET * normals
+def openness(
+    scene: Renderer, points: np.ndarray, normals: np.ndarray, chosen: np.ndarray, rng, rays: int
+) -> np.ndarray:
+    """[N]: the unblocked share of the half-space above each point, weighted by the cosine; see `lit_share`."""
     # a point on the unit sphere added to the normal is cosine-distributed
-    turned = unit(rng.standard_normal((rays, *points.shape), np.float32))
-    directions = unit(normals + 0.98 * turned).reshape(-1, 3)
-    seen = scene.visible_from(np.tile(starts, (rays, 1)), directions)
-    return seen.reshape(rays, -1).mean(axis=0)
+    turned = np.float32(0.98) * _spheres(rng, rays).take(chosen, axis=0)
+    return _unblocked(scene, points, normals, unit(normals[:, None] + turned))
+
+
+def _unblocked(scene: Renderer, points: np.ndarray, normals: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """[N]: the share of the rays along directions [N, R, 3] that meet nothing."""
+    count, rays = directions.shape[:2]
+    starts = np.repeat(points + np.float32(OFFSET) * normals, rays, axis=0)
+    seen = scene.visible_from(starts, directions.reshape(-1, 3))
+    return seen.reshape(count, rays).mean(axis=1, dtype=np.float32)
+
+
+def _spheres(rng: np.random.Generator, rays: int) -> np.ndarray:
+    """[SETS, rays, 3] float32: points spread evenly over the unit sphere, each set turned at random."""
+    place = np.arange(rays) + 0.5
+    height, turn = 1 - 2 * place / rays, GOLDEN_TURN * place  # a spiral again
+    ring = np.sqrt(1 - height**2)
+    points = np.stack([ring * np.cos(turn), ring * np.sin(turn), height], axis=1)
+    return (points @ Rotation.random(SETS, rng).as_matrix()).astype(np.float32)

@@ -17,9 +17,10 @@ from synthetic.photographs.backgrounds import make_backdrop
 from synthetic.photographs.clothing_choice import Outfit, sample_outfit
 from synthetic.photographs.clothing_painting import dress
 from synthetic.photographs.framing import Sitter, sample_sitter
-from synthetic.photographs.lighting import Light, lit_samples, lit_share, openness, sample_light
+from synthetic.photographs.lighting import SETS, Light, lit_samples, openness, sample_light
 from synthetic.photographs.rooms import studio
-from synthetic.photographs.textures import blur, to_display
+from synthetic.photographs.shadows import light_backdrop
+from synthetic.photographs.textures import blur, sensor_noise, to_display
 from synthetic.photographs.view import Backdrop
 from utils.body_model import BodyModel, JointRegressors
 from utils.joints import ROOT
@@ -27,10 +28,10 @@ from utils.renderer import Hits, Renderer, unit, vertex_normals
 
 SUPERSAMPLE = 2
 OBSTACLE_SHARE = 0.15
+BODY_RAYS = 9  # from each vertex of the body, for its ambient occlusion
+WAVELENGTHS = (0.16, 0.11, 0.08, 0.05, 0.035)  # of folds of cloth, metres
 # a joint counts as hidden if the surface that the camera sees lies this far in front of it, metres
 HIDDEN_DEPTH = 0.20
-# shadows on floor and walls are computed within this distance of the person, metres
-SHADOW_REACH = 2.4
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,17 @@ class Stage:
     model: BodyModel
     regressors: JointRegressors
     clothing: str = "street"  # one of clothing_choice.CLOTHING
+    img_res: int = 224  # side of the crops that photographs are for, px
 
     @cached_property
     def rest(self) -> np.ndarray:
         """The rest pose [V, 3] float32, on which clothes are drawn."""
         return self.model.v_template.astype(np.float32)
+
+    @cached_property
+    def rest_corners(self) -> np.ndarray:
+        """[F, 3, 3]: the same for the corners of the triangles."""
+        return self.rest[self.model.faces]
 
     @cached_property
     def landmarks(self) -> Landmarks:
@@ -94,7 +101,7 @@ class Scene:
 def take_photo(stage: Stage, seed: int, index: int) -> Photo:
     """Photograph number `index` of the collection `seed`."""
     rng = np.random.default_rng([seed, index])
-    sitter = sample_sitter(rng, stage.model)
+    sitter = sample_sitter(rng, stage.model, stage.img_res)
     outfit = sample_outfit(rng, stage.clothing)
     in_studio = stage.clothing == "suit"
     backdrop = studio(rng, sitter.view) if in_studio else make_backdrop(rng, sitter.view, sitter.sampled.seated)
@@ -104,7 +111,7 @@ def take_photo(stage: Stage, seed: int, index: int) -> Photo:
         things.append(sample_seat(rng, stage, sitter))
     scene = build_scene(stage, sitter, things)
     hits = scene.renderer.cast(sitter.view.camera, sitter.view.height, sitter.view.width, SUPERSAMPLE)
-    behind = light_backdrop(backdrop, sitter, scene, light, rng)
+    behind = light_backdrop(backdrop, sitter, scene.renderer, light, rng)
     front, coverage = light_foreground(stage, sitter, outfit, scene, hits, backdrop, light, rng)
     image = develop(behind * (1 - coverage) + front, rng)
     body = {
@@ -162,83 +169,78 @@ def build_scene(stage: Stage, sitter: Sitter, things: list[props.Thing]) -> Scen
     )
 
 
-def light_backdrop(backdrop: Backdrop, sitter: Sitter, scene: Scene, light: Light, rng) -> np.ndarray:
-    """The backdrop [H, W, 3] under the light, with the shadows of the scene."""
-    view = sitter.view
-    near = np.isfinite(backdrop.distance)
-    reach = np.where(near, backdrop.distance, 0.0)
-    points = view.origin + view.directions * reach[..., None]
-    close = near & (np.linalg.norm(points - sitter.vertices.mean(axis=0), axis=-1) < SHADOW_REACH)
-    lit, open_share = np.ones(near.shape, np.float32), np.ones(near.shape, np.float32)
-    lit[close] = lit_share(scene.renderer, light, points[close], backdrop.normal[close], rng, 2)
-    open_share[close] = openness(scene.renderer, points[close], backdrop.normal[close], rng, 4)
-    # each pixel has few rays, so neighbours are averaged
-    lit = blur(lit, 1.0 + 12 * light.softness)
-    open_share = blur(blur(open_share, 2.5), 2.5)
-    received = light.on(backdrop.normal, lit, open_share)
-    received[~near] = 1.0
-    return backdrop.colour * received
-
-
 def light_foreground(
     stage: Stage, sitter: Sitter, outfit: Outfit, scene: Scene, hits: Hits, backdrop: Backdrop, light: Light, rng
 ) -> tuple[np.ndarray, np.ndarray]:
     """Person and things under the light: colour times coverage [H, W, 3], and coverage [H, W, 1]."""
-    mask, seen = hits.mask, hits.triangle[hits.mask]
-    person = seen < scene.num_body_faces
+    view, triangle = sitter.view, hits.triangle.ravel()[hits.seen]
+    row, column = np.divmod(hits.seen, hits.triangle.shape[1])
     normals = unit(hits.interpolate(scene.corner_normals))
-    points = hits.interpolate(scene.renderer.vertices[scene.renderer.faces])
-    colour = np.empty((len(seen), 3), np.float32)
-    gloss, open_share = np.full(len(seen), 0.05, np.float32), np.ones(len(seen), np.float32)
+    points = hits.interpolate(scene.renderer.vertices.take(scene.renderer.faces, axis=0))
+    colour = np.empty((len(triangle), 3), np.float32)
+    gloss, open_share = np.full(len(triangle), 0.05, np.float32), np.ones(len(triangle), np.float32)
 
-    corners, weights = stage.model.faces[seen[person]], hits.barycentric[mask][person][..., None]
-    rest = (stage.rest[corners] * weights).sum(axis=1)
+    things = np.flatnonzero(triangle >= scene.num_body_faces)
+    colour[things] = scene.thing_colours[triangle[things] - scene.num_body_faces]
+    person = np.flatnonzero(triangle < scene.num_body_faces)
+    body_triangle, weights = triangle[person], hits.barycentric.reshape(-1, 3).take(hits.seen[person], axis=0)
+    rest = np.einsum("nk,nkc->nc", weights, stage.rest_corners.take(body_triangle, axis=0))
     worn = dress(outfit, rest, stage.landmarks)
     colour[person], gloss[person] = worn.colour, worn.gloss
     normals[person] = unit(normals[person] + fold(rest, normals[person], worn.cloth, outfit.seed))
-    body_open = openness(scene.renderer, sitter.vertices, scene.body_normals, rng)
-    open_share[person] = (body_open[corners][..., None] * weights).sum(axis=(1, 2))
-    colour[~person] = scene.thing_colours[seen[~person] - scene.num_body_faces]
+    body_open = _body_openness(stage, scene, body_triangle, rng)
+    open_share[person] = np.einsum("nk,nk->n", weights, body_open.take(stage.model.faces.take(body_triangle, axis=0)))
 
-    rows, columns = np.nonzero(mask)
-    lit = lit_samples(scene.renderer, light, points, normals, 2 * (rows % 2) + columns % 2)
+    lit = lit_samples(scene.renderer, light, points, normals, 2 * (row % 2) + column % 2)
     shone = colour * light.on(normals, lit, open_share)
-    shone = shone + (gloss * light.highlight(normals, lit))[:, None] * light.direct
+    shone += (gloss * light.highlight(normals, lit))[:, None] * light.direct
 
+    samples = np.zeros((*hits.triangle.shape, 4), np.float32)
+    flat, shown = samples.reshape(-1, 4), np.ones(len(triangle), np.float32)
     # parts of things may lie behind a wall
-    size = (mask.shape[1], mask.shape[0])
-    limit = cv2.resize(backdrop.distance, size, interpolation=cv2.INTER_NEAREST)[mask] + 0.02
-    shown = person | (hits.depth[mask] < limit)
-    samples = np.zeros((*mask.shape, 4), np.float32)
-    samples[mask] = np.concatenate([np.minimum(shone, 1.5), np.ones((len(seen), 1))], axis=1) * shown[:, None]
-    small = cv2.resize(samples, (sitter.view.width, sitter.view.height), interpolation=cv2.INTER_AREA)
+    limit = backdrop.distance[row[things] // SUPERSAMPLE, column[things] // SUPERSAMPLE] + 0.02
+    shown[things] = hits.depth.ravel()[hits.seen[things]] < limit
+    flat[hits.seen, :3], flat[hits.seen, 3] = np.minimum(shone, 1.5) * shown[:, None], shown
+    small = cv2.resize(samples, (view.width, view.height), interpolation=cv2.INTER_AREA)
     return small[..., :3], small[..., 3:]
+
+
+def _body_openness(stage: Stage, scene: Scene, seen: np.ndarray, rng) -> np.ndarray:
+    """[V]: how open the body's vertices are to the sky, computed for the triangles `seen` [n]."""
+    count = len(scene.body_normals)
+    share, is_seen = np.ones(count, np.float32), np.zeros(count, bool)
+    is_seen[stage.model.faces[seen]] = True
+    vertex = np.flatnonzero(is_seen)
+    points = scene.renderer.vertices.take(vertex, axis=0)
+    share[vertex] = openness(scene.renderer, points, scene.body_normals[vertex], vertex % SETS, rng, BODY_RAYS)
+    return share
 
 
 def fold(rest: np.ndarray, normals: np.ndarray, strength: np.ndarray, seed: int) -> np.ndarray:
     """The change [N, 3] of normals [N, 3] at rest positions [N, 3] by folds of cloth: a sum of bent waves."""
     rng = np.random.default_rng([seed, 1])
-    bend = np.zeros_like(normals)
-    for wavelength in (0.16, 0.11, 0.08, 0.05, 0.035):
-        direction = unit(rng.normal(size=3) * [1, 0.8, 1])
-        warp = 1.5 * np.sin(rest @ rng.normal(size=3) * 9 + rng.uniform(0, 6))
-        phase = rest @ direction * (2 * np.pi / wavelength) + warp + rng.uniform(0, 2 * np.pi)
-        bend += 0.085 * np.cos(phase)[:, None] * direction
-    along = (bend * normals).sum(axis=1, keepdims=True)
-    return (bend - along * normals) * strength[:, None]
+    count, period = len(WAVELENGTHS), 2 * np.pi
+    directions = unit(rng.normal(size=(count, 3)) * [1, 0.8, 1]).astype(np.float32)
+    waves = directions.T * (period / np.array(WAVELENGTHS, np.float32))
+    warps = 9 * rng.normal(size=(3, count)).astype(np.float32)
+    starts, warp_starts = (rng.uniform(0, period, count).astype(np.float32) for _ in range(2))
+    phases = rest @ waves + starts + np.float32(1.5) * np.sin(rest @ warps + warp_starts)
+    bend = np.float32(0.085) * np.cos(phases) @ directions
+    along = np.einsum("nk,nk->n", bend, normals)
+    return (bend - along[:, None] * normals) * strength[:, None]
 
 
 def develop(linear: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Linear RGB [H, W, 3] -> BGR uint8 as a modest camera would store it."""
     height, width = linear.shape[:2]
     down, across = (np.linspace(-0.5, 0.5, size, dtype=np.float32) ** 2 for size in (height, width))
-    vignette = 1 - np.float32(rng.uniform(0, 0.5)) * (down[:, None] + across)
-    exposed = linear.astype(np.float32) * (np.float32(rng.uniform(0.85, 1.2)) * vignette)[..., None]
-    # bright values are compressed softly instead of cut off
-    exposed = np.where(exposed > 0.7, 0.7 + 0.3 * np.tanh((exposed - 0.7) / 0.3), exposed)
+    vignette = rng.uniform(0.85, 1.2) * (1 - rng.uniform(0, 0.5) * (down[:, None] + across))
+    exposed = linear * cv2.merge(3 * [vignette])
+    # values above 0.7 are compressed softly instead of cut off
+    exposed = np.minimum(exposed, 0.7 + 0.3 * np.tanh((exposed - 0.7) / 0.3))
     picture = blur(to_display(exposed), rng.uniform(0.25, 0.6))
-    picture = picture + rng.standard_normal(picture.shape, np.float32) * np.float32(rng.uniform(0.003, 0.012))
-    return np.clip(np.rint(255 * picture[..., ::-1]), 0, 255).astype(np.uint8)
+    picture += sensor_noise(rng, height, width) * rng.uniform(0.003, 0.012)
+    return cv2.cvtColor(cv2.convertScaleAbs(np.maximum(picture, 0), alpha=255), cv2.COLOR_RGB2BGR)
 
 
 def annotate_joints(joints: np.ndarray, sitter: Sitter, scene: Scene, hits: Hits) -> np.ndarray:

@@ -5,15 +5,21 @@ import numpy as np
 from synthetic.photographs.floors import footprint_of, paint_floor, plane_coordinates
 from synthetic.photographs.textures import (
     Noise,
+    between,
+    blur,
     bricks,
     cell_shade,
+    lay_over,
     lines,
+    mix,
     muted_colour,
     pick,
     random_colour,
     smooth_step,
 )
 from synthetic.photographs.view import Backdrop, View
+
+OUT_OF_FOCUS = 0.6  # pixels
 
 
 def room(rng: np.random.Generator, view: View) -> Backdrop:
@@ -41,11 +47,12 @@ def room(rng: np.random.Generator, view: View) -> Backdrop:
         u, v = plane_coordinates(view, met, along, view.up)
         painted = paint(rng, u, v - view.floor, footprint_of(view, met, wall))
         if skirting is not None:
-            painted = np.where((v - view.floor < 0.09)[..., None], skirting, painted)
-        colour = np.where(nearer[..., None], painted, colour)
-        distance = np.where(nearer, met, distance)
+            painted[v - view.floor < 0.09] = skirting
+        lay_over(colour, painted, nearer)
+        distance = np.minimum(met, distance)
         normal[nearer] = wall
-    return Backdrop(colour.astype(np.float32), distance, normal, depth, False)
+    # the lens is focused on the person; this also smooths the edges of what has one sample per pixel
+    return Backdrop(blur(colour, OUT_OF_FOCUS), distance, normal, depth, False)
 
 
 def _wall_paint(rng: np.random.Generator):
@@ -58,31 +65,31 @@ def _wall_paint(rng: np.random.Generator):
     coarse = Noise(rng, 0.7, 3)
 
     def paint(rng, u, v, footprint):
-        colour = base * (1 + 0.05 * coarse(u, v))[..., None]
+        shade, other, share = 1 + 0.05 * coarse(u, v), second, np.zeros_like(u)
         if kind == "stripes":
-            colour = colour + (second - base) * lines(u, period, period / 2, footprint)[..., None]
+            share = lines(u, period, period / 2, footprint)
         elif kind in ("brick", "tiles"):
             height, length = (0.075, 0.22) if kind == "brick" else (0.15, 0.15)
-            seams, tone = bricks(v, u, height, length, 0.01, footprint, 0.5 if kind == "brick" else 0.0)
-            colour = colour * (1 + (0.18 if kind == "brick" else 0.04) * tone)[..., None]
-            colour = colour + (mortar - colour) * seams[..., None]
+            share, tone = bricks(v, u, height, length, 0.01, footprint, 0.5 if kind == "brick" else 0.0)
+            shade, other = shade * (1 + (0.18 if kind == "brick" else 0.04) * tone), mortar
         elif kind == "panels":
             tone = cell_shade(u, v * 0, period, 9.0)
-            colour = colour * (1 + 0.12 * tone - 0.5 * lines(u, period, 0.012, footprint))[..., None]
+            shade = shade * (1 + 0.12 * tone - 0.5 * lines(u, period, 0.012, footprint))
         elif kind == "two tones":
-            colour = np.where((v < rail)[..., None], second, colour)
+            share = (v < rail).astype(np.float32)
+        colour = mix([shade * (1 - share), share], [base, other])
         taken: list[tuple] = []
         for _ in range(rng.integers(0, 5)):
-            colour = _hang_picture(rng, colour, u, v, taken)
+            _hang_picture(rng, colour, u, v, taken)
         return colour
 
     return paint
 
 
 def _hang_picture(rng, colour, u, v, taken):
-    """Paint a picture, window or door on a wall unless it would overlap with an earlier one.
+    """Paint a picture, window or door on the `colour` [H, W, 3] of a wall unless it would overlap with an earlier one.
 
-    taken: the (from, to) of earlier ones along the wall, metres; the new one is added.
+    u, v [H, W]: places on the wall. taken: the (from, to) of earlier ones along the wall, metres; the new one is added.
     """
     kind = pick(rng, [(4, "picture"), (2, "window"), (1, "door")])
     width, height = {
@@ -93,38 +100,37 @@ def _hang_picture(rng, colour, u, v, taken):
     middle, bottom = rng.uniform(-2.2, 2.2), {"picture": rng.uniform(1.1, 1.6), "window": 0.95, "door": 0.0}[kind]
     span = (middle - width / 2 - 0.12, middle + width / 2 + 0.12)
     if any(span[0] < end and start < span[1] for start, end in taken):
-        return colour
+        return
     taken.append(span)
-    x, y = (u - middle) / (width / 2), (v - bottom) / height
-    inside = (np.abs(x) < 1) & (y > 0) & (y < 1)
+    inside = np.flatnonzero((np.abs(u - middle) < width / 2) & (v > bottom) & (v < bottom + height))
+    if not len(inside):
+        return
+    x, y = (u.ravel()[inside] - middle) / (width / 2), (v.ravel()[inside] - bottom) / height
     edge = np.minimum((1 - np.abs(x)) * width / 2, np.minimum(y, 1 - y) * height)
     frame = random_colour(rng, (0.1, 0.95), (0.0, 0.4))
     first, second = muted_colour(rng), random_colour(rng, (0.3, 0.9), (0.1, 0.55))
     if kind == "window":
         first, second = np.array([0.75, 0.87, 1.0]), np.array([0.45, 0.6, 0.75])
         edge = np.minimum(edge, np.abs(x) * width / 2 + 0.015)
-    art = 0.5 + 0.5 * Noise(rng, width / 2.5, 2)(u, v) if kind == "picture" else np.clip(y, 0, 1)
+    art = 0.5 + 0.5 * Noise(rng, width / 2.5, 2)(x * width / 2, y * height) if kind == "picture" else y
     if kind == "door":
         first, second = frame * 0.8, frame * 0.85
-    content = first + (second - first) * smooth_step(art, 0.3, 0.7)[..., None]
-    panel = np.where((edge < 0.045)[..., None], frame, content)
-    return np.where(inside[..., None], panel, colour)
+    panel = between(first, second, smooth_step(art, 0.3, 0.7))
+    panel[edge < 0.045] = frame
+    colour.reshape(-1, 3)[inside] = panel
 
 
 def studio(rng: np.random.Generator, view: View) -> Backdrop:
     """A seamless paper backdrop of one colour, curved where floor and wall meet."""
     colour = muted_colour(rng, (0.5, 0.95))
     depth = rng.uniform(1.5, 3.0)
-    floor = view.meet_plane(view.up, view.floor)
-    wall = view.meet_plane(view.axes[:, 2], -depth)
-    distance = np.minimum(floor, wall)
+    towards = view.axes[:, 2]
+    distance = np.minimum(view.meet_plane(view.up, view.floor), view.meet_plane(towards, -depth))
+    height = view.along(view.up, distance) - view.floor
+    back = view.along(towards, distance) + depth
     # where floor and wall meet, the normal turns smoothly from up to towards the viewer
-    points = view.origin + view.directions * distance[..., None]
-    height = points @ view.up - view.floor
-    back = points @ view.axes[:, 2] + depth
-    share = smooth_step(height - back, -0.7, 0.7)[..., None]
-    normal = (1 - share) * view.up + share * view.axes[:, 2]
-    normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
+    share = smooth_step(height - back, -0.7, 0.7)
+    length = np.sqrt((1 - share) ** 2 + share**2)
+    normal = mix([(1 - share) / length, share / length], [view.up, towards])
     glow = 1.05 - 0.16 * (height - 1.0) ** 2
-    painted = colour * np.clip(glow, 0.4, 1.2)[..., None]
-    return Backdrop(painted.astype(np.float32), distance, normal, depth, False)
+    return Backdrop(mix([np.clip(glow, 0.4, 1.2)], [colour]), distance, normal, depth, False)

@@ -63,6 +63,10 @@ class View:
             distance = (level - self.origin @ normal) / slope
         return np.where(np.isfinite(distance) & (distance > 0), distance, np.inf).astype(np.float32)
 
+    def along(self, axis: np.ndarray, distance: np.ndarray) -> np.ndarray:
+        """How far along `axis` [3] the points lie, metres [H, W], that the pixels' rays reach at `distance` [H, W]."""
+        return self.origin @ np.float32(axis) + (self.directions @ np.float32(axis)) * distance
+
     def place(self, right: float, up: float, towards: float) -> np.ndarray:
         """The point [3] that lies `right`, `up` (above the floor) and `towards` the viewer from the body's origin."""
         return self.axes @ np.array([right, up + self.floor, towards])
