@@ -44,7 +44,7 @@ class Run:
     def prepare(self) -> None:
         count = ["--num_train", self.arguments.num_train, "--num_test", self.arguments.num_test]
         workers = ["--workers", len(os.sched_getaffinity(0))]
-        self.commands.run("-m", "synthetic.generate", *count, "--clothing", "suit", *workers)
+        self.commands.run("-m", "synthetic.generate", *count, "--clothing", "suit", "--img_res", 128, *workers)
         self.commands.run("preprocess_datasets.py", "--train_files", "--eval_files", "--gt_iuv", *workers)
 
     def train_cnet(self) -> Path:

@@ -45,7 +45,7 @@ say() { printf '\n== %s (%d s)\n' "$*" "$SECONDS"; }
 
 say "1/4 generate a body model, its atlas and photographs"
 "$PYTHON" -m synthetic.generate --num_train "$num_train" --num_test "$num_test" --workers "$workers" \
-    --clothing suit
+    --clothing suit --img_res 128
 
 say "2/4 prepare them: npz files and IUV images"
 "$PYTHON" preprocess_datasets.py --train_files --eval_files --gt_iuv --workers "$workers"

@@ -8,7 +8,7 @@ import scipy.io
 from tqdm import tqdm
 
 from synthetic.photographs.videos import FEMALE, MALE, annotate, film, stage_take
-from synthetic.stages import Studio
+from synthetic.stages import Collection, Studio
 from utils import config
 from utils.files import atomic_path, write_text_if_changed
 from utils.media.video_files import write_frames
@@ -26,11 +26,11 @@ def video_name(index: int) -> str:
     return f"run{index % 3}/{sequence}/{sequence}_c0001.mp4"
 
 
-def write_videos(folder: Path, indices: list[int], first_stream: int, seed: int, workers: int, clothing: str) -> None:
+def write_videos(folder: Path, indices: list[int], first_stream: int, collection: Collection, workers: int) -> None:
     """Film the missing videos of `folder` in `workers` processes; video i depends on (seed, first_stream + i)."""
     videos = {index: folder / video_name(index) for index in indices}
     missing = [index for index in indices if not (videos[index].is_file() and info_file(videos[index]).is_file())]
-    filmed = run_in_processes(_VideoTaker(folder, seed, clothing, first_stream), missing, workers, one_thread=True)
+    filmed = run_in_processes(_VideoTaker(folder, collection, first_stream), missing, workers, one_thread=True)
     for _ in tqdm(filmed, "videos", len(missing), unit="file", disable=not missing):
         pass
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from synthetic.photographs.photos import Photo, take_photo
-from synthetic.stages import Studio
+from synthetic.stages import Collection, Studio
 from utils import config
 from utils.files import atomic_path, write_npy, write_png, write_text_if_changed
 from utils.workers import run_in_processes
@@ -21,11 +21,11 @@ def sample_files(folder: Path, index: int) -> dict[str, Path]:
     return {name: Path(folder) / f"{index:05d}_{suffix}" for name, suffix in suffixes.items()}
 
 
-def write_photos(folder: Path, indices: list[int], seed: int, workers: int, clothing: str = "street") -> None:
+def write_photos(folder: Path, indices: list[int], collection: Collection, workers: int) -> None:
     """Take the missing photographs of `folder` in `workers` processes."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = [index for index in indices if not all(path.is_file() for path in sample_files(folder, index).values())]
-    samples = run_in_processes(_PhotoTaker(folder, seed, clothing), missing, workers, one_thread=True)
+    samples = run_in_processes(_PhotoTaker(folder, collection), missing, workers, one_thread=True)
     for _ in tqdm(samples, "photographs", len(missing), unit="file", disable=not missing):
         pass
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from synthetic.benchmarks.people import Album, Person, Tables, write_album
 from synthetic.benchmarks.spin_fits import write_fits
+from synthetic.stages import Collection
 from utils import config
 from utils.files import write_text
 from utils.joints import COCO_JOINTS, TRAINING_JOINTS, indices
@@ -19,14 +20,14 @@ BODY = slice(COCO_JOINTS.index("left_shoulder"), None)  # the keypoints below th
 LABELLED, VISIBLE = 1, 2
 
 
-def write(folder: Path, count: int, seed: int, workers: int, clothing: str) -> None:
+def write(folder: Path, count: int, collection: Collection, workers: int) -> None:
     """Write `count` photographs, their annotations and SPIN's fits of those whose body is annotated wholly."""
     album = Album("coco", folder, PICTURE)
     tables: Tables = {
         folder / ANNOTATIONS: lambda path, people: write_text(path, json.dumps(annotations(album, people))),
         config.SPIN_FITS / "coco.npz": lambda path, people: write_fits(path, list(filter(is_whole, people))),
     }
-    write_album(album, tables, count, seed, workers, clothing)
+    write_album(album, tables, count, collection, workers)
 
 
 def keypoints_of(person: Person) -> np.ndarray:

@@ -10,7 +10,7 @@ from synthetic.benchmarks.clips import MILLIMETRES, STREAMS, body_box, seen_from
 from synthetic.benchmarks.matlab import write_mat_of_cells
 from synthetic.photographs.photos import Stage
 from synthetic.photographs.videos import Lens, Take, film_people, stage_take
-from synthetic.stages import Studio
+from synthetic.stages import Collection, Studio
 from utils.files import atomic_path
 from utils.joints import H36M_SKELETON
 from utils.media.video_files import write_frames
@@ -27,11 +27,11 @@ MOST = len(SUBJECTS) * len(ACTIONS) * 2
 LENS = Lens(1145.0, (250.0, 250.0), 500, 500)  # the original has this focal length on 1000 px
 
 
-def write(folder: Path, count: int, seed: int, workers: int, clothing: str) -> None:
+def write(folder: Path, count: int, collection: Collection, workers: int) -> None:
     """Write `count` sequences, of S9 and S11 in turn."""
     for package in ("cdflib", "h5py"):
         import_package(package, "--h36m")  # before hours of work
-    write_sequences(folder, SUBJECTS, names(count), _Recorder(folder, seed, clothing), workers, "h36m")
+    write_sequences(folder, SUBJECTS, names(count), _Recorder(folder, collection), workers, "h36m")
 
 
 def names(count: int) -> list[str]:

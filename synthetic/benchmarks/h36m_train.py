@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from synthetic.benchmarks.people import Album, Person, Tables, write_album
+from synthetic.stages import Collection
 from utils import config
 from utils.body_model import load_body_model, load_joint_regressors, pose_vertices
 from utils.camera import BOX_UNIT
@@ -21,12 +22,12 @@ TABLE = "h36m_train_new.npz"
 BOX_MARGIN = 1.2  # the crop's side over the larger side of the box of the body
 
 
-def write(folder: Path, count: int, seed: int, workers: int, clothing: str) -> None:
+def write(folder: Path, count: int, collection: Collection, workers: int) -> None:
     """Write `count` photographs below `folder`, and their table."""
     place, picture = folder / Path(PICTURE).parent, Path(PICTURE).name
     album = Album("h36m_train", place, picture)
     tables: Tables = {config.DATASET_NPZ_PATH / TABLE: partial(_write_table, album)}
-    write_album(album, tables, count, seed, workers, clothing)
+    write_album(album, tables, count, collection, workers)
 
 
 def _write_table(album: Album, path: Path, people: list[Person]) -> None:

@@ -16,6 +16,7 @@ from atlas.part_weights import load_parts
 from synthetic.benchmarks.people import Album, Person, Tables, write_album
 from synthetic.benchmarks.spin_fits import write_fits
 from synthetic.photographs.photos import Photo, Stage
+from synthetic.stages import Collection
 from utils import config
 from utils.files import atomic_path, write_png
 from utils.joints import LSP_JOINTS, TRAINING_JOINTS, indices
@@ -26,33 +27,33 @@ MASK, PARTS = "data/lsp/im{:04d}_segmentation.png", "data/lsp/im{:04d}_part_segm
 FOREGROUND = 255
 
 
-def write_test(folder: Path, count: int, seed: int, workers: int, clothing: str) -> None:
+def write_test(folder: Path, count: int, collection: Collection, workers: int) -> None:
     """Write `count` test photographs of LSP with silhouettes and parts; joints.mat counts the training photographs."""
     others = config.UPI_S1H_ROOT
     more = _SilhouetteWriter(others, load_parts())
     album = Album("lsp", folder, "images/im{:04d}.jpg", NUM_TRAINING + 1, more, others)
     tables: Tables = {folder / JOINTS_FILE: partial(write_joints, order=(2, 1, 0), before=NUM_TRAINING)}
-    write_album(album, tables, count, seed, workers, clothing)
+    write_album(album, tables, count, collection, workers)
 
 
-def write_original(folder: Path, count: int, seed: int, workers: int, clothing: str) -> None:
+def write_original(folder: Path, count: int, collection: Collection, workers: int) -> None:
     """Write `count` training photographs of LSP original, and SPIN's fits."""
     album = Album("lsp_orig", folder, "images/im{:04d}.jpg")
     tables: Tables = {
         folder / JOINTS_FILE: partial(write_joints, order=(2, 1, 0)),
         config.SPIN_FITS / "lsp.npz": write_fits,
     }
-    write_album(album, tables, count, seed, workers, clothing)
+    write_album(album, tables, count, collection, workers)
 
 
-def write_extended(folder: Path, count: int, seed: int, workers: int, clothing: str) -> None:
+def write_extended(folder: Path, count: int, collection: Collection, workers: int) -> None:
     """Write `count` training photographs of HR-LSPET, and SPIN's fits."""
     album = Album("lspet", folder, "im{:05d}.png")
     tables: Tables = {
         folder / JOINTS_FILE: partial(write_joints, order=(1, 2, 0)),
         config.SPIN_FITS / "lspet.npz": write_fits,
     }
-    write_album(album, tables, count, seed, workers, clothing)
+    write_album(album, tables, count, collection, workers)
 
 
 def write_joints(path: Path, people: list[Person], order: tuple[int, int, int], before: int = 0) -> None:

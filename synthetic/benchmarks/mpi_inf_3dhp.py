@@ -13,7 +13,7 @@ from synthetic.benchmarks.clips import MILLIMETRES, STREAMS, project, seen_from,
 from synthetic.benchmarks.matlab import write_mat
 from synthetic.photographs.photos import Stage
 from synthetic.photographs.videos import Lens, Take, film_people, stage_take
-from synthetic.stages import Studio
+from synthetic.stages import Collection, Studio
 from utils import config
 from utils.files import atomic_path, read_npz, write_jpeg, write_npz, write_text
 from utils.joints import MPI_INF_3DHP_SKELETON, MPI_INF_3DHP_TEST
@@ -33,12 +33,12 @@ OUTDOOR_LENS = Lens(700.0, (240.0, 135.0), 270, 480)
 TAKEN = 10  # SPIN has a fit of every tenth frame
 
 
-def write(folder: Path, count: int, seed: int, workers: int, clothing: str) -> None:
+def write(folder: Path, count: int, collection: Collection, workers: int) -> None:
     """Write the first `count` training sequences with SPIN's fits, and as many of the test sequences."""
     import_package("h5py", "--mpi_inf_3dhp")  # before hours of work
     sequences = [*SEQUENCES[:count], *TEST_SEQUENCES[:count]]
     parts = tuple(dict.fromkeys(name.split("/")[0] for name in (*SEQUENCES, *TEST_SEQUENCES)))
-    write_sequences(folder, parts, sequences, _Recorder(folder, seed, clothing, sequences), workers, "mpi_inf_3dhp")
+    write_sequences(folder, parts, sequences, _Recorder(folder, collection, sequences), workers, "mpi_inf_3dhp")
     write_fits(folder)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from synthetic.benchmarks.people import Album, Person, Tables, write_album
 from synthetic.benchmarks.spin_fits import write_fits
+from synthetic.stages import Collection
 from utils import config
 from utils.camera import BOX_UNIT
 from utils.files import atomic_path
@@ -18,7 +19,7 @@ NOT_ANNOTATED = -1.0  # coordinate of joints outside of the image
 MARGIN = 1.2  # side of the crop over the larger side of the body's box
 
 
-def write(folder: Path, count: int, seed: int, workers: int, clothing: str) -> None:
+def write(folder: Path, count: int, collection: Collection, workers: int) -> None:
     """Write `count` photographs, their annotations and SPIN's fits of those whose joints are all annotated."""
     import_package("h5py", "MPII")  # before hours of work
     album = Album("mpii", folder, PICTURE)
@@ -26,7 +27,7 @@ def write(folder: Path, count: int, seed: int, workers: int, clothing: str) -> N
         folder / ANNOTATIONS: lambda path, people: _write_annotations(path, album, people),
         config.SPIN_FITS / "mpii.npz": lambda path, people: write_fits(path, list(filter(is_whole, people))),
     }
-    write_album(album, tables, count, seed, workers, clothing)
+    write_album(album, tables, count, collection, workers)
 
 
 def keypoints_of(person: Person) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from synthetic.photographs.photos import Photo, Stage, take_photo
-from synthetic.stages import Studio
+from synthetic.stages import Collection, Studio
 from utils.errors import UserError
 from utils.files import make_folder, read_npz, write_bytes, write_npz, write_text
 from utils.workers import run_in_processes
@@ -79,7 +79,7 @@ class Album:
 Tables = dict[Path, Callable[[Path, list[Person]], None]]  # file -> what writes it, called with it and all people
 
 
-def write_album(album: Album, tables: Tables, count: int, seed: int, workers: int, clothing: str) -> None:
+def write_album(album: Album, tables: Tables, count: int, collection: Collection, workers: int) -> None:
     """Take the missing of `count` photographs, then write the tables if one is missing or there are more people.
 
     Photographs of an earlier run stay, so there are never fewer people than before.
@@ -89,7 +89,7 @@ def write_album(album: Album, tables: Tables, count: int, seed: int, workers: in
     count = max(count, len(list(truth.glob("*.npz"))))
     files = [(album.truth_file(index), album.folder / album.picture_name(index)) for index in range(count)]
     missing = [index for index, pair in enumerate(files) if not all(path.is_file() for path in pair)]
-    taken = run_in_processes(_Photographer(album.folder, seed, clothing, album), missing, workers, one_thread=True)
+    taken = run_in_processes(_Photographer(album.folder, collection, album), missing, workers, one_thread=True)
     for _ in tqdm(taken, album.name, len(missing), unit="file", disable=not missing):
         pass
     counted = truth / COUNT_FILE

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from synthetic.benchmarks.clips import STREAMS, project, skeleton, write_sequences
 from synthetic.photographs.photos import Stage
 from synthetic.photographs.videos import FEMALE, MALE, Lens, Take, film_people, stage_take
-from synthetic.stages import Studio
+from synthetic.stages import Collection, Studio
 from utils.body_model import pose_vertices
 from utils.files import write_bytes, write_jpeg
 from utils.joints import OPENPOSE_18, ROOT
@@ -25,9 +25,9 @@ BEHIND = 0.8  # metres that the second person stands farther away
 GENDERS = {FEMALE: "f", MALE: "m"}
 
 
-def write(folder: Path, count: int, seed: int, workers: int, clothing: str) -> None:
+def write(folder: Path, count: int, collection: Collection, workers: int) -> None:
     """Write `count` sequences of the test split."""
-    write_sequences(folder, ("sequenceFiles", IMAGES), names(count), _Recorder(folder, seed, clothing), workers, "pw3d")
+    write_sequences(folder, ("sequenceFiles", IMAGES), names(count), _Recorder(folder, collection), workers, "pw3d")
 
 
 def names(count: int) -> list[str]:

@@ -6,19 +6,20 @@ from pathlib import Path
 
 from synthetic.benchmarks import coco, h36m, h36m_train, lsp, mpi_inf_3dhp, mpii, pw3d
 from synthetic.benchmarks.people import MOST_PEOPLE
+from synthetic.stages import Collection
 
 
 @dataclass(frozen=True)
 class Writer:
     """How the original files of a data set are written.
 
-    root: constant of utils.config, its folder. write: called with this folder, the number that the option gives, seed,
-    workers and clothing; finished files are kept, and the result does not depend on the workers. counted: what the
-    number counts, for --help. most: the largest number.
+    root: constant of utils.config, its folder. write: called with this folder, the number that the option gives, the
+    collection and the number of processes, on which the result does not depend; finished files are kept. counted: what
+    the number counts, for --help. most: the largest number.
     """
 
     root: str
-    write: Callable[[Path, int, int, int, str], None]
+    write: Callable[[Path, int, Collection, int], None]
     counted: str
     most: int = MOST_PEOPLE
 

@@ -14,7 +14,7 @@ from datasets.preprocess.generate_gt_iuv import draw_iuv, load_atlas_faces
 from datasets.video import count_frames, read_frame
 from synthetic.photographs import videos
 from synthetic.photographs.view import Backdrop
-from synthetic.stages import open_stages
+from synthetic.stages import Collection, open_stages
 from synthetic.surreal import video_name, write_video
 from tests.helpers.prepared import ALL_STEPS, SURREAL, load, preprocess
 from utils import config
@@ -112,7 +112,7 @@ def test_the_generated_people_are_where_their_annotations_put_them(generated_roo
 
     monkeypatch.setattr(videos, "make_backdrop", lambda *_: black)
     monkeypatch.setattr(videos, "light_foreground", white)
-    for gender, stage in open_stages().items():
+    for gender, stage in open_stages(Collection()).items():
         take = videos.stage_take(stage.model, 5, gender, 3)
         path = tmp_path / f"{gender}.mp4"
         info = videos.annotate(stage.model, take)
@@ -130,7 +130,7 @@ def test_the_generated_people_are_where_their_annotations_put_them(generated_roo
 
 def test_a_video_depends_on_seed_and_number_alone(generated_root, monkeypatch):
     monkeypatch.setattr(config, "_root", generated_root)
-    stage = open_stages()[videos.FEMALE]
+    stage = open_stages(Collection())[videos.FEMALE]
 
     def first_frame(seed, index):
         return next(iter(videos.film(stage, videos.stage_take(stage.model, seed, index, 2), seed, index)))

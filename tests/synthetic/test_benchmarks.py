@@ -17,7 +17,7 @@ from synthetic.benchmarks import people, writers
 from synthetic.benchmarks.coco import annotations, is_whole
 from synthetic.benchmarks.people import STREAMS, Album, Person, read_person, write_picture
 from synthetic.photographs.photos import take_photo
-from synthetic.stages import open_stage
+from synthetic.stages import Collection, open_stage
 from tests.helpers.jointed_doll import write_doll, write_empty_atlases
 from utils import config
 from utils.body_model import load_body_model, load_joint_regressors, pose_vertices
@@ -68,7 +68,7 @@ def pictures(root) -> dict:
 
 
 def write(name: str, count: int, workers: int = 1) -> None:
-    writers.WRITERS[name].write(folder_of(name), count, 3, workers, "street")
+    writers.WRITERS[name].write(folder_of(name), count, Collection(3), workers)
 
 
 # ---- photographs ----
@@ -199,7 +199,7 @@ def test_prepared_rows_are_the_projected_joints_of_the_people(root, name):
     chosen = table["part"][0, :, 2] > 0
     fitted = []
     for index, person in enumerate(true_people(name)):
-        photo = take_photo(open_stage(), 3, STREAMS[name] + index)
+        photo = take_photo(open_stage(Collection()), 3, STREAMS[name] + index)
         body = load_body_model(config.SMPL_FILE)
         places = projected(person, regressor @ pose_vertices(body, person.pose, person.betas), photo.body["t"])
         inside = ((places > 0) & (places < (person.width - 1, person.height - 1))).all(axis=1)
@@ -224,7 +224,7 @@ def test_the_box_holds_the_joints_and_touches_the_body(root):
     content = json.loads((root / "coco/annotations/person_keypoints_train2014.json").read_text())
     body = load_body_model(config.SMPL_FILE)
     for index, person in enumerate(true_people("coco")):
-        photo = take_photo(open_stage(), 3, STREAMS["coco"] + index)
+        photo = take_photo(open_stage(Collection()), 3, STREAMS["coco"] + index)
         places = projected(person, pose_vertices(body, person.pose, person.betas), photo.body["t"])
         low, high = (np.clip(end(places, axis=0), 0, (person.width - 1, person.height - 1)) for end in (np.min, np.max))
         np.testing.assert_allclose(content["annotations"][index]["bbox"], [*low, *(high - low)], atol=0.006)
@@ -234,7 +234,7 @@ def test_silhouette_and_parts_are_those_of_the_mesh_where_nothing_hides_it(root)
     """Independent witness: the mesh filled triangle by triangle; the head is above the legs, left is left."""
     body = load_body_model(config.SMPL_FILE)
     for index, person in enumerate(true_people("lsp")):
-        photo = take_photo(open_stage(), 3, STREAMS["lsp"] + index)
+        photo = take_photo(open_stage(Collection()), 3, STREAMS["lsp"] + index)
         places = projected(person, pose_vertices(body, person.pose, person.betas), photo.body["t"])
         drawn = np.zeros((person.height, person.width), np.uint8)
         for triangle in np.rint(places).astype(np.int32)[body.faces]:

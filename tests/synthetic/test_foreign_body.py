@@ -105,7 +105,7 @@ def test_a_root_of_another_body_is_refused(body, tmp_path):
     photograph(body)
     complete = np.load(body / "J_regressor_extra.npy")
     np.save(body / "J_regressor_extra.npy", complete[::-1])
-    with pytest.raises(UserError, match=r"another seed, clothing, body.*Delete it, up-3d"):
+    with pytest.raises(UserError, match=r"another seed, clothing, img_res, body.*Delete it, up-3d"):
         photograph(body)
     with pytest.raises(UserError, match="another seed"):
         config.set_data_root(body)

@@ -53,7 +53,7 @@ def written(generated_root, tmp_path_factory) -> Path:
     for module, folder, count in (
         (h36m, config.H36M_ROOT, 1), (mpi_inf_3dhp, config.MPI_INF_3DHP_ROOT, 1), (pw3d, config.PW3D_ROOT, 2),
     ):  # fmt: skip
-        module.write(folder, count, 3, 1, "street")
+        module.write(folder, count, stages.Collection(3), 1)
     for preparation in (Human36MProtocol1(), MpiInf3dhp(), PW3D()):
         for split in filter(preparation.has, ("train", "test")):
             summary = preparation.make_split(split, 1)
@@ -168,7 +168,7 @@ def test_the_calibration_projects_annot3_to_annot2(written):
 def test_boxes_and_joints_lie_on_the_filmed_person(generated_root, monkeypatch):
     """The person is painted white in a black world: the boxes of Human3.6M are the extent of the bright pixels."""
     monkeypatch.setattr(config, "_root", generated_root)
-    stage = stages.open_stage()
+    stage = stages.open_stage(stages.Collection())
     lens = smaller(h36m.LENS)
     take = videos.stage_take(stage.model, 5, 4, 2, lens, leaves=False)
     white = videos.light_foreground
@@ -195,7 +195,7 @@ def test_boxes_and_joints_lie_on_the_filmed_person(generated_root, monkeypatch):
 
 
 def test_another_camera_turns_the_body_about_the_upright_axis(data_root):
-    stage = stages.open_stage()
+    stage = stages.open_stage(stages.Collection())
     take = videos.stage_take(stage.model, 1, 2, 3, h36m.LENS, leaves=False)
     turned = clips.seen_from(take, 90.0)
     for frame in range(3):
@@ -206,18 +206,18 @@ def test_another_camera_turns_the_body_about_the_upright_axis(data_root):
 
 def test_finished_files_are_kept_and_foreign_ones_left_alone(written, tmp_path):
     before = {path: path.stat().st_mtime_ns for path in written.rglob("h36m/**/*") if path.is_file()}
-    h36m.write(config.H36M_ROOT, 1, 3, 1, "street")
+    h36m.write(config.H36M_ROOT, 1, stages.Collection(3), 1)
     assert {path: path.stat().st_mtime_ns for path in written.rglob("h36m/**/*") if path.is_file()} == before
     foreign = ((h36m, "S9", "h36m"), (mpi_inf_3dhp, "S8", "mpi_inf_3dhp"), (pw3d, "imageFiles", "pw3d"))
     for module, part, option in foreign:
         (tmp_path / option / part).mkdir(parents=True)
         with pytest.raises(UserError, match=f"{part} was not made here and is left as it is.*leave out --{option}"):
-            module.write(tmp_path / option, 1, 3, 1, "street")
+            module.write(tmp_path / option, 1, stages.Collection(3), 1)
 
 
 def test_human36m_s_training_photographs_may_lie_in_its_folder(written, tmp_path):
     (tmp_path / "h36m/train/truth").mkdir(parents=True)
-    h36m.write(tmp_path / "h36m", 1, 3, 1, "street")
+    h36m.write(tmp_path / "h36m", 1, stages.Collection(3), 1)
     assert (tmp_path / "h36m/S9/Videos/Directions 1.60457274.mp4").is_file()
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from datasets.preprocess.samples import BOX_MARGIN
 from synthetic import generate, stages
 from synthetic.photographs import photos, poses
 from synthetic.photographs.clothing_painting import suit_colours
@@ -46,7 +47,7 @@ def root(tmp_path_factory):
 @pytest.fixture
 def stage(root):
     config.set_data_root(root)
-    return stages.open_stage()
+    return stages.open_stage(stages.Collection())
 
 
 def content_of(root) -> dict:
@@ -98,6 +99,24 @@ def test_a_suit_gives_every_place_on_the_body_its_colour(stage):
     np.testing.assert_array_equal(street.body["pose"], suit.body["pose"])
     np.testing.assert_array_equal(street.joints[:2], suit.joints[:2])
     assert not np.array_equal(street.image, suit.image)
+
+
+def test_other_crops_are_refused_in_the_same_root(root):
+    config.set_data_root(root)
+    with pytest.raises(UserError, match="img_res"):
+        generate.generate(NUM_TRAIN, NUM_TEST, seed=3, workers=1, img_res=128)
+
+
+@pytest.mark.parametrize("img_res", [64, 128, 224])
+def test_the_crop_of_a_person_has_about_as_many_pixels_in_the_photograph_as_the_network_gets(stage, img_res):
+    rng = np.random.default_rng(5)
+    sides = []
+    for _ in range(40):
+        sitter = sample_sitter(rng, stage.model, img_res)
+        view = sitter.view
+        pixels = view.camera.project(sitter.vertices, view.height, view.width)
+        sides.append(BOX_MARGIN * np.ptp(pixels, axis=0).max() / img_res)
+    assert 1.05 < np.mean(sides) < 1.25 and np.quantile(sides, 0.1) > 0.75
 
 
 def test_data_of_another_origin_is_left_alone(tmp_path):
@@ -161,6 +180,7 @@ def test_the_person_is_where_the_written_camera_puts_the_mesh(stage, monkeypatch
         return np.repeat(coverage, 3, 2), coverage
 
     monkeypatch.setattr(photos, "light_foreground", white)
+    stage = replace(stage, img_res=300)
     for index in range(3):
         photo = photos.take_photo(stage, 11, index)
         height, width = photo.image.shape[:2]
@@ -249,4 +269,6 @@ def test_impossible_settings_are_explained(tmp_path):
     config.set_data_root(tmp_path / "none")
     with warnings.catch_warnings(), pytest.raises(UserError, match="--num_train"):
         generate.generate(0, 5)
+    with pytest.raises(UserError, match="--img_res is 5, expected 32 to 1024"):
+        generate.generate(2, 2, img_res=5)
     assert not (tmp_path / "none").exists()
