@@ -9,8 +9,8 @@ folder="$(mktemp -d)"
 trap 'rm -r "$folder"' EXIT
 
 # torch is not in the lock; requirements-dev.txt has its version
-sed -nE 's/^([A-Za-z0-9._-]+)(\[[^]]*\])?(==[^ ;]+).*/\1\3/p' requirements-dev.lock <(grep '^torch==' requirements-dev.txt) \
-    >"$folder/packages.txt"
+sed -nE 's/^([A-Za-z0-9._-]+)(\[[^]]*\])?(==[^ ;]+).*/\1\3/p' requirements-{dev,body}.lock \
+    <(grep '^torch==' requirements-dev.txt) >"$folder/packages.txt"
 # pip-audit returns 1 for findings and for failures; it writes a file for findings alone
 if timeout 120 "$PYTHON" -m pip_audit --vulnerability-service osv --requirement "$folder/packages.txt" --no-deps \
     --disable-pip --progress-spinner off --output "$folder/findings.txt" 2>"$folder/messages.txt"; then

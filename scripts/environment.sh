@@ -61,6 +61,7 @@ check_environment() {
 # ensure_environment REQUIREMENTS_FILE: make the environment if need be, and set $PYTHON to its Python.
 ensure_environment() {
     local requirements="$REPOSITORY/$1" stamp base
+    local quiet=(--quiet --disable-pip-version-check --no-warn-conflicts)
     PYTHON="$VENV/bin/python"
     stamp="$VENV/installed-$(cat "$REPOSITORY"/requirements*.{txt,lock} | sha256sum | cut -c1-16)-$1"
     check_environment || return 2
@@ -74,10 +75,11 @@ ensure_environment() {
     fi
     # the locks are resolved for this platform; pip checks their hashes
     if [ "$(uname -sm)" = "Linux x86_64" ]; then
-        "$PYTHON" -m pip install --quiet --disable-pip-version-check --require-hashes -r "${requirements%.txt}.lock" ||
-            return 2
+        "$PYTHON" -m pip install "${quiet[@]}" --require-hashes -r "${requirements%.txt}.lock" || return 2
     fi
     # packages that the lock leaves out (torch)
-    "$PYTHON" -m pip install --quiet --disable-pip-version-check -r "$requirements" || return 2
+    "$PYTHON" -m pip install "${quiet[@]}" -r "$requirements" || return 2
+    # the data files of the generated body, without what the code beside them would bring along
+    "$PYTHON" -m pip install "${quiet[@]}" --no-deps --require-hashes -r "$REPOSITORY/requirements-body.lock" || return 2
     touch "$stamp"
 }

@@ -2,7 +2,8 @@
 
     .venv/bin/python scripts/list_licences.py
 
-The licences are those in the packages' own metadata. The part of the page above MARKER is written by hand and stays.
+The licences are those in the packages' own metadata, or in the files that it names. The part of the page above MARKER
+is written by hand and stays.
 """
 
 import re
@@ -23,6 +24,7 @@ TEXTS = {
     "BSD-3-Clause": "Neither the name",
     "BSD-2-Clause": "Redistribution and use in source and binary forms",
     "MIT": "Permission is hereby granted, free of charge",
+    "Apache-2.0": "Apache License, Version 2.0",
 }
 
 
@@ -63,10 +65,13 @@ def licence(package: metadata.Distribution) -> str:
     if entry and len(entry) <= LONGEST_NAME and "\n" not in entry:
         return entry
     text = re.sub(r"\s+", " ", entry)
+    classifiers = [line for line in stated.get_all("Classifier") or () if line.startswith(CLASSIFIER)]
+    if not text and not classifiers:
+        files = (package.read_text(f"licenses/{name}") or "" for name in stated.get_all("License-File") or ())
+        text = re.sub(r"\s+", " ", " ".join(files))
     recognised = [name for name, phrase in TEXTS.items() if phrase in text]
     if recognised:
         return recognised[0]
-    classifiers = [line for line in stated.get_all("Classifier") or () if line.startswith(CLASSIFIER)]
     if not classifiers:
         raise ValueError(f"{stated['Name']} states no licence that is recognised: {text[:200]!r}")
     return ", ".join(line.removeprefix(CLASSIFIER) for line in classifiers)
@@ -78,8 +83,14 @@ def table(packages: dict[str, metadata.Distribution]) -> str:
     return "\n".join(["| package | version | licence |", "|---|---|---|", *rows])
 
 
+def alone(wanted: list[Requirement]) -> dict[str, metadata.Distribution]:
+    """Canonical name -> package, for packages that are installed without what they require."""
+    return {canonicalize_name(requirement.name): metadata.distribution(requirement.name) for requirement in wanted}
+
+
 def tables() -> str:
     """The generated part of the page."""
+    body = alone(requirements(REPOSITORY / "requirements-body.txt"))
     runtime = closure(requirements(REPOSITORY / "requirements.txt"))
     readers = closure(requirements(REPOSITORY / "requirements-benchmarks.txt"))
     everything = closure(requirements(REPOSITORY / "requirements-dev.txt"))
@@ -87,6 +98,8 @@ def tables() -> str:
     others = {name: package for name, package in everything.items() if name not in runtime | readers}
     return (
         f"\n## To run the program\n\n`requirements.txt`, and what it brings along.\n\n{table(runtime)}\n"
+        f"\n## To make the generated body\n\n`requirements-body.txt`, installed alone: its data files are read, its "
+        f"code is not used.\n\n{table(body)}\n"
         f"\n## To read some data sets\n\n`requirements-benchmarks.txt`, and what it brings along.\n\n{table(readers)}\n"
         f"\n## To test and maintain it\n\n`requirements-dev.txt`, and what it brings along.\n\n{table(others)}\n"
     )

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Resolve the dependencies anew and write docs/licences.md, requirements.lock and requirements-dev.lock.
+# Resolve the dependencies anew and write docs/licences.md, and the locks of requirements*.txt.
 #   bash scripts/upgrade_dependencies.sh [--keep]
 # The versions in requirements*.txt are chosen by hand and stay. The packages that they bring along become the newest that
 # fit; with --keep these stay too, unless the files ask for others. At the end it lists newer releases of the chosen ones.
@@ -38,12 +38,13 @@ for name in $(resolve requirements-dev.txt --no-annotate --no-header | grep -oE 
 done
 write_lock requirements.txt
 write_lock requirements-dev.txt "${left_out[@]}"
+write_lock requirements-body.txt --no-deps
 
 ensure_environment requirements-dev.txt # from the new locks
 "$PYTHON" scripts/list_licences.py
 git --no-pager diff --stat -- '*.lock' docs/licences.md
 
 echo "== newer releases of the packages in requirements*.txt (try them one by one, with the tests):"
-chosen() { sed -nE 's/^([A-Za-z0-9._-]+)==([^ ;]+).*/\1==\2/p' requirements.txt requirements-dev.txt | sort -f; }
+chosen() { sed -nE 's/^([A-Za-z0-9._-]+)==([^ ;]+).*/\1==\2/p' requirements{,-dev,-body}.txt | sort -f; }
 chosen | sed 's/==.*//' | sort -f | resolve - --constraint <(echo 'numpy<2') --no-annotate --no-header |
     grep -iE "^($(chosen | sed 's/==.*//' | paste -sd'|'))==" | grep -vixFf <(chosen) || echo "none"

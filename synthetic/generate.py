@@ -128,10 +128,10 @@ def generate(
 def write_own_body(root: Path) -> None:
     """Make the generated body and its atlases if they are missing."""
     if not all(getattr(config, name).is_file() for name in (*GENDER_FILES.values(), *SHARED_FILES)):
-        print("building the body model (about half a minute)", flush=True)
+        print("making the body model (about ten seconds)", flush=True)
         write_body(root)
     if not all(config.atlas_template(name).is_file() for name in atlas_makers()):
-        print("unwrapping it to the atlases (about half a minute)", flush=True)
+        print("unwrapping it to the atlases (about ten seconds)", flush=True)
         write_atlases(root)
 
 

@@ -31,6 +31,7 @@ def _fingerprint() -> str:
     for folder in SOURCES:
         for path in sorted((REPOSITORY / folder).rglob("*.py")):
             digest.update(path.read_bytes())
+    digest.update((REPOSITORY / "requirements-body.txt").read_bytes())
     return digest.hexdigest()[:12]
 
 

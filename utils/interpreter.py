@@ -21,7 +21,6 @@ PACKAGES = {
     "tqdm": "tqdm",
     "trimesh": "trimesh",
     "PIL": "pillow",
-    "skimage": "scikit-image",
     "tensorboardX": "tensorboardX",
     "pygltflib": "pygltflib",
 }

@@ -1,108 +1,111 @@
-"""The mannequin's shape space: ten directions, and their strengths in the male and the female body.
+"""The bodies of women, men and adults in general: their mean, and ten directions in which they differ most.
 
-A direction stretches bones and their flesh along the body's axes and may add soft bumps. The skinning weights carry
-the stretch to the vertices, so it is smooth. A direction is linear in its strength and moves joints and skin together.
-It is described on the left side and mirrored, so it is symmetric.
+Adults are drawn from MakeHuman's shapes and brought to the T pose. A body's template is their mean, and its shape
+directions are their principal components: one unit is one standard deviation.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
-from synthetic.body.skeleton import FLOOR, joints
-from utils.joints import NUM_JOINTS, PARENTS, SMPL_JOINTS
+from synthetic.body.makehuman import MakeHuman
+from synthetic.body.phenotypes import ORIGINS, Adult, shape_adults
+from synthetic.body.rig import joint_vertices
+from synthetic.body.skin import Skin
+from utils.body_model import NUM_BETAS
+from utils.joints import ROOT, SMPL_FLIP, SMPL_JOINTS
+from utils.own_body.rest_pose import straight_arms, turn_parts
 
-_TORSO = ("pelvis", "spine1", "spine2", "spine3")
-_LEG = ("left_hip", "left_knee")
-_ARM = ("left_shoulder", "left_elbow")
-_ALL = tuple(name for name in SMPL_JOINTS if "right" not in name)
+GENDERS = {"neutral": (0.0, 1.0), "male": (1.0, 1.0), "female": (0.0, 0.0)}  # limits of Adult.male
+NUM_ADULTS = 150  # that are drawn for each body
+# The average adult is this much taller than MakeHuman's; the standard deviation is about 6 cm. Both in units of its
+# height, which changes more upwards than downwards.
+_TALLER, _UP, _DOWN = 0.09, 0.08, 0.14
+_BUILD = 0.45  # standard deviation of muscle, weight and proportions
+_OLDEST = 0.6
+_EVEN = 3.0  # of the Dirichlet distribution of origins; more is more even
+LEGS_APART = 2.5  # degrees from hip to ankle, about SMPL's
+PELVIS = np.array([0.0, -0.22, 0.0])  # where SMPL has it, about; metres
+MIRROR = np.array([-1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)
-class Direction:
-    """stretch: bone -> relative growth along (x, y, z); bumps: (centre, radii, push) in metres, y above the floor."""
+class Body:
+    """vertices [V, 3] and joints [24, 3] at rest, shape directions [V, 3, 10]; metres.
 
-    name: str
-    stretch: dict
-    bumps: tuple = field(default=())
-
-
-def _each(names, growth) -> dict:
-    return dict.fromkeys(names, growth)
-
-
-_BELLY = ((0.0, 1.085, 0.10), (0.13, 0.11, 0.12), (0.0, 0.0, 0.020))
-_FLANK = ((0.14, 1.070, 0.0), (0.06, 0.09, 0.11), (0.012, 0.0, 0.0))
-_BREAST = ((0.080, 1.275, 0.10), (0.055, 0.055, 0.07), (0.003, -0.003, 0.014))
-_SEAT = ((0.080, 0.880, -0.11), (0.075, 0.080, 0.08), (0.0, 0.0, -0.010))
-
-# One unit is about one standard deviation among adults (stature: 6.5 cm).
-DIRECTIONS = (
-    Direction("height", _each(_ALL, (0.038, 0.038, 0.038))),
-    Direction(
-        "girth",
-        _each(_TORSO, (0.055, 0.0, 0.060))
-        | _each(_LEG, (0.055, 0.0, 0.055))
-        | _each(_ARM, (0.0, 0.070, 0.070))
-        | {"neck": (0.05, 0.0, 0.05), "left_collar": (0.02, 0.03, 0.05), "head": (0.02, 0.0, 0.02)},
-        (_BELLY, _FLANK, _SEAT),
-    ),
-    Direction("leg length", _each(_LEG, (0.0, 0.032, 0.0)) | _each(_TORSO, (0.0, -0.040, 0.0))),
-    Direction("shoulder width", {"left_collar": (0.110, 0.0, 0.0), "spine3": (0.045, 0.0, 0.02)}),
-    Direction("hip width", {"pelvis": (0.065, 0.0, 0.02), "left_hip": (0.035, 0.0, 0.02), "spine1": (0.02, 0, 0)}),
-    Direction("arm length", _each((*_ARM, "left_wrist", "left_hand"), (0.035, 0.0, 0.0))),
-    Direction("belly", {}, (_BELLY, _FLANK)),
-    Direction("chest", {"spine3": (0.01, 0.0, 0.04)}, (_BREAST,)),
-    Direction("head size", {"head": (0.045, 0.045, 0.045), "neck": (0.02, 0.0, 0.02)}),
-    Direction("limb thickness", _each(_LEG, (0.060, 0.0, 0.060)) | _each(_ARM, (0.0, 0.080, 0.080))),
-)  # fmt: skip
-
-# strengths of the directions in the three template bodies
-GENDERS = {
-    "neutral": {},
-    "male": {"height": 0.9, "shoulder width": 1.3, "hip width": -1.0, "limb thickness": 0.5, "chest": -0.3,
-             "head size": -0.2, "belly": 0.3},
-    "female": {"height": -0.9, "shoulder width": -0.8, "hip width": 1.0, "limb thickness": -0.4, "chest": 1.8,
-               "belly": -0.4, "arm length": -0.3},
-}  # fmt: skip
-
-
-def displacement(direction: Direction, vertices: np.ndarray, weights: np.ndarray, places: np.ndarray):
-    """How one unit of `direction` moves the skin and the joints.
-
-    Args:
-        vertices: [V, 3] metres; weights: [V, 24]; places: [24, 3] the joints of these vertices.
-    Returns:
-        (offsets [V, 3], joint offsets [24, 3]), metres.
+    explained: share of the variance of the adults' vertices that the directions hold.
     """
-    names = [name.replace("right", "left") for name in SMPL_JOINTS]
-    growth = np.array([direction.stretch.get(name, (0.0, 0.0, 0.0)) for name in names])
-    moved = np.zeros((NUM_JOINTS, 3))
-    for child in range(1, NUM_JOINTS):
-        parent = PARENTS[child]
-        moved[child] = moved[parent] + growth[parent] * (places[child] - places[parent])
-    # sum over joints of weight * (growth * (vertex - joint) + joint's own offset)
-    offsets = vertices * (weights @ growth) + weights @ (moved - growth * places)
-    for centre, radii, push in direction.bumps:
-        for side in (1.0, -1.0) if centre[0] else (1.0,):
-            flip = np.array([side, 1.0, 1.0])
-            distance = (vertices - (np.array(centre) + (0.0, FLOOR, 0.0)) * flip) / radii
-            offsets = offsets + np.exp(-0.5 * (distance**2).sum(axis=1))[:, None] * (flip * push)
-    return offsets, moved
+
+    vertices: np.ndarray
+    joints: np.ndarray
+    directions: np.ndarray
+    explained: float
 
 
-def shape_directions(vertices: np.ndarray, weights: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """[V, 3, 10] float64, metres per unit."""
-    return np.stack([displacement(d, vertices, weights, places)[0] for d in DIRECTIONS], axis=2)
+def make_bodies(data: MakeHuman, skin: Skin, weights: np.ndarray) -> dict[str, Body]:
+    """The bodies by the names of GENDERS; weights [V, 24]."""
+    rng = np.random.default_rng(0)
+    adults = [draw_adult(rng, *limits) for limits in GENDERS.values() for _ in range(NUM_ADULTS)]
+    marks = joint_vertices(data)
+    places = shape_adults(data, adults, np.concatenate([skin.source, *marks]))
+    ends = np.cumsum([len(skin.source), *map(len, marks)])
+    joints = np.stack([part.mean(axis=1) for part in np.split(places, ends[:-1], axis=1)[1:]], axis=1)
+    at_rest = [
+        rest_pose(vertices, joint, weights)
+        for vertices, joint in zip(places[:, : len(skin.source)], joints, strict=True)
+    ]
+    return {
+        gender: _summarise(at_rest[number * NUM_ADULTS : (number + 1) * NUM_ADULTS], skin)
+        for number, gender in enumerate(GENDERS)
+    }
 
 
-def gender_template(gender: str, vertices: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(vertices [V, 3], joints [24, 3]) of the neutral, male or female body, from the neutral vertices."""
-    places = joints()
-    shaped, moved = vertices.copy(), places.copy()
-    for direction in DIRECTIONS:
-        strength = GENDERS[gender].get(direction.name, 0.0)
-        offsets, joint_offsets = displacement(direction, vertices, weights, places)
-        shaped += strength * offsets
-        moved += strength * joint_offsets
-    return shaped, moved
+def draw_adult(rng: np.random.Generator, least_male: float, most_male: float) -> Adult:
+    """A random adult."""
+    height = rng.normal()
+    build = np.clip(rng.normal(0, _BUILD, 3), -1, 1)
+    origins = rng.dirichlet(np.full(len(ORIGINS), _EVEN))
+    return Adult(
+        male=rng.uniform(least_male, most_male),
+        old=rng.uniform(0, _OLDEST),
+        muscle=build[0],
+        weight=build[1],
+        height=float(np.clip(_TALLER + height * (_UP if height > 0 else _DOWN), -1, 1)),
+        proportions=build[2],
+        origins=tuple(origins),
+    )
+
+
+def rest_pose(vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """MakeHuman's standing body [V, 3], joints [24, 3], in SMPL's T pose, its pelvis at PELVIS."""
+    turns = straight_arms(joints)
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        hip, knee, ankle = (SMPL_JOINTS.index(f"{side}_{name}") for name in ("hip", "knee", "ankle"))
+        leg = joints[ankle] - joints[hip]
+        apart = np.degrees(np.arctan2(sign * leg[0], -leg[1]))
+        turns[[hip, knee]] = Rotation.from_euler("z", -sign * (apart - LEGS_APART), degrees=True).as_matrix()
+    vertices, joints = turn_parts(vertices, joints, weights, turns)
+    shift = PELVIS - joints[ROOT]
+    return vertices + shift, joints + shift
+
+
+def _summarise(at_rest: list[tuple[np.ndarray, np.ndarray]], skin: Skin) -> Body:
+    vertices, joints = (np.stack(part) for part in zip(*at_rest, strict=True))
+    vertices = (vertices + vertices[:, skin.mirror] * MIRROR) / 2
+    joints = (joints + joints[:, SMPL_FLIP] * MIRROR) / 2
+    template = vertices.mean(axis=0)
+    _, sizes, directions = np.linalg.svd((vertices - template).reshape(len(vertices), -1), full_matrices=False)
+    directions = directions[:NUM_BETAS].reshape(NUM_BETAS, *template.shape)
+    directions = (directions + directions[:, skin.mirror] * MIRROR) / 2
+    directions *= (sizes[:NUM_BETAS] / np.sqrt(len(vertices) - 1))[:, None, None]
+    directions *= np.where(_growth(template, skin.faces, directions) < 0, -1.0, 1.0)[:, None, None]
+    explained = float((sizes[:NUM_BETAS] ** 2).sum() / (sizes**2).sum())
+    return Body(template, joints.mean(axis=0), np.moveaxis(directions, 0, 2), explained)
+
+
+def _growth(vertices: np.ndarray, faces: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """By how much the volume grows along each direction [K, V, 3]: so a positive beta is a bigger body."""
+    corners = vertices[faces]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    return np.einsum("kfci,fi->k", directions[:, faces], normals)

@@ -1,9 +1,9 @@
-"""Put the open mannequin together and write it as SMPL files, so that everything runs without a licensed body model.
+"""Make the generated body from MakeHuman's data and write it as SMPL files: all runs without a licensed body model.
 
     python -m synthetic.body.write_body --data_dir DIR
 
-The files have the names and formats of the originals (data/README.md lists them). Every run gives the same files.
-atlas.unwrap.templates makes the atlas templates.
+The files have the names and formats of the originals (data/README.md lists them). docs/body.md says how they are made
+and what their licence allows. atlas.unwrap.templates makes the atlas templates.
 """
 
 import utils.interpreter  # noqa: F401  isort: skip  a Python that cannot run this program ends here
@@ -15,57 +15,64 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csc_matrix
 
-from synthetic.body.regressors import regressor, skeleton_regressor
-from synthetic.body.remesh import MirroredMesh, build_mesh
-from synthetic.body.shape_space import gender_template, shape_directions
-from synthetic.body.skinning import pose_correctives, skinning_weights
+from synthetic.body.correctives import pose_correctives
+from synthetic.body.makehuman import MakeHuman
+from synthetic.body.phenotypes import Adult, shape_adults
+from synthetic.body.rig import skinning_weights
+from synthetic.body.shape_space import Body, make_bodies
+from synthetic.body.skin import RIMS, Skin, edge_loop, make_skin
 from utils import config
 from utils.array_files.pickles import load_pickle
+from utils.complete_body import complete_body
 from utils.errors import UserError, run_command
 from utils.files import atomic_path, write_npy
-from utils.joints import EXTRA_JOINTS, H36M_JOINTS, LSP_JOINTS, NUM_JOINTS, PARENTS, SMPL_JOINTS, row_names
-from utils.objfile import ObjMesh, write_obj
-from utils.own_body.skeleton import body_parts
+from utils.joints import H36M_JOINTS, NUM_JOINTS, PARENTS, SMPL_FLIP, SMPL_JOINTS
+from utils.own_body.landmarks import find_places
+from utils.own_body.regressors import joint_regressor, row
 
-ORIGIN = "DecoMR-MindSpore mannequin"  # marks our files, so that real ones are never overwritten
+ORIGIN = "MakeHuman hm08, by DecoMR-MindSpore"  # marks our files, so that real ones are never overwritten
 GENDER_FILES = {"neutral": "SMPL_FILE", "male": "MALE_SMPL_FILE", "female": "FEMALE_SMPL_FILE"}
 SHARED_FILES = (
     "JOINT_REGRESSOR_TRAIN_EXTRA", "LSP_REGRESSOR_EVAL", "JOINT_REGRESSOR_H36M", "REFERENCE_MESH", "SEGMENTATION_FILE",
     "VERTEX_TEXTURE_FILE",
 )  # fmt: skip
 _ROOT = np.uint32(2**32 - 1)
+# metres that nose and eyes lie behind their surface, so that they are means of the skin around them
+_UNDER_THE_SKIN = 0.008
 _SKIN, _SHIRT, _TROUSERS, _SHOES = (0.80, 0.62, 0.52), (0.32, 0.48, 0.62), (0.25, 0.26, 0.30), (0.12, 0.11, 0.11)
 
 
 def write_body(data_root) -> None:
-    """Write the mannequin's files below `data_root`; UserError if files of another body are there."""
+    """Write the body's files below `data_root`; UserError if files of another body are there."""
     root = Path(data_root)
     model_files = {gender: root / getattr(config, name).name for gender, name in GENDER_FILES.items()}
     _refuse_foreign(root, model_files)
-    mesh = build_mesh()
-    weights = skinning_weights(mesh)
+    data = MakeHuman()
+    average = shape_adults(data, [Adult()], np.arange(len(data.mesh.vertices)))[0]
+    skin = make_skin(data, average)
+    weights = skinning_weights(data)[skin.source]
+    bodies = make_bodies(data, skin, weights)
     for gender, path in model_files.items():
-        _write_pickle(path, _smpl_content(gender, mesh, weights))
-    vertices = mesh.vertices
-    write_npy(root / config.JOINT_REGRESSOR_TRAIN_EXTRA.name, regressor(EXTRA_JOINTS, vertices, mesh.mirror))
-    lsp = regressor(row_names(LSP_JOINTS), vertices, mesh.mirror).T
-    write_npy(root / config.LSP_REGRESSOR_EVAL.name, np.ascontiguousarray(lsp, np.float32))
-    write_npy(root / config.JOINT_REGRESSOR_H36M.name, regressor(H36M_JOINTS, vertices, mesh.mirror))
-    write_obj(root / config.REFERENCE_MESH.name, ObjMesh(vertices, mesh.faces, None, None))
-    _write_pickle(root / config.SEGMENTATION_FILE.name, body_parts(weights))
-    write_npy(root / config.VERTEX_TEXTURE_FILE.name, _face_texture(mesh, weights))
+        _write_pickle(path, _smpl_content(bodies[gender], skin, weights))
+    neutral = bodies["neutral"]
+    face = _face(data, skin, neutral)
+    complete_body(root, face)
+    places = find_places(neutral.vertices, weights, neutral.joints, face)
+    h36m = np.stack([row(neutral.vertices, places[name]) for name in H36M_JOINTS])
+    write_npy(root / config.JOINT_REGRESSOR_H36M.name, h36m)
+    write_npy(root / config.VERTEX_TEXTURE_FILE.name, _face_texture(skin.faces, weights))
 
 
-def _smpl_content(gender: str, mesh: MirroredMesh, weights: np.ndarray) -> dict:
-    vertices, places = gender_template(gender, mesh.vertices, weights)
+def _smpl_content(body: Body, skin: Skin, weights: np.ndarray) -> dict:
+    regressor = joint_regressor(body.vertices, body.joints)
     tree = np.stack([np.where(PARENTS < 0, _ROOT, PARENTS), range(NUM_JOINTS)]).astype(np.uint32)
     return {
-        "v_template": vertices,
-        "shapedirs": shape_directions(vertices, weights, places),
-        "posedirs": pose_correctives(MirroredMesh(vertices, mesh.faces, mesh.mirror), weights, places),
-        "J_regressor": csc_matrix(skeleton_regressor(vertices, mesh.mirror, places)),
+        "v_template": body.vertices,
+        "shapedirs": body.directions,
+        "posedirs": pose_correctives(body.vertices, skin.mirror, weights, body.joints),
+        "J_regressor": csc_matrix((regressor + regressor[SMPL_FLIP][:, skin.mirror]) / 2),
         "weights": weights,
-        "f": mesh.faces.astype(np.uint32),
+        "f": skin.faces.astype(np.uint32),
         "kintree_table": tree,
         "bs_style": "lbs",
         "bs_type": "lrotmin",
@@ -73,9 +80,21 @@ def _smpl_content(gender: str, mesh: MirroredMesh, weights: np.ndarray) -> dict:
     }
 
 
-def _face_texture(mesh: MirroredMesh, weights: np.ndarray) -> np.ndarray:
-    """Colours [1, F, 2, 2, 2, 3] float32 of a dressed mannequin: one per face, RGB in [0, 1]."""
-    part = weights[mesh.faces].sum(axis=1).argmax(axis=1)
+def _face(data: MakeHuman, skin: Skin, body: Body) -> dict[str, np.ndarray]:
+    """Nose and eyes [3], metres: the tip, and the middles of the openings of the lids, a little under the skin."""
+    inward = np.array([0.0, 0.0, -_UNDER_THE_SKIN])
+    left = np.isin(skin.source, edge_loop(data.mesh.quads, *RIMS["eye"]))
+    head = body.vertices[body.vertices[:, 1] > body.joints[SMPL_JOINTS.index("head"), 1]]
+    return {
+        "nose": head[head[:, 2].argmax()] + inward,
+        "left_eye": body.vertices[left].mean(axis=0) + inward,
+        "right_eye": body.vertices[skin.mirror[left]].mean(axis=0) + inward,
+    }
+
+
+def _face_texture(faces: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Colours [1, F, 2, 2, 2, 3] float32 of a dressed body: one per face, RGB in [0, 1]."""
+    part = weights[faces].sum(axis=1).argmax(axis=1)
     colours = np.array([_part_colour(name) for name in SMPL_JOINTS], np.float32)[part]
     return np.broadcast_to(colours[None, :, None, None, None], (1, len(part), 2, 2, 2, 3)).copy()
 
@@ -103,7 +122,7 @@ def _refuse_foreign(root: Path, model_files: dict) -> None:
     for path in foreign:
         if path.exists():
             raise UserError(
-                f"{path} is not the mannequin's: files of another body are never overwritten. Name another folder."
+                f"{path} is not the generated body's: files of another body are never overwritten. Name another folder."
             )
 
 
@@ -113,7 +132,7 @@ def _write_pickle(path: Path, content: dict) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Write the open mannequin body model as SMPL files.")
+    parser = argparse.ArgumentParser(description="Write the generated body model as SMPL files.")
     parser.add_argument("--data_dir", default=config.data_root(), help="data root (default: %(default)s)")
     write_body(parser.parse_args().data_dir)
 

@@ -1,4 +1,4 @@
-"""The mannequin body model: a sound, symmetric, human-sized SMPL stand-in that bends without collapsing."""
+"""The generated body model: a closed, symmetric, human-sized SMPL stand-in that bends without collapsing."""
 
 import pickle
 from dataclasses import replace
@@ -7,6 +7,10 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
+from atlas.unwrap.report import round_trip_error
+from synthetic.body.makehuman import MakeHuman
+from synthetic.body.phenotypes import Adult, shape_adults
+from synthetic.body.skin import close_half
 from synthetic.body.write_body import write_body
 from utils import config
 from utils.array_files.pickles import load_pickle
@@ -67,8 +71,14 @@ def winding_number(points, vertices, faces):
 def crossing_pairs(vertices, faces):
     """How many pairs of triangles without a common vertex cut each other: an edge of one passes through the other."""
     corners = vertices[faces]
-    reach = 2 * np.linalg.norm(corners - corners.mean(axis=1, keepdims=True), axis=2).max()
-    pairs = cKDTree(corners.mean(axis=1)).query_pairs(reach, output_type="ndarray")
+    centres = corners.mean(axis=1)
+    reach = np.linalg.norm(corners - centres[:, None], axis=2).max(axis=1)
+    near = cKDTree(centres).query_ball_point(centres, 2 * reach)  # all that are no larger and could touch
+    pairs = np.stack([np.repeat(np.arange(len(faces)), list(map(len, near))), np.concatenate(near).astype(int)], axis=1)
+    low, high = corners.min(axis=1), corners.max(axis=1)
+    first, second = pairs.T
+    overlap = ((low[first] <= high[second]) & (low[second] <= high[first])).all(axis=1)
+    pairs = pairs[overlap & ((reach[first] > reach[second]) | ((reach[first] == reach[second]) & (first < second)))]
     apart = (faces[pairs[:, 0], :, None] != faces[pairs[:, 1], None, :]).all(axis=(1, 2))
     pairs = np.concatenate([pairs[apart], pairs[apart][:, ::-1]])
     count = 0
@@ -89,7 +99,7 @@ def crossing_pairs(vertices, faces):
 
 def test_the_skin_is_closed_manifold_and_without_holes(neutral):
     vertices, faces = neutral.v_template, neutral.faces
-    assert vertices.shape == (6890, 3) and faces.shape == (13776, 3)
+    assert 6900 < len(vertices) < 7100
     directed = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     assert len(np.unique(directed, axis=0)) == len(directed)
     assert {tuple(edge) for edge in directed.tolist()} == {tuple(edge) for edge in directed[:, ::-1].tolist()}
@@ -97,13 +107,13 @@ def test_the_skin_is_closed_manifold_and_without_holes(neutral):
     assert 0.05 < volume(vertices, faces) < 0.08  # 50 to 80 litres, and faces outwards
 
 
-def test_triangles_are_even(neutral):
+def test_triangles_are_no_slivers(neutral):
     corners = neutral.v_template[neutral.faces]
     edges = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2)
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
     quality = 4 * np.sqrt(3) * area / (edges**2).sum(axis=1)  # 1 for an equilateral triangle
-    assert quality.min() > 0.6 and quality.mean() > 0.95
-    assert edges.max() < 0.03
+    assert quality.min() > 0.1 and quality.mean() > 0.75
+    assert edges.max() < 0.07
 
 
 def test_template_is_its_own_mirror_image_bit_by_bit(neutral, twin):
@@ -132,8 +142,16 @@ def test_a_mirrored_pose_gives_the_mirrored_body(neutral, twin):
 
 
 @pytest.mark.parametrize("gender", ["neutral", "male", "female"])
-def test_no_two_triangles_cut_each_other_at_rest(bodies, gender):
-    assert crossing_pairs(bodies[gender].v_template, bodies[gender].faces) == 0
+def test_no_triangles_cut_each_other_at_rest_but_toes_that_do_so_in_the_source(bodies, gender):
+    body = bodies[gender]
+    toes = np.isin(body.weights.argmax(axis=1), [SMPL_JOINTS.index(f"{side}_foot") for side in ("left", "right")])
+    firm = body.faces[~toes[body.faces].all(axis=1)]
+    assert crossing_pairs(body.v_template, firm) == 0
+    data = MakeHuman()
+    person = Adult(male={"neutral": 0.5, "male": 1.0, "female": 0.0}[gender])
+    source = shape_adults(data, [person], np.arange(len(data.mesh.vertices)))[0]
+    if crossing_pairs(source, close_half(data.mesh, source)) == 0:
+        assert crossing_pairs(body.v_template, body.faces) == 0
 
 
 def test_the_crossing_check_sees_one_leg_swung_into_the_other(neutral):
@@ -180,7 +198,7 @@ def test_a_joint_bent_far_keeps_its_volume_thanks_to_the_correctives(neutral, jo
     rest = volume(neutral.v_template, near, centre)
     bent, uncorrected = around_joint(neutral), around_joint(replace(neutral, posedirs=0 * neutral.posedirs))
     assert uncorrected < bent
-    assert 0.85 < bent / rest < 1.15
+    assert 0.88 < bent / rest < 1.08
 
 
 def test_a_seated_body_keeps_its_volume_and_folds_no_triangle_over(neutral):
@@ -194,7 +212,7 @@ def test_a_seated_body_keeps_its_volume_and_folds_no_triangle_over(neutral):
     edges = np.concatenate([neutral.faces[:, [0, 1]], neutral.faces[:, [1, 2]], neutral.faces[:, [2, 0]]])
     order = np.lexsort(np.sort(edges, axis=1).T).reshape(-1, 2) % len(neutral.faces)
     bends = (normals[order[:, 0]] * normals[order[:, 1]]).sum(axis=1)
-    assert (bends < -0.5).mean() < 1e-3
+    assert (bends < -0.5).mean() < 3e-3  # creases of groin, knees and elbows
 
 
 def test_left_is_plus_x_for_joints_and_parts(root, neutral):
@@ -203,11 +221,11 @@ def test_left_is_plus_x_for_joints_and_parts(root, neutral):
     assert list(parts) == list(PART_NAMES)
     for side, sign in (("left", 1), ("right", -1)):
         for name, place in zip(SMPL_JOINTS, joints, strict=True):
-            assert side not in name or sign * place[0] > 0.05
+            assert side not in name or sign * place[0] > 0.02
         for name in PART_NAMES:
             if name.startswith(side):
                 assert (sign * neutral.v_template[parts[name], 0]).min() > -0.05
-    assert set(np.concatenate([parts[name] for name in PART_NAMES]).tolist()) == set(range(6890))
+    assert set(np.concatenate([parts[name] for name in PART_NAMES]).tolist()) == set(range(len(neutral.v_template)))
 
 
 @pytest.mark.parametrize("gender", ["neutral", "male", "female"])
@@ -217,7 +235,7 @@ def test_every_regressed_joint_lies_inside_the_body(root, bodies, gender):
     lsp = np.load(root / config.LSP_REGRESSOR_EVAL.name).T
     h36m = np.load(root / config.JOINT_REGRESSOR_H36M.name)
     rows = np.concatenate([body.joint_regressor, extra, lsp, h36m])
-    assert rows.shape == (24 + 14 + 14 + 17, 6890) and rows.min() >= 0
+    assert rows.shape == (24 + 14 + 14 + 17, len(body.v_template)) and rows.min() >= 0
     np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(winding_number(rows @ body.v_template, body.v_template, body.faces), 1, atol=1e-6)
 
@@ -248,19 +266,45 @@ def test_the_three_bodies_share_topology_and_differ_as_people_do(bodies):
     assert 1.65 < height(neutral) < 1.75
     assert height(male) - 0.04 > height(neutral) > height(female) + 0.04
     assert breadth(male, "left_shoulder") > breadth(neutral, "left_shoulder") > breadth(female, "left_shoulder")
-    assert breadth(female, "left_hip") > breadth(neutral, "left_hip") > breadth(male, "left_hip")
+
+    # the flesh of the hips beside that of the chest
+    def seat_to_chest(body):
+        own = {
+            name: np.abs(body.v_template[body.weights.argmax(axis=1) == SMPL_JOINTS.index(name), 0]).max()
+            for name in ("pelvis", "spine3")
+        }
+        return own["pelvis"] / own["spine3"]
+
+    assert seat_to_chest(female) > seat_to_chest(neutral) > seat_to_chest(male)
 
 
-def test_shape_directions_change_what_they_say(neutral):
-    shaped = neutral.v_template[None] + np.moveaxis(neutral.shapedirs, 2, 0)
-    growth = np.ptp(shaped[:, :, 1], axis=1) - np.ptp(neutral.v_template[:, 1])
-    assert 0.05 < growth[0] < 0.08  # metres of stature per unit
-    assert abs(growth[1]) < 0.005
-    assert volume(shaped[1], neutral.faces) > 1.08 * volume(neutral.v_template, neutral.faces)
-    span = np.ptp(shaped[:, :, 0], axis=1) - np.ptp(neutral.v_template[:, 0])
-    assert span[5] > 0.03 and abs(growth[5]) < 0.001  # longer arms, same stature
-    moved = np.abs(neutral.shapedirs).max(axis=(0, 1))
-    assert (moved > 0.004).all() and (moved < 0.08).all()
+@pytest.mark.parametrize("gender", ["neutral", "male", "female"])
+def test_people_are_as_tall_as_adults_are_and_taller_people_come_first(bodies, gender):
+    body, rng = bodies[gender], np.random.default_rng(0)
+    drawn = np.clip(rng.normal(size=(200, 10)), -2, 2)  # as the generator draws them
+    alone = np.concatenate([2 * np.eye(10), -2 * np.eye(10)])
+    for betas in (drawn, alone):
+        heights = np.ptp(body.v_template[:, 1] + betas @ body.shapedirs[:, 1].T, axis=1)
+        assert heights.min() > 1.5 and heights.max() < 2.0
+    assert np.ptp(heights) > 0.25
+    assert heights.argmax() == 0 and heights.argmin() == 10  # the first direction is mostly stature
+
+
+@pytest.mark.parametrize("gender", ["neutral", "male", "female"])
+def test_shape_directions_are_ordered_independent_and_of_a_person_s_size(bodies, gender):
+    directions = bodies[gender].shapedirs.reshape(-1, 10)
+    sizes = np.linalg.norm(directions, axis=0)
+    assert (np.diff(sizes) < 0).all()
+    cosines = directions.T @ directions / np.outer(sizes, sizes)
+    np.testing.assert_allclose(cosines, np.eye(10), atol=1e-6)  # principal components
+    moved = np.linalg.norm(bodies[gender].shapedirs, axis=1).max(axis=0)
+    assert (moved > 0.001).all() and (moved < 0.08).all()  # metres for one standard deviation
+
+
+@pytest.mark.parametrize(("resolution", "bar"), [(128, 2.0), (64, 4.5)])
+def test_the_atlas_brings_the_mesh_back(root, resolution, bar):
+    atlas = read_obj(config.atlas_template("BF", root))
+    assert round_trip_error(atlas, resolution).mean() < bar  # millimetres
 
 
 def test_files_have_the_formats_of_the_originals(root, neutral):
@@ -270,7 +314,7 @@ def test_files_have_the_formats_of_the_originals(root, neutral):
     assert content["J_regressor"].format == "csc" and content["J_regressor"].nnz < 24 * 700
     assert np.load(root / config.LSP_REGRESSOR_EVAL.name).dtype == np.float32
     texture = np.load(root / config.VERTEX_TEXTURE_FILE.name)
-    assert texture.shape == (1, 13776, 2, 2, 2, 3) and texture.dtype == np.float32
+    assert texture.shape == (1, len(neutral.faces), 2, 2, 2, 3) and texture.dtype == np.float32
     reference = read_obj(root / config.REFERENCE_MESH.name)
     np.testing.assert_allclose(reference.vertices, neutral.v_template, atol=1e-8)
     assert (reference.faces == neutral.faces).all()
@@ -279,7 +323,7 @@ def test_files_have_the_formats_of_the_originals(root, neutral):
 @pytest.mark.parametrize("name", [config.MALE_SMPL_FILE.name, "basicModel_neutral_lbs_10_207_0_v1.0.0.pkl"])
 def test_a_real_body_model_is_never_overwritten(tmp_path, name):
     real = tmp_path / name
-    real.write_bytes(pickle.dumps({"v_template": np.zeros((6890, 3))}, protocol=2))
+    real.write_bytes(pickle.dumps({"v_template": np.zeros((9, 3))}, protocol=2))
     before = real.read_bytes()
     with pytest.raises(UserError, match="never overwritten"):
         write_body(tmp_path)
@@ -288,6 +332,6 @@ def test_a_real_body_model_is_never_overwritten(tmp_path, name):
 
 
 def test_regressors_of_a_real_body_model_are_never_overwritten(tmp_path):
-    np.save(tmp_path / config.JOINT_REGRESSOR_TRAIN_EXTRA.name, np.zeros((14, 6890)))
+    np.save(tmp_path / config.JOINT_REGRESSOR_TRAIN_EXTRA.name, np.zeros((14, 9)))
     with pytest.raises(UserError, match="J_regressor_extra.npy"):
         write_body(tmp_path)

@@ -13,7 +13,7 @@ Places = dict[str, np.ndarray]  # joint or landmark -> [3], metres
 
 HEAD = SMPL_JOINTS.index("head")
 # shares of the head's width: half of the strip with the nose; a pupil from the middle; an ear, as a share of half
-_NOSE_STRIP, _EYE_ACROSS, _EAR_ACROSS = 0.15, 0.21, 0.85
+_NOSE_STRIP, _EYE_ACROSS, _EAR_ACROSS = 0.15, 0.18, 0.80
 # shares of the way from the nose up to the crown: eyes; ears
 _EYE_UP, _EAR_UP = 0.22, 0.15
 _BELOW_CROWN = 0.12  # LSP's head top lies this share of the way from the crown down to the nose

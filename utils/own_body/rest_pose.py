@@ -5,6 +5,7 @@ them down by 80 degrees more, into its thighs.
 """
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from utils.errors import UserError
 from utils.joints import PARENTS, ROOT, SMPL_JOINTS
@@ -19,26 +20,50 @@ _ARM = (("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "hand"))
 
 
 def t_pose(vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The body with horizontal, straight arms by linear blend skinning; nothing else moves.
+    """The body with horizontal, straight arms by its skinning weights; nothing else moves.
 
     Args:
         vertices: [V, 3], y up, facing +z. joints: [24, 3], SMPL's order. weights: [V, 24], rows that sum to one.
     Returns:
         vertices [V, 3], joints [24, 3].
     """
-    turns = np.tile(np.eye(3), (len(PARENTS), 1, 1))  # the turn of each joint's flesh, in the axes of the body
+    return turn_parts(vertices, joints, weights, straight_arms(joints))
+
+
+def straight_arms(joints: np.ndarray) -> np.ndarray:
+    """Turns [24, 3, 3] of the joints' flesh, in the axes of the body, that make the arms horizontal and straight."""
+    turns = np.tile(np.eye(3), (len(PARENTS), 1, 1))
     for side, outward in (("left", LEFT), ("right", -LEFT)):
         for start, end in _ARM:
             bone = joints[_number(side, end)] - joints[_number(side, start)]
             turns[_number(side, start)] = _shortest_turn(bone, outward)
         turns[_number(side, "hand")] = turns[_number(side, "wrist")]
+    return turns
+
+
+def turn_parts(
+    vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray, turns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Turn the flesh of each joint, [24, 3, 3] in the axes of the body, where the joints before it have carried it.
+
+    By dual quaternion skinning (Kavan et al., "Geometric Skinning with Approximate Dual Quaternion Blending", 2008): it
+    keeps the volume, where linear blending would make shoulders thin. Returns vertices [V, 3], joints [24, 3].
+    """
     moved = joints.astype(np.float64)
     for joint in range(1, len(PARENTS)):
         parent = PARENTS[joint]
         moved[joint] = moved[parent] + turns[parent] @ (joints[joint] - joints[parent])
     shifts = moved - np.einsum("jab,jb->ja", turns, joints)
-    blended = np.tensordot(weights, turns, 1)
-    return np.einsum("vab,vb->va", blended, vertices) + weights @ shifts, moved
+    real = Rotation.from_matrix(turns).as_quat()  # x, y, z, w
+    real *= np.where(real[:, 3:] < 0, -1.0, 1.0)
+    dual = 0.5 * np.column_stack(
+        [real[:, 3:] * shifts + np.cross(shifts, real[:, :3]), -(shifts * real[:, :3]).sum(axis=1)]
+    )
+    real, dual = weights @ real, weights @ dual
+    size = np.linalg.norm(real, axis=1, keepdims=True)
+    real, dual = real / size, dual / size
+    shift = 2 * (real[:, 3:] * dual[:, :3] - dual[:, 3:] * real[:, :3] + np.cross(real[:, :3], dual[:, :3]))
+    return Rotation.from_quat(real).apply(vertices) + shift, moved
 
 
 def check_rest_pose(vertices: np.ndarray, joints: np.ndarray, where) -> None:
