@@ -21,7 +21,7 @@ GENDERS = {"neutral": (0.0, 1.0), "male": (1.0, 1.0), "female": (0.0, 0.0)}  # l
 NUM_ADULTS = 150  # that are drawn for each body
 # The average adult is this much taller than MakeHuman's; the standard deviation is about 6 cm. Both in units of its
 # height, which changes more upwards than downwards.
-_TALLER, _UP, _DOWN = 0.09, 0.08, 0.14
+_TALLER, _UP, _DOWN = 0.1, 0.08, 0.14
 _BUILD = 0.45  # standard deviation of muscle, weight and proportions
 _OLDEST = 0.6
 _EVEN = 3.0  # of the Dirichlet distribution of origins; more is more even

@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 from synthetic.body.decimation import decimate
 from synthetic.body.makehuman import BaseMesh, MakeHuman
 
-NUM_VERTICES = 7000  # about; SMPL has 6890
+NUM_VERTICES = 7000  # about as many as SMPL has
 # an edge of hm08 on each rim: of the left lids, the lips and the left nipple. The rims are loops of edges.
 RIMS = {"eye": (11466, 11465), "mouth": (417, 416), "nipple": (8434, 8435)}
 NOSE = 5054  # its tip

@@ -1,6 +1,6 @@
 """Make the generated body from MakeHuman's data and write it as SMPL files: all runs without a licensed body model.
 
-    python -m synthetic.body.write_body --data_dir DIR
+    python -m synthetic.body.write_body --data_dir DIR [--picture body.png]
 
 The files have the names and formats of the originals (data/README.md lists them). docs/body.md says how they are made
 and what their licence allows. atlas.unwrap.templates makes the atlas templates.
@@ -18,14 +18,16 @@ from scipy.sparse import csc_matrix
 from synthetic.body.correctives import pose_correctives
 from synthetic.body.makehuman import MakeHuman
 from synthetic.body.phenotypes import Adult, shape_adults
+from synthetic.body.picture import body_picture
 from synthetic.body.rig import skinning_weights
 from synthetic.body.shape_space import Body, make_bodies
 from synthetic.body.skin import RIMS, Skin, edge_loop, make_skin
 from utils import config
 from utils.array_files.pickles import load_pickle
+from utils.body_model import load_body_model
 from utils.complete_body import complete_body
 from utils.errors import UserError, run_command
-from utils.files import atomic_path, write_npy
+from utils.files import atomic_path, write_npy, write_png
 from utils.joints import H36M_JOINTS, NUM_JOINTS, PARENTS, SMPL_FLIP, SMPL_JOINTS
 from utils.own_body.landmarks import find_places
 from utils.own_body.regressors import joint_regressor, row
@@ -131,10 +133,21 @@ def _write_pickle(path: Path, content: dict) -> None:
         pickle.dump(content, stream, protocol=2)  # 2: the protocol of the originals, which Python 2 wrote
 
 
-def main() -> None:
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of this command."""
     parser = argparse.ArgumentParser(description="Write the generated body model as SMPL files.")
     parser.add_argument("--data_dir", default=config.data_root(), help="data root (default: %(default)s)")
-    write_body(parser.parse_args().data_dir)
+    parser.add_argument("--picture", help="a picture of the body to write (.png)")
+    return parser
+
+
+def main() -> None:
+    options = make_parser().parse_args()
+    write_body(options.data_dir)
+    if options.picture:
+        root = Path(options.data_dir)
+        models = {gender: load_body_model(root / getattr(config, name).name) for gender, name in GENDER_FILES.items()}
+        write_png(options.picture, body_picture(models)[..., ::-1])
 
 
 if __name__ == "__main__":

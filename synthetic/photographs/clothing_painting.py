@@ -158,7 +158,7 @@ def _hair_region(style: str, rest: np.ndarray, marks: Landmarks) -> np.ndarray:
 
 
 def _paint_face(put, outfit: Outfit, rest: np.ndarray, marks: Landmarks) -> None:
-    """Paint eyes, brows and lips at the landmarks, a little large, as on a shop-window mannequin."""
+    """Paint eyes, brows and lips at the landmarks, a little large."""
     front = (rest[:, 2] > marks.ear[2] + 0.02) & (rest[:, 1] > marks.neck[1])
     across = np.abs(rest[:, 0]) - marks.eye[0]
     above = rest[:, 1] - marks.eye[1]
