@@ -166,10 +166,10 @@ def _paint_face(put, outfit: Outfit, rest: np.ndarray, marks: Landmarks) -> None
     def ellipse(x, y, width, height):
         return front & ((x / width) ** 2 + (y / height) ** 2 < 1)
 
-    put(ellipse(across, above, 0.016, 0.0085), np.array([0.52, 0.50, 0.48]), 0.2, 0.0)
-    put(ellipse(across, above, 0.0072, 0.0078), outfit.iris, 0.4, 0.0)
-    put(ellipse(across, above - 0.0085, 0.017, 0.0022), outfit.hair * 0.4, 0.0, 0.0)
+    put(ellipse(across, above, 0.0145, 0.0062), np.array([0.52, 0.50, 0.48]), 0.2, 0.0)
+    put(ellipse(across, above, 0.0062, 0.0062), outfit.iris, 0.4, 0.0)
+    put(ellipse(across, above - 0.0062, 0.0155, 0.0018), outfit.hair * 0.4, 0.0, 0.0)
     put(ellipse(across - 0.002, above - 0.020 + 12 * across**2, 0.019, 0.0035), outfit.hair * 0.7, 0.0, 0.0)
-    mouth = 2.05 * (marks.nose[1] - marks.eye[1])
-    lips = ellipse(rest[:, 0], above - mouth, 0.022, 0.0075)
+    mouth = 1.77 * (marks.nose[1] - marks.eye[1])
+    lips = ellipse(rest[:, 0], above - mouth, 0.023, 0.0075)
     put(lips, outfit.skin * [0.80, 0.45, 0.45], 0.2, 0.0)
