@@ -95,12 +95,12 @@ def _summarise(at_rest: list[tuple[np.ndarray, np.ndarray]], skin: Skin) -> Body
     vertices = (vertices + vertices[:, skin.mirror] * MIRROR) / 2
     joints = (joints + joints[:, SMPL_FLIP] * MIRROR) / 2
     template = vertices.mean(axis=0)
-    _, sizes, directions = np.linalg.svd((vertices - template).reshape(len(vertices), -1), full_matrices=False)
-    directions = directions[:NUM_BETAS].reshape(NUM_BETAS, *template.shape)
+    offsets = (vertices - template).reshape(len(vertices), -1) / np.sqrt(len(vertices) - 1)
+    variances, adults = np.linalg.eigh(offsets @ offsets.T)  # much smaller than the covariance of the vertices
+    directions = (adults[:, : -NUM_BETAS - 1 : -1].T @ offsets).reshape(NUM_BETAS, *template.shape)
     directions = (directions + directions[:, skin.mirror] * MIRROR) / 2
-    directions *= (sizes[:NUM_BETAS] / np.sqrt(len(vertices) - 1))[:, None, None]
     directions *= np.where(_growth(template, skin.faces, directions) < 0, -1.0, 1.0)[:, None, None]
-    explained = float((sizes[:NUM_BETAS] ** 2).sum() / (sizes**2).sum())
+    explained = float(variances[-NUM_BETAS:].sum() / variances.sum())
     return Body(template, joints.mean(axis=0), np.moveaxis(directions, 0, 2), explained)
 
 
