@@ -74,7 +74,7 @@ def test_most_vertices_that_the_camera_sees_count_and_few_others(data_root):
         seen = fits.confidence(iuv) == 1
         shares.append((seen[visible].mean(), seen[~visible].mean()))
     found, mistaken = np.mean(shares, axis=0)
-    assert found == pytest.approx(0.87, abs=0.03) and mistaken == pytest.approx(0.08, abs=0.03)
+    assert found == pytest.approx(0.83, abs=0.03) and mistaken == pytest.approx(0.13, abs=0.03)
 
 
 def test_a_true_mesh_gives_its_body_back(fits):
