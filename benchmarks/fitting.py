@@ -2,7 +2,7 @@
 
     OPENBLAS_NUM_THREADS=1 python -m benchmarks.fitting [--data_dir DIR] [--people 200] [--batch 32]
 
-The body is the generated one, of 6890 vertices as SMPL, unless a data root with another is given. Each joint of a
+The body is the generated one, of 7022 vertices, unless a data root with another is given. Each joint of a
 person is turned by a normal deviate of 0.4 or 0.8 radians about each axis; betas are normal deviates, the root has any
 direction. Noise is 30 mm, root mean square, in a sum of 64 random waves over the body at rest: the errors of vertices
 within the length in the first column are alike.
