@@ -136,14 +136,30 @@ def _check_shapes(path: Path, model: BodyModel) -> None:
 
 def pose_vertices(model: BodyModel, pose: np.ndarray, betas: np.ndarray) -> np.ndarray:
     """Linear blend skinning: pose [72] axis-angle, betas [10] -> vertices [V, 3] in metres."""
-    rotations = rotation_matrices(np.asarray(pose, np.float64).reshape(NUM_JOINTS, 3))
     shaped = shape_vertices(model, betas)
+    return skin(model.weights, shaped + pose_correctives(model, pose), *joint_transforms(model, pose, shaped))
+
+
+def skin(weights: np.ndarray, points: np.ndarray, rotations: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    """Points [N, 3] of the rest pose, each moved by its mean joint transform; weights [N, 24], see joint_transforms."""
+    blended = np.tensordot(weights, rotations, 1)
+    return np.einsum("nab,nb->na", blended, points) + weights @ shifts
+
+
+def joint_transforms(model: BodyModel, pose: np.ndarray, shaped: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How joints move a `shaped` body [V, 3]: rotations [24, 3, 3] and shifts [24, 3], x -> rotation x + shift."""
     joints = model.joint_regressor @ shaped
-    posed = shaped + (model.pose_matrix @ (rotations[1:] - np.eye(3)).ravel()).reshape(-1, 3)
-    world_rotation, world_joint = pose_tree(model.parents, rotations, joints)
-    shift = world_joint - np.einsum("jab,jb->ja", world_rotation, joints)
-    blended = np.tensordot(model.weights, world_rotation, 1)
-    return np.einsum("vab,vb->va", blended, posed) + model.weights @ shift
+    rotations, places = pose_tree(model.parents, _local_rotations(pose), joints)
+    return rotations, places - np.einsum("jab,jb->ja", rotations, joints)
+
+
+def pose_correctives(model: BodyModel, pose: np.ndarray) -> np.ndarray:
+    """[V, 3]: how a pose [72] changes the vertices before they are skinned."""
+    return (model.pose_matrix @ (_local_rotations(pose)[1:] - np.eye(3)).ravel()).reshape(-1, 3)
+
+
+def _local_rotations(pose: np.ndarray) -> np.ndarray:
+    return rotation_matrices(np.asarray(pose, np.float64).reshape(NUM_JOINTS, 3))
 
 
 def shape_vertices(model: BodyModel, betas: np.ndarray) -> np.ndarray:
@@ -155,8 +171,7 @@ def shape_vertices(model: BodyModel, betas: np.ndarray) -> np.ndarray:
 
 def pose_joints(model: BodyModel, pose: np.ndarray, betas: np.ndarray) -> np.ndarray:
     """The joints of the kinematic tree: pose [72] axis-angle, betas [10] -> [24, 3] in metres."""
-    rotations = rotation_matrices(np.asarray(pose, np.float64).reshape(NUM_JOINTS, 3))
-    return pose_tree(model.parents, rotations, model.joint_regressor @ shape_vertices(model, betas))[1]
+    return pose_tree(model.parents, _local_rotations(pose), model.joint_regressor @ shape_vertices(model, betas))[1]
 
 
 def pose_tree(parents: np.ndarray, rotations: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,16 +1,27 @@
-"""Paint clothes, skin, hair and face on the body: a colour for every point of its rest pose.
+"""Paint clothes, skin and hair on a person: a colour for every point of the rest pose.
 
 Each border (sleeve, hem, neckline, hairline) is a condition on the rest position of a surface point. The renderer
 interpolates rest positions for each pixel, so borders are sharp at any resolution and move with the body.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from synthetic.body.landmarks import Landmarks
 from synthetic.photographs.clothing_choice import Outfit
+from synthetic.photographs.clothing_regions import cap_covers, hair_reach, legs_reach, shoe_reach, top_reach
+from synthetic.photographs.face_painting import paint_face
+from synthetic.photographs.hanging import BRIM, HAIR, SHOE, SKIRT
 from synthetic.photographs.textures import Noise, mix, to_linear
+
+SOCKS = 1.72  # along the leg: they reach this high
+SLEEVE = -0.1  # along the arm: it begins here
+SOLE = 0.016  # metres
+BELOW_NECK = 0.06  # metres below the neck that a beard may reach
+
+Paint = np.ndarray | Callable[[np.ndarray], np.ndarray]  # a colour [3], or rest positions [n, 3] -> colours [n, 3]
 
 
 @dataclass(frozen=True)
@@ -23,14 +34,14 @@ class Dressed:
 
 
 class _Layers:
-    """Paints over N surface points, each over those before it; in the end every point is painted once."""
+    """Paints over surface points at rest [N, 3], each over those before it; in the end every point is painted once."""
 
-    def __init__(self, count: int):
-        self._top = np.zeros(count, np.uint8)
-        self._paints: list[tuple] = []
+    def __init__(self, rest: np.ndarray):
+        self._rest, self._top = rest, np.zeros(len(rest), np.uint8)
+        self._paints: list[tuple[Paint, float, float]] = []
 
-    def put(self, where, paint, shine: float, folds: float) -> None:
-        """Cover points `where` [N] bool; paint: a colour [3], or a function of point numbers [n] that gives [n, 3]."""
+    def put(self, where, paint: Paint, shine: float, folds: float) -> None:
+        """Cover the points `where`, bool [N] or numbers."""
         self._top[where] = len(self._paints)
         self._paints.append((paint, shine, folds))
 
@@ -42,70 +53,104 @@ class _Layers:
         for number, (paint, shine, folds) in enumerate(self._paints):
             points = np.flatnonzero(self._top == number)
             if len(points):
-                colour[points] = paint(points) if callable(paint) else paint
+                colour[points] = paint(self._rest[points]) if callable(paint) else paint
                 gloss[points], cloth[points] = shine, folds
         return Dressed(colour, gloss, cloth)
 
 
-def dress(outfit: Outfit, rest: np.ndarray, marks: Landmarks) -> Dressed:
-    """Colours of surface points given by their rest positions [N, 3]."""
-    layers = _Layers(len(rest))
+def dress(outfit: Outfit, rest: np.ndarray, kinds: np.ndarray, marks: Landmarks) -> Dressed:
+    """Colours of surface points given by their rest positions [N, 3] and the kinds [N] of their surfaces."""
+    layers = _Layers(rest)
     rng = np.random.default_rng(outfit.seed)
     noise, hair_noise = Noise(rng, 0.012, 3), Noise(rng, 0.006, 2, stretch=6.0)
 
-    def skin(points):
-        return mix([1 + 0.04 * noise(rest[points, 0], rest[points, 1])], [outfit.skin])
+    def skin(places):
+        return mix([1 + 0.04 * noise(places[:, 0], places[:, 1])], [outfit.skin])
 
-    def strands(points):
-        across, up, forward = rest[points].T
-        return mix([1 + 0.35 * hair_noise(across * 1.5 + forward, up)], [outfit.hair])
+    def strands(places):
+        across, up, forward = places.T
+        around = 0.07 * np.arctan2(across, forward - marks.ear[2])  # strands fall from the crown
+        return mix([1 + 0.4 * hair_noise(around, up)], [outfit.hair])
+
+    def skirt(places):
+        around = 0.16 * np.arctan2(places[:, 0], places[:, 2] - marks.neck[2])
+        return outfit.bottom.paint(places[:, 1], around, noise)
 
     layers.put(slice(None), skin, 0.10, 0.0)
-    _paint_face(layers.put, outfit, rest, marks)
-    layers.put(_hair_region(outfit.hair_style, rest, marks), strands, 0.22, 0.25)
+    head = np.flatnonzero(rest[:, 1] > marks.neck[1] - BELOW_NECK)
+    if len(head):
+        _paint_head(layers, head, outfit, rest[head], marks, strands, noise)
     if outfit.suit is None:
-        _paint_clothes(layers.put, outfit, rest, marks, noise)
+        _paint_legs(layers.put, outfit, rest, marks, noise)
+        _paint_top(layers.put, outfit, rest, marks, noise)
     else:
         suit = outfit.suit
-        layers.put(
-            rest[:, 1] < marks.neck[1] + 0.03, lambda points: suit_colours(rest[points], marks) * suit, 0.03, 0.2
-        )
+        layers.put(rest[:, 1] < marks.neck[1] + 0.03, lambda places: suit_colours(places, marks) * suit, 0.03, 0.2)
+    layers.put(kinds == HAIR, strands, 0.22, 0.35)
+    layers.put(kinds == BRIM, outfit.cap, 0.04, 0.0)
+    layers.put(kinds == SKIRT, skirt, 0.03, 0.6)
+    layers.put(kinds == SHOE, outfit.shoe, 0.18, 0.1)
+    layers.put((kinds == SHOE) & (rest[:, 1] < marks.leg[3] + SOLE), outfit.sole, 0.05, 0.0)
     return layers.flatten()
 
 
-def _paint_clothes(put, outfit: Outfit, rest: np.ndarray, marks: Landmarks, noise: Noise) -> None:
-    """Paint socks, trousers, shoes, top and what is on them."""
-    arm, leg = marks.along_arm(rest), marks.along_leg(rest)
-    below_waist = rest[:, 1] < marks.waist
-    put(below_waist & (leg > 1.72), outfit.socks, 0.02, 0.3)
-    legs = below_waist & (leg < outfit.leg_length) & (arm <= 0)
-    put(legs, lambda points: outfit.bottom.paint(rest[points, 1], rest[points, 0], noise), 0.03, 1.0)
-    if outfit.side_stripe is not None:
-        outward = np.abs(rest[:, 2] - marks.neck[2]) < 0.016
-        put(legs & outward & (np.abs(rest[:, 0]) > 0.09), outfit.side_stripe, 0.03, 1.0)
-    put(below_waist & (leg > outfit.shoe_height), outfit.shoe, 0.18, 0.1)
-    put(below_waist & (rest[:, 1] < marks.leg[3] + 0.018), outfit.sole, 0.05, 0.0)
+def _paint_head(layers: _Layers, head: np.ndarray, outfit: Outfit, rest: np.ndarray, marks: Landmarks, strands, noise):
+    """Paint face and hair on the points with the numbers `head` [n], whose rest positions are given [n, 3]."""
 
-    worn = _top_region(outfit, rest, arm, marks)
-    if outfit.belt is not None:
-        put(~worn & (np.abs(rest[:, 1] - marks.waist + 0.018) < 0.018) & (arm < 0), outfit.belt, 0.2, 0.0)
-    sleeved = arm > -0.1
+    def put(where, *paint):
+        layers.put(head[where], *paint)
 
-    def top(cloth):
-        return lambda points: cloth.paint(*_place_on_top(rest[points], sleeved[points], marks), noise)
+    paint_face(put, outfit, rest, marks, strands, noise)
+    reach = hair_reach(outfit.hair_style, rest, marks)
+    # the hairline is frayed
+    in_hair = reach + 0.003 * noise(rest[:, 0] + rest[:, 2], rest[:, 1]) * (reach < 0.02) > 0
+    put(in_hair, strands, 0.22, 0.35)
+    if outfit.hair_style == "cap":
+        put(in_hair & cap_covers(rest, marks), outfit.cap, 0.04, 0.3)
 
-    put(worn, top(outfit.top), 0.03, 1.0)
-    chest = worn & (rest[:, 2] > marks.neck[2]) & ~sleeved
+
+def _paint_legs(put, outfit: Outfit, rest: np.ndarray, marks: Landmarks, noise: Noise) -> None:
+    """Paint socks, trousers and shoes."""
+    leg = np.where(rest[:, 1] < marks.waist, marks.along_leg(rest), 0)
+
+    def cloth(places):
+        return outfit.bottom.paint(places[:, 1], places[:, 0], noise)
+
+    put(leg > SOCKS, outfit.socks, 0.02, 0.3)
+    if not outfit.skirt:
+        reach = legs_reach(outfit, rest, marks)
+        put(reach > 0, cloth, 0.03, 1.0)
+        put((np.abs(reach - 0.012) < 0.004) & (leg > 0.2), lambda places: 0.7 * cloth(places), 0.03, 0.0)  # the seam
+        if outfit.side_stripe is not None:
+            outward = (np.abs(rest[:, 2] - marks.neck[2]) < 0.016) & (np.abs(rest[:, 0]) > 0.09 + 0.018 * leg)
+            put((reach > 0) & outward, outfit.side_stripe, 0.03, 1.0)
+    put(shoe_reach(outfit, rest, marks) > 0, outfit.shoe, 0.18, 0.1)
+
+
+def _paint_top(put, outfit: Outfit, rest: np.ndarray, marks: Landmarks, noise: Noise) -> None:
+    """Paint belt and shirt, and what is on it."""
+    reach, arm = top_reach(outfit, rest, marks), marks.along_arm(rest)
+    if outfit.belt is not None and not outfit.skirt:
+        on_waist = np.abs(rest[:, 1] - marks.waist + 0.018) < 0.018
+        put((reach <= 0) & on_waist & (arm < 0), outfit.belt, 0.2, 0.0)
+
+    def of(cloth, shade=1.0):
+        return lambda places: shade * cloth.paint(*_place_on_top(places, marks), noise)
+
+    put(reach > 0, of(outfit.top), 0.03, 1.0)
+    put(np.abs(reach - 0.014) < 0.003, of(outfit.top, 0.75), 0.03, 0.5)  # the seam
+    chest = (reach > 0) & (rest[:, 2] > marks.neck[2]) & (arm <= SLEEVE)
     if outfit.open_front is not None:
         gap = 0.028 + 0.06 * np.clip(marks.chest - rest[:, 1], 0, 0.4)
-        put(chest & (np.abs(rest[:, 0]) < gap), top(outfit.open_front), 0.03, 1.0)
+        put(chest & (np.abs(rest[:, 0]) < gap), of(outfit.open_front), 0.03, 1.0)
     elif outfit.print_colour is not None:
         middle = np.hypot(rest[:, 0], rest[:, 1] - marks.chest + 0.01)
         put(chest & ((middle < 0.045) | (np.abs(middle - 0.062) < 0.007)), outfit.print_colour, 0.03, 1.0)
 
 
-def _place_on_top(rest: np.ndarray, sleeved: np.ndarray, marks: Landmarks) -> tuple[np.ndarray, np.ndarray]:
-    """Where points [N, 3] lie on a shirt: metres along and around [N] the arm where `sleeved` [N], else the trunk."""
+def _place_on_top(rest: np.ndarray, marks: Landmarks) -> tuple[np.ndarray, np.ndarray]:
+    """Where points [N, 3] lie on a shirt: metres along and around [N] the arm, or the trunk."""
+    sleeved = marks.along_arm(rest) > SLEEVE
     # the arm has a radius of about 4.5 cm, the trunk of about 14
     round_arm = 0.045 * np.arctan2(rest[:, 1] - marks.shoulder[1], rest[:, 2] - marks.shoulder[2])
     round_trunk = 0.14 * np.arctan2(rest[:, 0], rest[:, 2] - marks.neck[2])
@@ -119,57 +164,3 @@ def suit_colours(rest: np.ndarray, marks: Landmarks) -> np.ndarray:
     height = np.interp(rest[:, 1], (marks.leg[3], marks.neck[1]), (0.0, 1.0))
     front = np.interp(rest[:, 2] - marks.neck[2], (-0.12, 0.12), (0.0, 1.0))
     return to_linear(0.1 + 0.85 * np.stack([side, height, front], axis=1, dtype=np.float32))
-
-
-def _top_region(outfit: Outfit, rest: np.ndarray, arm: np.ndarray, marks: Landmarks) -> np.ndarray:
-    across, height = np.abs(rest[:, 0]), rest[:, 1] - marks.neck[1]
-    forward = rest[:, 2] - marks.neck[2]
-    edge = {"crew": -0.005, "v": 0.0, "wide": -0.03, "high": 0.035}[outfit.neckline] - 0.35 * forward
-    bare = height > edge
-    if outfit.neckline == "v":
-        bare |= (forward > 0) & (height > -0.13 + 2.2 * across)
-    if outfit.neckline == "wide":
-        bare |= (height > -0.06) & (across < 0.09)
-    # the neck is narrow: further out, the same height is shoulder
-    bare &= across < marks.arm[0] * 0.8
-    return (rest[:, 1] > marks.waist - outfit.hem) & ~bare & (arm < outfit.sleeve)
-
-
-def _hair_region(style: str, rest: np.ndarray, marks: Landmarks) -> np.ndarray:
-    on_head = (rest[:, 1] > marks.neck[1] + 0.02) & (np.abs(rest[:, 0]) < 0.14)
-    if style == "shaved":
-        return np.zeros(len(rest), bool)
-    size = marks.crown - marks.eye[1]
-    centre = np.array([0.0, marks.eye[1], marks.ear[2]])
-    # 1 towards the face, -1 towards the back of the head
-    offset = (rest - centre) / size
-    facing = offset[:, 2] / np.maximum(np.hypot(offset[:, 0], offset[:, 2]), 1e-6)
-    front, side, back = {
-        "short": (0.52, -0.02, -0.55),
-        "long": (0.58, -0.45, -1.6),
-        "cap": (0.36, 0.14, 0.05),
-    }[style]
-    line = np.where(
-        facing > 0,
-        side + (front - side) * np.clip(facing, 0, 1) ** 2,
-        side + (back - side) * np.clip(-facing, 0, 1) ** 0.7,
-    )
-    return on_head & (offset[:, 1] > line)
-
-
-def _paint_face(put, outfit: Outfit, rest: np.ndarray, marks: Landmarks) -> None:
-    """Paint eyes, brows and lips at the landmarks, a little large."""
-    front = (rest[:, 2] > marks.ear[2] + 0.02) & (rest[:, 1] > marks.neck[1])
-    across = np.abs(rest[:, 0]) - marks.eye[0]
-    above = rest[:, 1] - marks.eye[1]
-
-    def ellipse(x, y, width, height):
-        return front & ((x / width) ** 2 + (y / height) ** 2 < 1)
-
-    put(ellipse(across, above, 0.0145, 0.0062), np.array([0.52, 0.50, 0.48]), 0.2, 0.0)
-    put(ellipse(across, above, 0.0062, 0.0062), outfit.iris, 0.4, 0.0)
-    put(ellipse(across, above - 0.0062, 0.0155, 0.0018), outfit.hair * 0.4, 0.0, 0.0)
-    put(ellipse(across - 0.002, above - 0.020 + 12 * across**2, 0.019, 0.0035), outfit.hair * 0.7, 0.0, 0.0)
-    mouth = 1.77 * (marks.nose[1] - marks.eye[1])
-    lips = ellipse(rest[:, 0], above - mouth, 0.023, 0.0075)
-    put(lips, outfit.skin * [0.80, 0.45, 0.45], 0.2, 0.0)

@@ -13,6 +13,7 @@ import numpy as np
 
 from synthetic.body.landmarks import Landmarks, find_landmarks
 from synthetic.photographs import props
+from synthetic.photographs.attire import Attire, RestBody, make_attire
 from synthetic.photographs.backgrounds import make_backdrop
 from synthetic.photographs.clothing_choice import Outfit, sample_outfit
 from synthetic.photographs.clothing_painting import dress
@@ -49,9 +50,9 @@ class Stage:
         return self.model.v_template.astype(np.float32)
 
     @cached_property
-    def rest_corners(self) -> np.ndarray:
-        """[F, 3, 3]: the same for the corners of the triangles."""
-        return self.rest[self.model.faces]
+    def rest_body(self) -> RestBody:
+        """The same, as clothes need it."""
+        return RestBody(self.model, self.landmarks)
 
     @cached_property
     def landmarks(self) -> Landmarks:
@@ -89,11 +90,18 @@ class Photo:
 
 @dataclass(frozen=True)
 class Scene:
-    """Body and things as one mesh, the body's triangles first; corner_normals [F, 3, 3]."""
+    """Person and things as one mesh, of F triangles; those of the body come first, then what hangs on it.
+
+    corner_normals [F, 3, 3]. Of the person's triangles [P]: corners `faces` [P, 3], rest positions of these
+    `rest_corners` [P, 3, 3], and `kinds` of surface; normals of the person's vertices. thing_colours [F - P, 3].
+    """
 
     renderer: Renderer
     corner_normals: np.ndarray
-    body_normals: np.ndarray
+    normals: np.ndarray
+    faces: np.ndarray
+    rest_corners: np.ndarray
+    kinds: np.ndarray
     num_body_faces: int
     thing_colours: np.ndarray
 
@@ -109,7 +117,7 @@ def take_photo(stage: Stage, seed: int, index: int) -> Photo:
     things = [] if in_studio else sample_things(rng, sitter, backdrop)
     if sitter.sampled.seated:
         things.append(sample_seat(rng, stage, sitter))
-    scene = build_scene(stage, sitter, things)
+    scene = build_scene(stage, sitter, make_attire(outfit, stage.rest_body), things)
     hits = scene.renderer.cast(sitter.view.camera, sitter.view.height, sitter.view.width, SUPERSAMPLE)
     behind = light_backdrop(backdrop, sitter, scene.renderer, light, rng)
     front, coverage = light_foreground(stage, sitter, outfit, scene, hits, backdrop, light, rng)
@@ -145,12 +153,13 @@ def sample_things(rng: np.random.Generator, sitter: Sitter, backdrop: Backdrop) 
     return things
 
 
-def build_scene(stage: Stage, sitter: Sitter, things: list[props.Thing]) -> Scene:
-    """Join the posed body and the things around it into one mesh."""
-    body_faces = stage.model.faces
-    body_normals = vertex_normals(sitter.vertices, body_faces)
-    vertices, faces, normals = [sitter.vertices], [body_faces], [body_normals[body_faces]]
-    count = len(sitter.vertices)
+def build_scene(stage: Stage, sitter: Sitter, attire: Attire, things: list[props.Thing]) -> Scene:
+    """Join the posed person, dressed, and the things around into one mesh."""
+    model = stage.model
+    person, person_faces = attire.pose(model, sitter.pose, sitter.betas), attire.faces(model)
+    person_normals = vertex_normals(person, person_faces)
+    vertices, faces, normals = [person], [person_faces], [person_normals[person_faces]]
+    count = len(person)
     for thing in things:
         corners = thing.vertices[thing.faces]
         flat = unit(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
@@ -160,11 +169,15 @@ def build_scene(stage: Stage, sitter: Sitter, things: list[props.Thing]) -> Scen
         faces.append(thing.faces + count)
         normals.append(np.repeat(flat[:, None], 3, axis=1))
         count += len(thing.vertices)
+    rest = np.concatenate([model.v_template, attire.hanging_rest()]).astype(np.float32)
     return Scene(
         renderer=Renderer(np.concatenate(vertices), np.concatenate(faces)),
         corner_normals=np.concatenate(normals).astype(np.float32),
-        body_normals=body_normals,
-        num_body_faces=len(body_faces),
+        normals=person_normals,
+        faces=person_faces,
+        rest_corners=rest[person_faces],
+        kinds=attire.kinds(model),
+        num_body_faces=len(model.faces),
         thing_colours=np.concatenate([np.zeros((0, 3)), *(thing.colours for thing in things)]),
     )
 
@@ -180,16 +193,15 @@ def light_foreground(
     colour = np.empty((len(triangle), 3), np.float32)
     gloss, open_share = np.full(len(triangle), 0.05, np.float32), np.ones(len(triangle), np.float32)
 
-    things = np.flatnonzero(triangle >= scene.num_body_faces)
-    colour[things] = scene.thing_colours[triangle[things] - scene.num_body_faces]
-    person = np.flatnonzero(triangle < scene.num_body_faces)
-    body_triangle, weights = triangle[person], hits.barycentric.reshape(-1, 3).take(hits.seen[person], axis=0)
-    rest = np.einsum("nk,nkc->nc", weights, stage.rest_corners.take(body_triangle, axis=0))
-    worn = dress(outfit, rest, stage.landmarks)
+    things = np.flatnonzero(triangle >= len(scene.faces))
+    colour[things] = scene.thing_colours[triangle[things] - len(scene.faces)]
+    person = np.flatnonzero(triangle < len(scene.faces))
+    seen, weights = triangle[person], hits.barycentric.reshape(-1, 3).take(hits.seen[person], axis=0)
+    rest = np.einsum("nk,nkc->nc", weights, scene.rest_corners.take(seen, axis=0))
+    worn = dress(outfit, rest, scene.kinds[seen], stage.landmarks)
     colour[person], gloss[person] = worn.colour, worn.gloss
     normals[person] = unit(normals[person] + fold(rest, normals[person], worn.cloth, outfit.seed))
-    body_open = _body_openness(stage, scene, body_triangle, rng)
-    open_share[person] = np.einsum("nk,nk->n", weights, body_open.take(stage.model.faces.take(body_triangle, axis=0)))
+    open_share[person] = np.einsum("nk,nk->n", weights, _openness(scene, seen, rng)[scene.faces.take(seen, axis=0)])
 
     lit = lit_samples(scene.renderer, light, points, normals, 2 * (row % 2) + column % 2)
     shone = colour * light.on(normals, lit, open_share)
@@ -205,14 +217,13 @@ def light_foreground(
     return small[..., :3], small[..., 3:]
 
 
-def _body_openness(stage: Stage, scene: Scene, seen: np.ndarray, rng) -> np.ndarray:
-    """[V]: how open the body's vertices are to the sky, computed for the triangles `seen` [n]."""
-    count = len(scene.body_normals)
-    share, is_seen = np.ones(count, np.float32), np.zeros(count, bool)
-    is_seen[stage.model.faces[seen]] = True
+def _openness(scene: Scene, seen: np.ndarray, rng) -> np.ndarray:
+    """[V]: how open the person's vertices are to the sky, computed for the triangles `seen` [n]."""
+    share, is_seen = np.ones(len(scene.normals), np.float32), np.zeros(len(scene.normals), bool)
+    is_seen[scene.faces[seen]] = True
     vertex = np.flatnonzero(is_seen)
     points = scene.renderer.vertices.take(vertex, axis=0)
-    share[vertex] = openness(scene.renderer, points, scene.body_normals[vertex], vertex % SETS, rng, BODY_RAYS)
+    share[vertex] = openness(scene.renderer, points, scene.normals[vertex], vertex % SETS, rng, BODY_RAYS)
     return share
 
 
@@ -254,6 +265,6 @@ def annotate_joints(joints: np.ndarray, sitter: Sitter, scene: Scene, hits: Hits
     sample = np.clip(np.rint(pixels * SUPERSAMPLE), 0, np.array(hits.triangle.shape)[::-1] - 1).astype(int)
     triangle, depth = hits.triangle[sample[:, 1], sample[:, 0]], hits.depth[sample[:, 1], sample[:, 0]]
     distance = joints[:, 2] + view.camera.translation[2]
-    thing = triangle - scene.num_body_faces
+    thing = triangle - len(scene.faces)
     blocked = np.where(thing >= 0, depth < distance, depth < distance - HIDDEN_DEPTH)
     return np.stack([pixels[:, 0], pixels[:, 1], inside & ~blocked], axis=1).astype(np.float64)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
+from synthetic.photographs.attire import make_attire
 from synthetic.photographs.backgrounds import make_backdrop
 from synthetic.photographs.clothing_choice import sample_outfit
 from synthetic.photographs.framing import Sitter, sample_betas
@@ -123,6 +124,7 @@ def film_people(people: list[tuple[Stage, Take]], seed: int, index: int) -> Iter
     near = np.isfinite(backdrop.distance)[..., None]
     behind = np.where(near, backdrop.colour * light.on(backdrop.normal, open_sky, open_sky), backdrop.colour)
     outfits += [sample_outfit(rng, stage.clothing) for stage, _ in people[1:]]
+    attires = [make_attire(outfit, stage.rest_body) for outfit, (stage, _) in zip(outfits, people, strict=True)]
     for frame in range(len(people[0][1])):
         # the same random numbers for all frames, so that exposure and noise do not flicker
         own = np.random.default_rng([seed, index, 2])
@@ -131,7 +133,7 @@ def film_people(people: list[tuple[Stage, Take]], seed: int, index: int) -> Iter
         for number in sorted(range(len(people)), key=lambda number: -people[number][1].place[frame, 2]):
             stage, take = people[number]
             sitter = _sitter(stage.model, take, frame)
-            scene = build_scene(stage, sitter, [])
+            scene = build_scene(stage, sitter, attires[number], [])
             hits = scene.renderer.cast(sitter.view.camera, take.lens.height, take.lens.width, SUPERSAMPLE)
             if hits.mask.any():  # the person may have left
                 front, coverage = light_foreground(stage, sitter, outfits[number], scene, hits, backdrop, light, own)
