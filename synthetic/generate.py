@@ -31,7 +31,7 @@ from utils.files import write_text
 from utils.renderer import CASTER_NOTE
 
 MARKER = "SYNTHETIC.txt"
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 # Numbers of test photographs start here, so that no training photograph ever shows the same as a test photograph.
 FIRST_TEST = 50000
 # Likewise for videos. Multiples of 6 keep the order of genders and of people who leave the frame.

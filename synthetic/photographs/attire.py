@@ -61,6 +61,13 @@ class Attire:
             count += len(part.vertices)
         return np.concatenate(faces)
 
+    def body_triangles(self, model: BodyModel) -> np.ndarray:
+        """[F + m]: for each triangle, one of the body: itself, or one that it hangs near."""
+        owner = np.zeros(len(model.v_template), int)
+        owner[model.faces.ravel()] = np.repeat(np.arange(len(model.faces)), 3)
+        hanging = self.faces(model)[len(model.faces) :, 0] - len(model.v_template)
+        return np.concatenate([np.arange(len(model.faces)), owner[self.nearest[hanging]]])
+
     def kinds(self, model: BodyModel) -> np.ndarray:
         """[F + m] uint8: BODY, or what kind of hanging mesh a triangle belongs to."""
         kinds = [np.full(len(part.faces), part.kind, np.uint8) for part in self.hanging]

@@ -82,10 +82,11 @@ class Photo:
         return np.stack([places.min(axis=0), places.max(axis=0)]).clip(0, (view.width - 1, view.height - 1))
 
     def seen_triangles(self) -> np.ndarray:
-        """[H, W]: the triangle of the body that is seen at each pixel, -1 where none is."""
+        """[H, W]: the triangle of the body at each pixel, or the one below what is worn there; -1 where none is."""
         view, scene = self.sitter.view, self.scene
         triangles = scene.renderer.cast(view.camera, view.height, view.width).triangle
-        return np.where(triangles < scene.num_body_faces, triangles, -1)
+        is_person = (triangles >= 0) & (triangles < len(scene.faces))
+        return np.where(is_person, scene.body_triangles[np.where(is_person, triangles, 0)], -1)
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ class Scene:
     """Person and things as one mesh, of F triangles; those of the body come first, then what hangs on it.
 
     corner_normals [F, 3, 3]. Of the person's triangles [P]: corners `faces` [P, 3], rest positions of these
-    `rest_corners` [P, 3, 3], and `kinds` of surface; normals of the person's vertices. thing_colours [F - P, 3].
+    `rest_corners` [P, 3, 3], `kinds` of surface, and `body_triangles` at which they are; normals of the person's
+    vertices. thing_colours [F - P, 3].
     """
 
     renderer: Renderer
@@ -102,7 +104,7 @@ class Scene:
     faces: np.ndarray
     rest_corners: np.ndarray
     kinds: np.ndarray
-    num_body_faces: int
+    body_triangles: np.ndarray
     thing_colours: np.ndarray
 
 
@@ -177,7 +179,7 @@ def build_scene(stage: Stage, sitter: Sitter, attire: Attire, things: list[props
         faces=person_faces,
         rest_corners=rest[person_faces],
         kinds=attire.kinds(model),
-        num_body_faces=len(model.faces),
+        body_triangles=attire.body_triangles(model),
         thing_colours=np.concatenate([np.zeros((0, 3)), *(thing.colours for thing in things)]),
     )
 

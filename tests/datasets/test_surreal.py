@@ -16,6 +16,7 @@ from synthetic.photographs import videos
 from synthetic.photographs.view import Backdrop
 from synthetic.stages import Collection, open_stages
 from synthetic.surreal import video_name, write_video
+from tests.helpers.nothing_worn import nothing_worn
 from tests.helpers.prepared import ALL_STEPS, SURREAL, load, preprocess
 from utils import config
 from utils.body_model import load_body_model, pose_vertices
@@ -98,8 +99,9 @@ def test_the_iuv_mask_covers_the_person_in_the_frame_mirrored_back(prepared):
 
 
 def test_the_generated_people_are_where_their_annotations_put_them(generated_root, monkeypatch, tmp_path):
-    """The full-size bodies, painted white in a black world, encoded and decoded: the bright pixels are the mesh, put
-    where the joints are before SURREAL's camera; and the IUV mask, whose camera is only weakly perspective, is near.
+    """The full-size bodies, naked and bald, painted white in a black world, encoded and decoded: the bright pixels are
+    the mesh, put where the joints are before SURREAL's camera; and the IUV mask, whose camera is only weakly
+    perspective, is near.
     """
     monkeypatch.setattr(config, "_root", generated_root)
     size = (HEIGHT, WIDTH)
@@ -111,6 +113,7 @@ def test_the_generated_people_are_where_their_annotations_put_them(generated_roo
         return np.repeat(coverage, 3, 2), coverage
 
     monkeypatch.setattr(videos, "make_backdrop", lambda *_: black)
+    monkeypatch.setattr(videos, "make_attire", nothing_worn)
     monkeypatch.setattr(videos, "light_foreground", white)
     for gender, stage in open_stages(Collection()).items():
         take = videos.stage_take(stage.model, 5, gender, 3)

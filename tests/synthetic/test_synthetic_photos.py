@@ -15,6 +15,7 @@ from synthetic.photographs.clothing_painting import suit_colours
 from synthetic.photographs.framing import sample_sitter
 from synthetic.photographs.key_poses import KEY_POSES
 from tests.helpers.jointed_doll import PAIRS, write_doll, write_empty_atlases
+from tests.helpers.nothing_worn import nothing_worn
 from utils import config
 from utils.array_files.pickles import load_pickle
 from utils.body_model import pose_vertices
@@ -168,7 +169,8 @@ def test_joints_are_the_lsp_joints_of_the_posed_body_seen_by_its_camera(root, st
 
 
 def test_the_person_is_where_the_written_camera_puts_the_mesh(stage, monkeypatch):
-    """Paint the person white in a black world: the bright pixels are the projected triangles."""
+    """Paint a person without hair and clothes white in a black world: the bright pixels are the projected triangles."""
+    monkeypatch.setattr(photos, "make_attire", nothing_worn)
     monkeypatch.setattr(photos, "OBSTACLE_SHARE", 0.0)
     monkeypatch.setattr(photos, "sample_things", lambda *args: [])
     monkeypatch.setattr(photos, "light_backdrop", lambda backdrop, *args: np.zeros_like(backdrop.colour))
