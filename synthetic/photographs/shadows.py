@@ -10,7 +10,7 @@ import numpy as np
 
 from synthetic.photographs.framing import Sitter
 from synthetic.photographs.lighting import Light, lit_share, openness, set_of
-from synthetic.photographs.textures import blur
+from synthetic.photographs.textures import blur, smooth_step
 from synthetic.photographs.view import Backdrop
 from utils.renderer import Renderer
 
@@ -21,12 +21,16 @@ LAMP_RAYS, SKY_RAYS = 3, 12  # of each node
 
 @dataclass(frozen=True)
 class _Nodes:
-    """Every `step`-th pixel of every `step`-th row; close [h, w]: those in reach; their points and normals [n, 3]."""
+    """Every `step`-th pixel of every `step`-th row; close [h, w]: those in reach; their points and normals [n, 3].
+
+    weight [n]: how much of a shadow counts, less and less towards the end of the reach.
+    """
 
     step: int
     close: np.ndarray
     points: np.ndarray
     normals: np.ndarray
+    weight: np.ndarray
 
     @property
     def sets(self) -> np.ndarray:
@@ -36,7 +40,7 @@ class _Nodes:
     def picture(self, shares: np.ndarray, sigma: float, height: int, width: int) -> np.ndarray:
         """Shares [n] at the close nodes -> [H, W], 1 elsewhere; blurred by `sigma` nodes, which have few rays."""
         nodes = np.ones(self.close.shape, np.float32)
-        nodes[self.close] = shares
+        nodes[self.close] = 1 - self.weight * (1 - shares)
         to_nodes = np.array([[1 / self.step, 0, 0], [0, 1 / self.step, 0]], np.float32)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         grid = blur(nodes, sigma)
@@ -48,8 +52,10 @@ def _nodes(backdrop: Backdrop, sitter: Sitter, step: int) -> _Nodes:
     is_surface = np.isfinite(distance)
     points = view.origin + view.directions[::step, ::step] * np.where(is_surface, distance, 0)[..., None]
     offset = points - sitter.vertices.mean(axis=0).astype(np.float32)
-    close = is_surface & (np.einsum("hwk,hwk->hw", offset, offset) < REACH**2)
-    return _Nodes(step, close, points[close], backdrop.normal[::step, ::step][close].astype(np.float32))
+    away = np.sqrt(np.einsum("hwk,hwk->hw", offset, offset))
+    close = is_surface & (away < REACH)
+    normals = backdrop.normal[::step, ::step][close].astype(np.float32)
+    return _Nodes(step, close, points[close], normals, 1 - smooth_step(away[close], 0.65 * REACH, REACH))
 
 
 def light_backdrop(backdrop: Backdrop, sitter: Sitter, scene: Renderer, light: Light, rng) -> np.ndarray:
