@@ -90,11 +90,6 @@ def between(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndar
     return mix([1 - share, share], [first, second])
 
 
-def blend(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """The same between pictures [H, W, 3] float32."""
-    return first + (second - first) * cv2.merge(3 * [np.asarray(share, np.float32)])
-
-
 def lay_over(below: np.ndarray, above: np.ndarray, where: np.ndarray) -> None:
     """Copy the pixels `where` [H, W] bool of picture `above` to picture `below`, both [H, W, 3] float32."""
     cv2.copyTo(above, where.view(np.uint8), below)
