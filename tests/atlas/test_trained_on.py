@@ -237,7 +237,7 @@ def test_config_json_still_serves_as_a_file_of_options(folder):
 
 
 def test_what_the_network_does_not_see_does_not_keep_it_from_running(folder, elsewhere, monkeypatch):
-    monkeypatch.setattr(inference, "DPNet", lambda *_: nn.Cell())
+    monkeypatch.setattr(inference, "get_CNet", lambda _: nn.Cell())
     monkeypatch.setattr(inference, "get_LNet", lambda _: nn.Cell())
     loaded = []
     monkeypatch.setattr(checkpoint, "load_dmr", lambda dmr, path: loaded.append(path.name))

@@ -50,5 +50,5 @@ def install(replace=setattr) -> None:
     """Let train.py and eval.py of this process build them; `replace`: a test's monkeypatch.setattr, to undo it."""
     replace(engine, "build_cnet", lambda options: ThinCNet())
     replace(engine, "build_dmr", lambda cnet, options: DMR(cnet, ThinLNet(options.uv_res)))
-    replace(inference, "DPNet", lambda *_: ThinCNet())
+    replace(inference, "get_CNet", lambda _: ThinCNet())
     replace(inference, "get_LNet", lambda options: ThinLNet(options.uv_res))
