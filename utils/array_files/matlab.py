@@ -7,6 +7,7 @@ import numpy as np
 import scipy.io
 
 from utils.array_files.hdf5 import array_of, open_hdf5, read_hdf5
+from utils.array_files.matlab_elements import check_elements
 from utils.array_files.pickles import as_floats
 from utils.errors import UserError
 from utils.files import require_file
@@ -54,6 +55,7 @@ def _read_version_5(path: Path, file: bytes, names: tuple[str, ...], advice: str
     try:
         if not file.startswith(VERSION_5):  # older formats have no such mark, and scipy would read any bytes as sizes
             raise ValueError(f"it does not begin with {VERSION_5.decode()!r}")
+        check_elements(file)
         content = scipy.io.loadmat(io.BytesIO(file), variable_names=names)
     except Exception as error:  # scipy's reader raises many types on damaged files
         reason = str(error) or type(error).__name__
