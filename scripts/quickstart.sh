@@ -38,6 +38,7 @@ mkdir -p "$out"
 out="$(cd "$out" && pwd)"
 cd "$REPOSITORY"
 export DECOMR_DATA="$out/data"
+export OPENBLAS_NUM_THREADS=1 # with more, numpy's products wait for each other's cores on a busy machine
 SECONDS=0
 workers="$(nproc)"
 
