@@ -13,7 +13,7 @@ import numpy as np
 from reconstruction.boxes import SMALLEST_SIDE, Box, Entry, PassedOver
 from reconstruction.detections import PERSON_CLASS, PERSON_NAME
 from reconstruction.inputs import Photo
-from reconstruction.onnx_header import Header, read_header
+from reconstruction.onnx_header import Header, OutOfOrder, read_header
 from reconstruction.openpose import KEYPOINT_MARGIN
 from reconstruction.yolo_outputs import Layout, find_layout, is_end_to_end, is_in_pixels, split_output
 from utils.checkpoints.foreign_files import ONNX, kind_of
@@ -29,6 +29,7 @@ GREY = 114  # of the border, as in YOLO's training
 FLOAT, FLOAT16 = 1, 10  # TensorProto.DataType
 TASKS = ("detect", "segment", "pose")  # those whose outputs hold upright boxes
 EXPORT_ADVICE = "Export it with: yolo export model=yolo11n.pt format=onnx"
+PLAIN_EXPORT = "Export it anew by the exporter's defaults, without dynamic, nms, half and quantize"
 FAILED_OPERATOR = re.compile(r"\[(\w+)@[\w.]*\]")  # in OpenCV's message
 
 
@@ -113,24 +114,28 @@ class Detector:
             network = cv2.dnn.readNetFromONNX(np.frombuffer(content, np.uint8))
         except cv2.error as error:
             operator = FAILED_OPERATOR.search(error.err)
-            if operator:
-                raise UserError(
-                    f"{self.path}: OpenCV {cv2.__version__} cannot read its operator {operator[1]}. Export it anew: "
-                    "dynamic=False nms=False half=False, and opset=12 if that is not enough."
-                ) from None
-            raise self._damaged() from None
+            what = f"its operator {operator[1]}" if operator else f"it ({_reason(error)})"
+            raise UserError(
+                f"{self.path}: OpenCV {cv2.__version__} cannot read {what}. {PLAIN_EXPORT}, and with opset=12 if that "
+                "is not enough."
+            ) from None
         network.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
         network.setPreferableTarget(cv2.dnn.DNN_TARGET_CPU)
         return network
 
     def _read_header(self, content: bytes) -> Header:
         try:
-            return read_header(content)
+            header = read_header(content)
+        except OutOfOrder:
+            raise UserError(
+                f"{self.path} lists an operator before the one whose result it takes, as exports in float16 do, and "
+                f"OpenCV {cv2.__version__} cannot read that. {PLAIN_EXPORT}."
+            ) from None
         except ValueError:
-            raise self._damaged() from None
-
-    def _damaged(self) -> UserError:
-        return UserError(f"{self.path} is no ONNX file, or is damaged. {EXPORT_ADVICE}.")
+            header = None
+        if header is None or not header.inputs:
+            raise UserError(f"{self.path} is no ONNX file, or is damaged. {EXPORT_ADVICE}.")
+        return header
 
     def _find_input_size(self, header: Header) -> tuple[int, int]:
         """Find the size (w, h) px of the picture that the network takes."""
@@ -182,7 +187,7 @@ class Detector:
         if any(is_end_to_end(output.shape) for output in outputs):
             raise UserError(
                 f"{self.path} chooses the boxes itself, which OpenCV {cv2.__version__} computes wrongly. "
-                "Export it anew: end2end=False nms=False; or take a YOLO11, whose export does not."
+                f"{PLAIN_EXPORT}; if it chooses them still, with end2end=False. Or take a YOLO11."
             )
         shapes = " and ".join(str(list(output.shape)) for output in outputs)
         columns = 4 + self.num_classes
@@ -197,10 +202,9 @@ class Detector:
             return list(self.network.forward(self.network.getUnconnectedOutLayersNames()))
         except cv2.error as error:
             width, height = self.size
-            reason = error.err.split("\n")[0].strip()
             raise UserError(
-                f"{self.path}: OpenCV {cv2.__version__} cannot compute it for {width} x {height} pixels ({reason}). "
-                "Export it anew with a fixed size: dynamic=False."
+                f"{self.path}: OpenCV {cv2.__version__} cannot compute it for {width} x {height} pixels "
+                f"({_reason(error)}). {PLAIN_EXPORT}."
             ) from None
 
 
@@ -213,6 +217,12 @@ def suppress_overlaps(low: np.ndarray, high: np.ndarray, scores: np.ndarray) -> 
     boxes = np.concatenate([low, high - low], axis=1)
     chosen = cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), 0.0, LARGEST_IOU)
     return np.array(chosen, int)
+
+
+def _reason(error: cv2.error) -> str:
+    """OpenCV's own words in one short line, without the marks before its lines."""
+    text = " ".join(re.sub(r"^[>\s:]+", "", line) for line in error.err.splitlines()).strip()
+    return text if len(text) < 100 else f"{text[:96]}..."
 
 
 def _parse(text: str | None):

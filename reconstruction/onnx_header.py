@@ -22,6 +22,10 @@ VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types
 FIXED_SIZES = {FIXED64: 8, FIXED32: 4}
 
 
+class OutOfOrder(ValueError):
+    """An operator takes what only an operator behind it gives. The format forbids it; OpenCV 4.11 cannot read it."""
+
+
 @dataclass(frozen=True)
 class Input:
     """An input of the network. element: its number in TensorProto.DataType; shape: a dynamic size is None."""
@@ -41,8 +45,8 @@ class Header:
 def read_header(content: bytes) -> Header:
     """Read the header from the content of an ONNX file.
 
-    ValueError if the content is damaged, if an operator takes what nothing gives, or if a name is not UTF-8: the last
-    two make OpenCV 4.11 crash.
+    ValueError if the content is damaged, if an operator takes what nothing before it gives (OutOfOrder, if one behind
+    it does), or if a name is not UTF-8: the last two make OpenCV 4.11 crash.
     """
     graph, metadata = memoryview(b""), {}
     for number, value in _fields(memoryview(content)):
@@ -66,6 +70,7 @@ def read_header(content: bytes) -> Header:
 
 def _check_order(nodes: list, known: set[str]) -> None:
     """Check that every operator takes what is `known` or what an operator before it gives, and that names are text."""
+    missing: set[str] = set()
     for fields in nodes:
         texts: dict[int, set[str]] = {
             number: set() for number in (NODE_INPUT, NODE_OUTPUT, NODE_NAME, OPERATOR, DOMAIN)
@@ -73,10 +78,12 @@ def _check_order(nodes: list, known: set[str]) -> None:
         for number, value in fields:
             if number in texts:
                 texts[number].add(_text(value))
-        unknown = texts[NODE_INPUT] - known
-        if unknown:
-            raise ValueError(f"an operator takes {unknown.pop()}, which nothing gives")
+        missing |= texts[NODE_INPUT] - known
         known |= texts[NODE_OUTPUT]
+    if missing - known:
+        raise ValueError(f"an operator takes {min(missing - known)}, which nothing gives")
+    if missing:
+        raise OutOfOrder(f"an operator takes {min(missing)}, which one behind it gives")
 
 
 def _read_type(value) -> Input:
