@@ -18,6 +18,7 @@ from synthetic.photographs.framing import Sitter, sample_betas
 from synthetic.photographs.lighting import sample_light
 from synthetic.photographs.photos import SUPERSAMPLE, Stage, build_scene, develop, light_foreground
 from synthetic.photographs.poses import SampledPose, sample_pose
+from synthetic.photographs.rooms import studio
 from synthetic.photographs.view import View, world_to_camera
 from utils.body_model import BodyModel, pose_vertices
 from utils.camera import PerspectiveCamera
@@ -117,7 +118,8 @@ def film_people(people: list[tuple[Stage, Take]], seed: int, index: int) -> Iter
     rng = np.random.default_rng([seed, index, 1])
     outfits = [sample_outfit(rng, people[0][0].clothing)]
     first = _sitter(people[0][0].model, people[0][1], 0)
-    backdrop = make_backdrop(rng, first.view, False)
+    in_studio = people[0][0].clothing == "suit"  # as in photographs
+    backdrop = studio(rng, first.view) if in_studio else make_backdrop(rng, first.view, False)
     light = sample_light(rng, first.view, backdrop.outdoors)
     # as in the original, which lays people over photographs, the person throws no shadow on the background
     open_sky = np.ones(backdrop.distance.shape, np.float32)

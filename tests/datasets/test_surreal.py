@@ -144,6 +144,18 @@ def test_a_video_depends_on_seed_and_number_alone(generated_root, monkeypatch):
     assert not np.array_equal(frame, first_frame(1, 2)) and not np.array_equal(frame, first_frame(2, 0))
 
 
+@pytest.mark.parametrize(("clothing", "maker"), [("suit", "studio"), ("street", "make_backdrop")])
+def test_people_in_suits_are_filmed_in_a_studio_as_in_photographs(generated_root, monkeypatch, clothing, maker):
+    """So that a network that was trained on such photographs sees what it knows."""
+    monkeypatch.setattr(config, "_root", generated_root)
+    size = (HEIGHT, WIDTH)
+    black = Backdrop(np.zeros((*size, 3)), np.full(size, np.inf), np.zeros((*size, 3)), 3.0, True)
+    monkeypatch.setattr(videos, maker, lambda *_: black)
+    stage = open_stages(clothing)[videos.FEMALE]
+    frame = next(iter(videos.film(stage, videos.stage_take(stage.model, 1, 0, 2), 1, 0)))
+    assert frame[:, :10].max() < 40 < frame.max()
+
+
 # ---- which frames ----
 
 
