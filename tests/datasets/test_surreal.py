@@ -151,7 +151,7 @@ def test_people_in_suits_are_filmed_in_a_studio_as_in_photographs(generated_root
     size = (HEIGHT, WIDTH)
     black = Backdrop(np.zeros((*size, 3)), np.full(size, np.inf), np.zeros((*size, 3)), 3.0, True)
     monkeypatch.setattr(videos, maker, lambda *_: black)
-    stage = open_stages(clothing)[videos.FEMALE]
+    stage = open_stages(Collection(0, clothing))[videos.FEMALE]
     frame = next(iter(videos.film(stage, videos.stage_take(stage.model, 1, 0, 2), 1, 0)))
     assert frame[:, :10].max() < 40 < frame.max()
 
