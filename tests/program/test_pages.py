@@ -82,6 +82,7 @@ OPTIONS: dict[str, set[str] | None] = {
     "run_eval.sh": TRAIN | options_in("eval.py"),
     **{f"run_train_{kind}_{device}.sh": TRAIN for kind in ("standalone", "distribute") for device in ("gpu", "npu")},
     **{name: options_of_script(name) for name in ("quickstart.sh", "run_tests.sh", "upgrade_dependencies.sh")},
+    **{name: options_in(f"scripts/blender/{name}") for name in ("render.py", "retarget.py", "box_figure.py")},
     **dict.fromkeys(("msrun", "mpirun", "pytest", "pip", "ruff", "tensorboard", "apt-get")),
 }
 MODULES = {
@@ -93,6 +94,7 @@ MODULES = {
     "tests.fake_gpu": "tests/fake_gpu/__main__.py",
     "tests.fake_npu": "tests/fake_npu/__main__.py",
     "tests.reliability.kills": "tests/reliability/kills.py",
+    "scripts.draw_animation": "scripts/draw_animation.py",
     **{f"benchmarks.{path.stem}": f"benchmarks/{path.name}" for path in REPOSITORY.glob("benchmarks/*.py")},
 }
 for _module, _file in MODULES.items():
