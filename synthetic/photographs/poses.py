@@ -178,11 +178,12 @@ def self_overlap(joints: np.ndarray, radii: np.ndarray) -> float:
         finger_tips = joints[hand] + (joints[hand] - joints[wrist])
         forearm = _points_between(joints[elbow] * 0.6 + joints[wrist] * 0.4, finger_tips)
         shin = _points_between(joints[knee], joints[ankle])
-        for bone in (*_TRUNK_BONES, _HEAD_BONE, (thigh, knee), *other_leg):
-            worst = max(worst, _sinking(forearm, radii[wrist], joints, radii, bone))
-        for bone in other_leg:
-            worst = max(worst, _sinking(shin, 0.8 * radii[knee], joints, radii, bone))
-        worst = max(worst, _sinking(shin[4:], radii[ankle], joints, radii, _TRUNK_BONES[0]))
+        worst = max(
+            worst,
+            _sinking(forearm, radii[wrist], joints, radii, (*_TRUNK_BONES, _HEAD_BONE, (thigh, knee), *other_leg)),
+            _sinking(shin, 0.8 * radii[knee], joints, radii, other_leg),
+            _sinking(shin[4:], radii[ankle], joints, radii, _TRUNK_BONES[:1]),
+        )
     arms = [_points_between(joints[elbow], joints[wrist]) for elbow, wrist, *_ in _LIMBS]
     nearest = np.linalg.norm(arms[0][:, None] - arms[1][None], axis=-1).min()
     return max(worst, 2 * radii[_LIMBS[0][0]] - nearest)
@@ -192,21 +193,25 @@ def _points_between(start: np.ndarray, end: np.ndarray, count: int = 8) -> np.nd
     return start + np.linspace(0, 1, count)[:, None] * (end - start)
 
 
-def _sinking(points: np.ndarray, radius: float, joints: np.ndarray, radii: np.ndarray, bone: tuple) -> float:
-    start, end = bone
-    # the flesh of the head belongs to the head joint, which lies at the end of this bone
-    around = radii[_HEAD] if bone == _HEAD_BONE else radii[start]
-    tip = joints[end] + (joints[end] - joints[start]) * (1.0 if bone == _HEAD_BONE else 0.0)
-    return float(around + radius - _distance_to_segment(points, joints[start], tip).min())
+def _sinking(points: np.ndarray, radius: float, joints: np.ndarray, radii: np.ndarray, bones: tuple) -> float:
+    """How deep points [P, 3] with flesh of `radius` around them sink into the flesh of `bones`."""
+    starts, ends = (list(end) for end in zip(*bones, strict=True))
+    around, tips = radii[starts], joints[ends].copy()
+    if _HEAD_BONE in bones:
+        # the flesh of the head belongs to the head joint, which lies at the end of this bone
+        head = bones.index(_HEAD_BONE)
+        around[head], tips[head] = radii[_HEAD], 2 * joints[_HEAD] - joints[_NECK]
+    distance = _distance_to_segment(points[:, None], joints[starts], tips)
+    return float((around + radius - distance).max())
 
 
 def _distance_to_segment(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """[N]: distances of points [N, 3] to segments from start to end, [3] or [N, 3]."""
-    along, offset = np.broadcast_to(end - start, points.shape), points - start
+    """[...]: distances of points [..., 3] to segments from start to end [..., 3]; shapes are broadcast."""
+    along, offset = end - start, points - start
     share = np.clip(_dot(offset, along) / np.maximum(_dot(along, along), 1e-12), 0, 1)
-    offset = offset - share[:, None] * along
+    offset = offset - share[..., None] * along
     return np.sqrt(_dot(offset, offset))
 
 
 def _dot(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    return np.einsum("nk,nk->n", first, second)
+    return np.einsum("...k,...k->...", first, second)
