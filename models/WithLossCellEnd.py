@@ -102,7 +102,7 @@ class WithLossCellEnd(nn.Cell):
             self._term("dp_uv", losses.uv_image_loss(dp_out, gt_iuv) * trust, has_dp),
             self._term("uv", losses.location_map_loss(location_map, gt_uv_map, self.uv_weight) * trust, has_smpl),
             # a sum over the batch: the mean of gradients over ranks must give the whole sum
-            self.lam["tv"] * self.world_size * losses.total_variation(location_map),
+            self._weighted("tv", self.world_size * losses.total_variation(location_map)),
             self._term("mesh", losses.mesh_loss(vertices, gt_vertices) * trust, has_smpl),
             self._term("key3D", joints_3d, has_pose_3d),
             self._mean("key2D", losses.joints_2d_loss(joints, camera, keypoints)),
@@ -117,16 +117,17 @@ class WithLossCellEnd(nn.Cell):
             total = total + term
         return (total, *terms)
 
-    def _term(self, name, values, shares):
+    def _weighted(self, name, value):
         if self.lam[name] == 0:
-            return ops.zeros((), ms.float32)  # a graph then leaves out what gives the values
-        return self.lam[name] * losses.annotated_mean(values, shares)
+            return ops.zeros((), ms.float32)  # a graph then leaves out what gives the value
+        return self.lam[name] * value
+
+    def _term(self, name, values, shares):
+        return self._weighted(name, losses.annotated_mean(values, shares))
 
     def _mean(self, name, values):
         """A term over all samples."""
-        if self.lam[name] == 0:
-            return ops.zeros((), ms.float32)
-        return self.lam[name] * values.mean() / self.parts
+        return self._weighted(name, values.mean() / self.parts)
 
     def _smpl_joint_terms(self, vertices, camera, keypoints, pose_3d, has_pose_3d, gt_vertices, from_mesh, trust):
         joints = self.smpl.get_smpl_joints(vertices)

@@ -19,7 +19,6 @@ from models.distributed import Average, Gather, current_world_size
 GROWTH_STEPS = 2000  # finite steps after which a dynamic loss scale doubles
 FIRST_LOSS_SCALE = 2.0**15
 NO_REQUEST = 0.0
-FEW = 4096  # numbers that one running sum adds up to float32's precision
 
 _half_square_sum = ops.L2Loss()
 _square_sum = ops.MultitypeFuncGraph("decomr_square_sum")
@@ -37,8 +36,6 @@ def _is_cpu() -> bool:
 @_square_sum.register("Tensor")
 def _square_sum_of(gradient):
     gradient = gradient.astype(ms.float32)
-    if gradient.size <= FEW:
-        return ops.square(gradient).sum()
     if _is_cpu():  # its L2Loss keeps one running sum, which is 1.4 % too small for nine million numbers
         return ops.square(gradient).reshape(gradient.shape[0], -1).sum(1).sum()
     return 2 * _half_square_sum(gradient)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from utils.errors import UserError
 
+GROUP_SIZE = 8  # channels per group of GroupNorm at full width, as in models/layer.py
 # larger networks fit into no machine and would end in a lack of memory somewhere within
 LARGEST = {"img_res": 4096, "uv_channels": 65536, "cnet_width": 64.0, "lnet_width": 64.0}
 
@@ -38,11 +39,13 @@ def check(options) -> None:
         raise UserError(f"--name is {options.name!r}, expected the name of a folder in --log_dir.")
     if options.img_res % 32:
         raise UserError(f"--img_res is {options.img_res}, expected a multiple of 32, the encoder's last stride.")
-    uv_level = {256: 0, 128: 1}[options.uv_res]
-    if not uv_level <= options.warp_level <= 4:
-        raise UserError(
-            f"--warp_level is {options.warp_level}, expected {uv_level} to 4 with --uv_res {options.uv_res}."
-        )
+    if not 1 <= options.warp_level <= 4:
+        raise UserError(f"--warp_level is {options.warp_level}, expected 1 to 4, the encoder's strides of 2 to 16.")
+    _check_widths(options)
+
+
+def _check_widths(options) -> None:
+    """UserError unless both networks get whole channels, and whole groups of them where they have GroupNorm."""
     stem = 64 * options.cnet_width
     if not stem >= 4 or stem % 4:
         raise UserError(f"--cnet_width {options.cnet_width} gives {stem:g} channels, expected a multiple of 4.")
@@ -52,3 +55,13 @@ def check(options) -> None:
             f"--lnet_width {options.lnet_width} gives {channels[0]:g} and {channels[1]:g} channels, "
             "expected multiples of 16."
         )
+    narrowest = {"cnet_width": (stem if options.warp_level == 1 else 4 * stem,), "lnet_width": channels}
+    for name, counts in narrowest.items():
+        width = getattr(options, name)
+        group = max(1, int(GROUP_SIZE * width))
+        # a bottleneck has a norm of half of its channels
+        if options.norm_type == "GN" and any(count / 2 % group for count in counts):
+            raise UserError(
+                f"--{name} {width} makes groups of {group} channels, into which the channels cannot be divided. "
+                "Multiples of 0.125 can."
+            )

@@ -98,6 +98,17 @@ def test_no_loss_is_zero_on_a_wrong_prediction(options, output):
     assert terms["total"] == pytest.approx(sum(value for name, value in terms.items() if name != "total"), rel=1e-5)
 
 
+@pytest.mark.parametrize("off", [True, False])
+def test_a_loss_of_weight_0_is_0_whatever_it_would_be(off):
+    """Keypoints of the training set that are no numbers spoil the total unless their loss is switched off."""
+    outputs, batch = perfect_prediction()
+    batch["keypoints"] = np.full_like(batch["keypoints"], np.nan)
+    words = ["--lam_key2D", 0] if off else []
+    terms = run_terms(WithLossCellEnd(Outputs(*outputs), tiny_decomr.make_options("--lam_tv", 0, *words)), batch)
+    assert (terms["key2D"] == 0) == off and bool(np.isfinite(terms["total"])) == off
+    assert terms["tv"] == 0
+
+
 def test_a_bad_fit_damps_what_comes_from_the_mesh_and_no_annotated_joint(root):
     """Sample 0 brings joints, sample 1 takes them from its mesh; the fit of both is worth half."""
     options = tiny_decomr.make_options("--use_smpl_joints", "--gtkey3d_from_mesh", "--adaptive_weight", "--lam_tv", 0)

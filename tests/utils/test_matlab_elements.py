@@ -2,7 +2,9 @@
 
 import io
 import struct
+import warnings
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +31,16 @@ def write(content: dict, compressed: bool = False) -> bytes:
     return stream.getvalue()
 
 
+def can_be_read(path: Path) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            scipy.io.loadmat(path)
+    except Exception:  # SciPy raises many types; some of these files are damaged on purpose
+        return False
+    return True
+
+
 @pytest.mark.parametrize("compressed", [False, True])
 def test_whole_files_pass_and_every_cut_is_refused(compressed):
     boundaries = {len(write(dict(list(CONTENT.items())[:count]), compressed)) for count in range(len(CONTENT) + 1)}
@@ -40,6 +52,16 @@ def test_whole_files_pass_and_every_cut_is_refused(compressed):
         else:
             with pytest.raises((ValueError, zlib.error)):
                 check_elements(file[:length])
+
+
+def test_files_that_matlab_wrote_pass_if_scipy_reads_them():
+    """SciPy ships the files of its own tests, which Matlab of many versions and machines wrote."""
+    folder = Path(scipy.io.matlab.__file__).parent / "tests/data"
+    files = [path for path in sorted(folder.glob("*.mat")) if path.read_bytes().startswith(b"MATLAB 5.0")]
+    readable = [path for path in files if can_be_read(path)]
+    assert len(readable) > 50
+    for path in readable:
+        check_elements(path.read_bytes())
 
 
 def test_an_element_that_states_four_gigabytes_is_refused():
