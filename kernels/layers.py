@@ -13,6 +13,7 @@ from models.grid_sample import GridSample
 from models.group_norm import GroupNorm
 from models.layer import ConvBottleNeck, NearestBottleNeck
 from models.resnet import Bottleneck
+from models.training_step import Update
 from models.warp import POSITION_CHANNELS, Warp
 
 
@@ -176,6 +177,18 @@ class FastGridSample(GridSample):
         return self.in_one_pass(feature_map, grid)
 
 
+class FastUpdate(Update):
+    """An update that adds up the squares of all gradients in one operator."""
+
+    def prepare(self) -> None:
+        """Make the operators."""
+        self.sum_squares = operators.make_sum_of_squares()
+
+    def squared_norm(self, gradients):
+        """As in Update."""
+        return self.sum_squares(*gradients).reshape(())
+
+
 # class of a layer -> its faster class
 FASTER: dict[type, type] = {
     nn.Conv2d: FastConv2d,
@@ -186,4 +199,5 @@ FASTER: dict[type, type] = {
     SurfaceInput: FastSurfaceInput,
     Warp: FastWarp,
     GridSample: FastGridSample,
+    Update: FastUpdate,
 }

@@ -156,6 +156,11 @@ def make_look_up() -> ops.Custom:
     return _make_operator("look_up", shape, 1, bprop)
 
 
+def make_sum_of_squares() -> ops.Custom:
+    """(any number of arrays) -> the sum of the squares of all their numbers [1]; without gradient."""
+    return _make_operator("sum_squares", lambda *arrays: [1])
+
+
 def _shape_convolved(features, kernel, stride: int = 1) -> list:
     return [features[0], kernel[0], -(-features[2] // stride), -(-features[3] // stride)]
 

@@ -36,6 +36,13 @@ def ancestor_jumps(parents: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     return jumps
 
 
+def _regress(vertices: Tensor, columns: Tensor) -> Tensor:
+    """Vertices [B, V, 3], regressor [V, joints] -> joints [B, joints, 3]."""
+    batch = vertices.shape[0]
+    axes = vertices.transpose(0, 2, 1).reshape(batch * 3, -1)
+    return ops.matmul(axes, columns).reshape(batch, 3, -1).transpose(0, 2, 1)
+
+
 class SMPL(nn.Cell):
     """(pose, betas) -> vertices [B, V, 3] in metres.
 
@@ -67,10 +74,11 @@ class SMPL(nn.Cell):
             for ancestors, exists in ancestor_jumps(model.parents)
         )
 
-        self.smpl_rows = constant(regressors.smpl_rows)
-        self.joint_rows = constant(regressors.joint_rows)
-        self.lsp_rows = constant(regressors.lsp_rows)
-        self.train_rows = constant(regressors.train_rows)
+        # [V, joints]; with a product of a matrix and a batch MindSpore would copy the matrix for every sample
+        self.smpl_columns = constant(regressors.smpl_rows.T)
+        self.joint_columns = constant(regressors.joint_rows.T)
+        self.lsp_columns = constant(regressors.lsp_rows.T)
+        self.train_columns = constant(regressors.train_rows.T)
 
     def construct(self, pose: Tensor, betas: Tensor) -> Tensor:
         batch = betas.shape[0]
@@ -97,24 +105,28 @@ class SMPL(nn.Cell):
 
     def _blend(self, posed: Tensor, world_rotations: Tensor, shifts: Tensor) -> Tensor:
         batch = posed.shape[0]
-        blended = ops.matmul(self.weights, world_rotations.reshape(batch, NUM_JOINTS, 9)).reshape(batch, -1, 3, 3)
-        return (blended * posed[:, :, None, :]).sum(-1) + ops.matmul(self.weights, shifts)
+        # [B, 24, 12] -> [24, B * 12], so that one product blends all samples
+        transforms = ops.concat([world_rotations.reshape(batch, NUM_JOINTS, 9), shifts], 2)
+        blended = ops.matmul(self.weights, transforms.transpose(1, 0, 2).reshape(NUM_JOINTS, -1))
+        blended = blended.reshape(-1, batch, 12).transpose(1, 0, 2)
+        rotations = blended[..., :9].reshape(batch, -1, 3, 3)
+        return (rotations * posed[:, :, None, :]).sum(-1) + blended[..., 9:]
 
     def get_smpl_joints(self, vertices: Tensor) -> Tensor:
         """[B, V, 3] -> [B, 24, 3]: the joints of the kinematic tree."""
-        return ops.matmul(self.smpl_rows, vertices)
+        return _regress(vertices, self.smpl_columns)
 
     def get_joints(self, vertices: Tensor) -> Tensor:
         """[B, V, 3] -> [B, 24, 3]: the training joint set, regressed from SMPL's own rows and the extra rows."""
-        return ops.matmul(self.joint_rows, vertices)
+        return _regress(vertices, self.joint_columns)
 
     def get_train_joints(self, vertices: Tensor) -> Tensor:
         """[B, V, 3] -> [B, 24, 3]: get_joints with joints 0-12 and 18 from the LSP regressor."""
-        return ops.matmul(self.train_rows, vertices)
+        return _regress(vertices, self.train_columns)
 
     def get_lsp_joints(self, vertices: Tensor) -> Tensor:
         """[B, V, 3] -> [B, 14, 3]: LSP joints."""
-        return ops.matmul(self.lsp_rows, vertices)
+        return _regress(vertices, self.lsp_columns)
 
     def get_eval_joints(self, vertices: Tensor) -> Tensor:
         """[B, V, 3] -> [B, 14, 3]: the joints of the evaluation, the LSP set."""

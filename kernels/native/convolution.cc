@@ -12,6 +12,7 @@
 
 #include "layout.h"
 #include "onednn.h"
+#include "pointwise.h"
 #include "winograd.h"
 #include "workspace.h"
 
@@ -218,10 +219,17 @@ const Operation &find_operation(Kind kind, const Sizes &sizes, bool has_bias) {
   return found->second;
 }
 
+// The function that is faster than oneDNN's convolution for such sizes; null if there is none.
+auto find_other(const Sizes &sizes) -> void (*)(Kind, const Sizes &, const Operands &) {
+  if (winograd::suits(sizes)) return winograd::run;
+  if (pointwise::suits(sizes)) return pointwise::run;
+  return nullptr;
+}
+
 }  // namespace
 
 void run(Kind kind, const Sizes &sizes, const Operands &operands) {
-  if (winograd::suits(sizes)) return winograd::run(kind, sizes, operands);
+  if (const auto other = find_other(sizes)) return other(kind, sizes, operands);
   const Operation &only = find_operation(kind, sizes, operands.bias);
   only.run(operands, take_memory(only, only));
 }
@@ -233,9 +241,9 @@ int64_t multiply_adds(const Sizes &sizes) {
 }
 
 void run_both(const Sizes &sizes, const Work &first, const Work &second) {
-  if (winograd::suits(sizes)) {
-    winograd::run(first.kind, sizes, first.operands);
-    winograd::run(second.kind, sizes, second.operands);
+  if (const auto other = find_other(sizes)) {
+    other(first.kind, sizes, first.operands);
+    other(second.kind, sizes, second.operands);
     return;
   }
   const Operation &before = find_operation(first.kind, sizes, first.operands.bias);

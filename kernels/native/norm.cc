@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 namespace norm {
@@ -12,6 +13,7 @@ namespace {
 
 constexpr float EPSILON = 1e-5f;  // as PyTorch's
 constexpr int64_t RUN = 1024;     // pixels that are added up in float
+constexpr int64_t PART = 1 << 16;  // numbers of an array that one thread adds up
 
 template <typename Value>
 double sum(int64_t count, Value value) {
@@ -22,6 +24,29 @@ double sum(int64_t count, Value value) {
 #pragma omp simd reduction(+ : partial)
     for (int64_t i = start; i < end; ++i) partial += value(i);
     total += partial;
+  }
+  return total;
+}
+
+struct Sums {
+  double values = 0, products = 0;
+};
+
+// The sums of value(i), and of value(i) times factor(i), in one pass.
+template <typename Value, typename Factor>
+Sums sum_with_products(int64_t count, Value value, Factor factor) {
+  Sums total;
+  for (int64_t start = 0; start < count; start += RUN) {
+    const int64_t end = std::min(start + RUN, count);
+    float values = 0, products = 0;
+#pragma omp simd reduction(+ : values, products)
+    for (int64_t i = start; i < end; ++i) {
+      const float found = value(i);
+      values += found;
+      products += found * factor(i);
+    }
+    total.values += values;
+    total.products += products;
   }
   return total;
 }
@@ -78,8 +103,10 @@ void compute_gradients(const Sizes &sizes, const Input &input, const Statistics 
       const int64_t plane = sizes.plane(set, i), offset = plane * sizes.pixels;
       const float *in = input.x + offset, gamma = input.gamma[plane % sizes.channels];
       const Passed<RECTIFIES> g{gradient, output, offset};
-      sums[plane] = sum(sizes.pixels, [=](int64_t pixel) { return g[pixel]; });
-      products[plane] = inverse_deviation * sum(sizes.pixels, [=](int64_t j) { return g[j] * (in[j] - mean); });
+      const Sums total = sum_with_products(sizes.pixels, [=](int64_t j) { return g[j]; },
+                                           [=](int64_t j) { return in[j] - mean; });
+      sums[plane] = total.values;
+      products[plane] = inverse_deviation * total.products;
       mean_gradient += gamma * sums[plane] / sizes.count();
       mean_product += gamma * products[plane] / sizes.count();
     }
@@ -110,6 +137,16 @@ void compute_gradients(const Sizes &sizes, const Input &input, const Statistics 
 }
 
 }  // namespace
+
+double sum_squares(int64_t count, const float *values) {
+  std::vector<double> parts((count + PART - 1) / PART);  // added up in a fixed order
+#pragma omp parallel for schedule(static) if (count > PART)
+  for (int64_t part = 0; part < int64_t(parts.size()); ++part) {
+    const float *first = values + part * PART;
+    parts[part] = sum(std::min(PART, count - part * PART), [=](int64_t i) { return first[i] * first[i]; });
+  }
+  return std::accumulate(parts.begin(), parts.end(), 0.0);
+}
 
 void normalise(const Sizes &sizes, const Input &input, bool rectifies, const Statistics &statistics, float *y) {
   const auto write = input.skip ? rectifies ? scale_and_shift<true, true> : scale_and_shift<true, false>

@@ -251,3 +251,10 @@ OPERATOR(rectified_transposed_gradients) {
                           {convolution::FORWARD, {in.data[6], in.data[5], gradient}});
   });
 }
+
+// any number of arrays -> the sum of the squares of all numbers
+OPERATOR(sum_squares) {
+  double total = 0;
+  for (int i = 0; i < in.count - 1; ++i) total += norm::sum_squares(in.bytes(i) / sizeof(float), in.floats(i));
+  *in.floats(in.count - 1) = float(total);
+}

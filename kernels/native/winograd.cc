@@ -14,7 +14,7 @@
 #include <algorithm>
 
 #include "layout.h"
-#include "onednn.h"
+#include "matrices.h"
 #include "winograd_factors.h"
 #include "workspace.h"
 
@@ -33,34 +33,6 @@ inline int64_t turned(int64_t product) {
   return REVERSED[product / TAPS] * TAPS + REVERSED[product % TAPS];
 }
 
-// Computes the gradient of the bias: sums over images and pixels, in a fixed order.
-void sum_channels(const float *gradient, const Sizes &sizes, float *sums) {
-  const int64_t channels = sizes.output[1], pixels = sizes.output[2] * sizes.output[3];
-#pragma omp parallel for schedule(static)
-  for (int64_t channel = 0; channel < channels; ++channel) {
-    double sum = 0;
-    for (int64_t image = 0; image < sizes.output[0]; ++image) {
-      const float *values = gradient + (image * channels + channel) * pixels;
-      float partial = 0;
-#pragma omp simd reduction(+ : partial)
-      for (int64_t i = 0; i < pixels; ++i) partial += values[i];
-      sum += partial;
-    }
-    sums[channel] = float(sum);
-  }
-}
-
-// Lets a product of matrices run in the thread that calls it.
-struct OneThread : onednn::Threadpool {
-  int get_num_threads() const override { return 1; }
-  bool get_in_parallel() const override { return true; }
-  void parallel_for(int count, const std::function<void(int, int)> &work) override {
-    for (int i = 0; i < count; ++i) work(i, count);
-  }
-  uint64_t get_flags() const override { return 0; }
-  void wait() override {}
-};
-
 // 16 matrices, one behind the other. is_turned: read in the order of the turned kernel.
 struct Factors {
   const float *values;
@@ -70,21 +42,20 @@ struct Factors {
     const int64_t place = is_turned ? turned(product) : product;
     return values + place * rows * pitch + row * (is_transposed ? 1 : pitch);
   }
-  char flag() const { return is_transposed ? 'T' : 'N'; }
 };
 
 // Computes a [16, rows, inner] b [16, inner, columns] -> results [16, rows, columns]; `adds`: adds to the old results.
 void multiply(int64_t rows, int64_t columns, int64_t inner, const Factors &a, const Factors &b, bool adds,
               float *results, int64_t pitch) {
-  static OneThread one_thread;
   const int64_t parts = (omp_get_max_threads() + PRODUCTS - 1) / PRODUCTS;  // the rows are divided into
   int failed = 0;
 #pragma omp parallel for schedule(static) reduction(max : failed)
   for (int64_t task = 0; task < PRODUCTS * parts; ++task) {
     const int64_t product = task / parts, first = task % parts * rows / parts, last = (task % parts + 1) * rows / parts;
-    const int status = dnnl_threadpool_interop_sgemm(
-        a.flag(), b.flag(), last - first, columns, inner, 1, a.at(product, first), a.pitch, b.at(product, 0),
-        b.pitch, adds ? 1 : 0, results + (product * rows + first) * pitch, pitch, &one_thread);
+    const int status =
+        matrices::multiply(last - first, columns, inner, {a.at(product, first), a.pitch, a.is_transposed},
+                           {b.at(product, 0), b.pitch, b.is_transposed}, adds,
+                           results + (product * rows + first) * pitch, pitch);
     failed = std::max(failed, status);
   }
   onednn::check(failed, "product");
@@ -175,7 +146,7 @@ void run(Kind kind, const Sizes &sizes, const Operands &operands) {
     convolve(sizes, true, output, kernel, image, nullptr);
   } else {
     find_gradient_of_kernel(sizes, image, output, kernel);
-    if (bias) sum_channels(output, sizes, bias);
+    if (bias) matrices::sum_channels(output, sizes.output, bias);
   }
 }
 

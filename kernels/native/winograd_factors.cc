@@ -89,16 +89,22 @@ void gather_output(const float *products, const Maps &maps, const float *bias) {
 }
 
 void spread_output(const Maps &maps, float *products) {
-  const int64_t step = maps.step();
+  const int64_t width = maps.width, step = maps.step();
   for_rows_of_tiles(maps, [&](int64_t image, int64_t channel, int64_t i) {
-    float *p = products + maps.place(image, channel, i);
-    const float *upper = maps.row(image, channel, 2 * i), *lower = upper + maps.width;
+    const float *upper = maps.row(image, channel, 2 * i), *lower = upper + width;
+    float mixed[TAPS][LONGEST_ROW];
 #pragma omp simd
-    for (int64_t j = 0; j < maps.across(); ++j) {
-      const auto above = of_outputs(upper[2 * j], upper[2 * j + 1]), below = of_outputs(lower[2 * j], lower[2 * j + 1]);
-      for (int64_t l = 0; l < TAPS; ++l) {
-        const auto found = of_outputs(above[l], below[l]);
-        for (int64_t k = 0; k < TAPS; ++k) p[(k * TAPS + l) * step + j] = found[k];
+    for (int64_t x = 0; x < width; ++x) {
+      const auto found = of_outputs(upper[x], lower[x]);
+      for (int64_t k = 0; k < TAPS; ++k) mixed[k][x] = found[k];
+    }
+    for (int64_t k = 0; k < TAPS; ++k) {
+      const float *row = mixed[k];
+      float *target = products + k * TAPS * step + maps.place(image, channel, i);
+#pragma omp simd
+      for (int64_t j = 0; j < maps.across(); ++j) {
+        const auto found = of_outputs(row[2 * j], row[2 * j + 1]);
+        for (int64_t l = 0; l < TAPS; ++l) target[l * step + j] = found[l];
       }
     }
   });

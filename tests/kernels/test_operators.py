@@ -80,18 +80,59 @@ def test_3x3_with_fewer_products(channels, size, has_bias, mode):
     assert_same_layer(ours, theirs, [noise(size[0], read, *size[1:])], mode)
 
 
+POINTWISE = [
+    ((5, 3), (3, 28, 28), True),  # blocks of pixels that threads share unequally
+    ((6, 200), (2, 41, 29), True),  # the kernel's gradient in parts of its rows
+    ((70, 65), (1, 100, 90), False),
+]
+
+
+@pytest.mark.parametrize("mode, channels, size, has_bias", both_modes(POINTWISE, POINTWISE[:1]))
+def test_1x1_of_many_pixels(channels, size, has_bias, mode):
+    """native/pointwise.cc, which takes such sizes."""
+    read, written = channels
+    ours = conv2d(read, written, 1, has_bias=has_bias)
+    theirs = torch.nn.Conv2d(read, written, 1, bias=has_bias)
+    assert_same_layer(ours, theirs, [noise(size[0], read, *size[1:])], mode)
+
+
+def test_the_result_for_an_image_does_not_depend_on_the_others():
+    ours = conv2d(16, 24, 1, has_bias=True)
+    images = noise(5, 16, 40, 30)
+    together = ours(ms.Tensor(images)).asnumpy()
+    alone = [ours(ms.Tensor(image[None])).asnumpy()[0] for image in images]
+    np.testing.assert_array_equal(together, alone)
+
+
+@pytest.mark.parametrize("mode", ["pynative", "graph"])
+def test_the_sum_of_squares_of_many_arrays(mode):
+    arrays = [noise(3, 5), 100 + noise(200_000, seed=2), noise(1, seed=3)]
+    exact = sum(np.square(array.astype(np.float64)).sum() for array in arrays)
+    with running_in(mode):
+        found = FunctionCell(operators.make_sum_of_squares())(*map(ms.Tensor, arrays)).asnumpy()
+    assert found == pytest.approx([exact], rel=1e-6)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e30])
+def test_the_sum_of_squares_is_not_finite(bad):
+    arrays = [noise(4, 5), np.full(3, bad, np.float32)]
+    assert not np.isfinite(operators.make_sum_of_squares()(*map(ms.Tensor, arrays)).asnumpy())
+
+
 @pytest.mark.parametrize(
-    "mode, kernel, channels",
-    both_modes(itertools.product([1, 3], [(16, 5), (32, 64)]), [(1, (16, 5)), (3, (32, 64))]),
+    "mode, kernel, channels, size",
+    both_modes(
+        itertools.product([1, 3], [(16, 5), (32, 64)], [(6, 5), (30, 28)]), [(1, (16, 5), (6, 5)), (3, (32, 64), (6, 5))]
+    ),
 )
-def test_two_convolutions_of_the_same_features(kernel, channels, mode):
+def test_two_convolutions_of_the_same_features(kernel, channels, size, mode):
     def theirs(features, kernel1, bias1, kernel2, bias2):
         convolve = torch.nn.functional.conv2d
         return convolve(features, kernel1, bias1, padding=kernel // 2), convolve(
             features, kernel2, bias2, padding=kernel // 2
         )
 
-    inputs = [noise(2, 7, 6, 5)]
+    inputs = [noise(2, 7, *size)]
     for count in channels:
         inputs += [noise(count, 7, kernel, kernel, seed=count), noise(count, seed=count + 1)]
     ours = FunctionCell(operators.make_two_convolutions())
