@@ -122,7 +122,8 @@ def test_the_sum_of_squares_is_not_finite(bad):
 @pytest.mark.parametrize(
     "mode, kernel, channels, size",
     both_modes(
-        itertools.product([1, 3], [(16, 5), (32, 64)], [(6, 5), (30, 28)]), [(1, (16, 5), (6, 5)), (3, (32, 64), (6, 5))]
+        itertools.product([1, 3], [(16, 5), (32, 64)], [(6, 5), (30, 28)]),
+        [(1, (16, 5), (6, 5)), (3, (32, 64), (6, 5))],
     ),
 )
 def test_two_convolutions_of_the_same_features(kernel, channels, size, mode):
