@@ -11,14 +11,14 @@ trains the CNet, then the LNet, evaluates, and draws test images. It needs Pytho
 network to PyPI; no GPU, no root, no registration. Run it again to continue where it stopped.
 
   --out DIR       folder for everything that it makes (default: quickstart/)
-  --num_train N   training photographs (default 1800)
+  --num_train N   training photographs (default 2400)
   --num_test N    test photographs (default 40)
   --fresh         train anew: generated data stays, earlier weights and logs move to DIR/before_DATE
   -- OPTIONS      options of train.py that win over configs/quickstart_*.json, for example: -- --num_epochs_end 20
 EOF
 }
 
-out="" num_train=1800 num_test=40 fresh=no
+out="" num_train=2400 num_test=40 fresh=no
 while [ $# -gt 0 ]; do
     case "$1" in
         --out) out="${2:?--out needs a folder}"; shift 2 ;;
