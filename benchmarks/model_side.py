@@ -5,14 +5,21 @@ from pathlib import Path
 
 import numpy as np
 
-from atlas.reference_map import load_or_build_reference_map
+from benchmarks.peers import (
+    BATCH,
+    LEARNING_RATE,
+    ONNX_FILE,
+    PEERS,
+    PYTORCH,
+    WEIGHTS,
+    make_runtime_work,
+    make_torch_work,
+)
 from benchmarks.side_by_side import serve
 from utils import config
 from utils.train_options import KERNELS, TrainOptions
 
 WORKS = ("dp", "end", "infer", "ground_truth")
-LEARNING_RATE = 1e-6  # the weights hardly move, so that every repetition does the same work
-BATCH, WEIGHTS, TORCH_WEIGHTS = "batch.npz", "weights.npz", "weights.pth"  # files that train_step writes for both sides
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +43,20 @@ def make_options(arguments):
     return TrainOptions().parse_args([word for name in names for word in (f"--{name}", str(getattr(arguments, name)))])
 
 
+def load_network(arguments, options):
+    """Make the whole network with the weights in the folder."""
+    import mindspore as ms
+
+    from models.dense_cnn import get_CNet, get_LNet
+    from models.DMR import DMR
+
+    dmr = DMR(get_CNet(options), get_LNet(options))
+    with np.load(Path(arguments.folder) / WEIGHTS) as file:
+        for name, parameter in dmr.parameters_and_names():
+            parameter.set_data(ms.Tensor(file[name]))
+    return dmr
+
+
 def make_mindspore_work(arguments):
     """Make a function that does one round of the work with this project's networks."""
     import mindspore as ms
@@ -43,8 +64,6 @@ def make_mindspore_work(arguments):
     import utils.environment  # noqa: F401  before MindSpore
     from models.adam import Adam
     from models.batch_norm_folding import fold_batch_norm
-    from models.dense_cnn import get_CNet, get_LNet
-    from models.DMR import DMR
     from models.ground_truth import GroundTruth
     from models.inference import MeshPredictor
     from models.TrainOneStepDP import TrainOneStepDP
@@ -66,10 +85,7 @@ def make_mindspore_work(arguments):
         cell = GroundTruth(options.uv_res, options.uv_type)
         genders = ms.Tensor(np.full(len(batch["pose"]), 2, np.int32))
         return lambda: [value.asnumpy() for value in cell(batch["pose"], batch["betas"], genders)]
-    dmr = DMR(get_CNet(options), get_LNet(options))
-    with np.load(Path(arguments.folder) / WEIGHTS) as file:
-        for name, parameter in dmr.parameters_and_names():
-            parameter.set_data(ms.Tensor(file[name]))
+    dmr = load_network(arguments, options)
     if arguments.work == "infer":
         predictor = MeshPredictor(fold_batch_norm(dmr), Index_UV_Generator(options.uv_res))
         kernels.accelerate(predictor, arguments.kernels)
@@ -86,61 +102,37 @@ def make_mindspore_work(arguments):
     return lambda: [value.asnumpy() for value in step(*inputs)]
 
 
-def make_torch_work(arguments):
-    """Make a function that does one round of the work with the PyTorch twin of tests/reference, in eager mode."""
-    import torch  # before MindSpore's settings, which the next line makes
+def write_onnx_file(arguments) -> None:
+    """Write the network for the batch as an ONNX file, as export.py does."""
+    import utils.environment  # noqa: F401  before MindSpore
+    from exporting.formats import write_onnx
+    from exporting.network import ExportedNetwork
+    from models.inference import MeshPredictor
+    from models.uv_generator import Index_UV_Generator
 
-    from tests.helpers import tiny_decomr
-    from tests.reference import losses, networks
-
-    device = "cuda" if arguments.device == "GPU" else "cpu"
     options = make_options(arguments)
-    witness = tiny_decomr.Witness(config.data_root())
+    network = ExportedNetwork(MeshPredictor(load_network(arguments, options), Index_UV_Generator(options.uv_res)))
     with np.load(Path(arguments.folder) / BATCH) as file:
-        batch = {name: torch.tensor(file[name], device=device) for name in file.files}
-    reference = load_or_build_reference_map("BF", 64)
-    lnet = networks.LNet(reference, width=arguments.lnet_width, cnet_width=arguments.cnet_width)
-    dmr = networks.DMR(networks.CNet(width=arguments.cnet_width), lnet)
-    dmr.load_state_dict(torch.load(Path(arguments.folder) / TORCH_WEIGHTS, weights_only=True))
-    dmr.to(device)
-    if arguments.work == "infer":
-        dmr.eval()
-
-        @torch.inference_mode()
-        def infer():
-            witness.sampler.resample(dmr(batch["img"])[1]).cpu()
-
-        return infer
-    network = dmr.CNet if arguments.work == "dp" else dmr
-    network.train()
-    adam = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
-
-    def terms():
-        if arguments.work == "dp":
-            return losses.dp_losses(network(batch["img"])[0], batch, options)
-        fixed = (witness.body, witness.sampler, witness.uv_weight, options)
-        return losses.end_losses(network(batch["img"]), batch, *fixed)
-
-    def step():
-        adam.zero_grad()
-        total = sum(terms().values())
-        total.backward()
-        adam.step()
-        return total.item()
-
-    return step
+        write_onnx(network, file["img"].shape, Path(arguments.folder) / ONNX_FILE)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("library", choices=["mindspore", "torch"])
+    parser.add_argument("library", choices=["mindspore", *PEERS, "write_onnx"])
     parser.add_argument("work", choices=WORKS)
     parser.add_argument("folder", help="with the batch and the weights")
     parser.add_argument("data_dir")
     add_settings(parser)
     arguments = parser.parse_args()
     config.set_data_root(arguments.data_dir)
-    serve({"mindspore": make_mindspore_work, "torch": make_torch_work}[arguments.library](arguments))
+    if arguments.library == "write_onnx":
+        write_onnx_file(arguments)
+    elif arguments.library == "mindspore":
+        serve(make_mindspore_work(arguments))
+    elif arguments.library in PYTORCH:
+        serve(make_torch_work(arguments, make_options(arguments)))
+    else:
+        serve(make_runtime_work(arguments))
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def test_the_quickstart_trains_two_stages_each_by_its_file(record, tmp_path, mon
     assert [words[0] for words in calls] == ["-m", "preprocess_datasets.py", "train.py", "train.py", "eval.py"]
     dp, end = training_options(calls)
     assert (dp.from_json, end.from_json) == ("configs/quickstart_dp.json", "configs/quickstart_end.json")
-    assert (dp.stage, dp.num_epochs_dp, dp.lr, end.stage, end.num_epochs_end) == ("dp", 5, 1e-3, "end", 6)
+    assert (dp.stage, dp.num_epochs_dp, dp.lr, end.stage, end.num_epochs_end) == ("dp", 4, 1e-3, "end", 5)
     assert (dp.name, dp.ckpt_dir, dp.log_dir) == ("quickstart_dp", f"{out}/ckpt_dp", f"{out}/logs")
     assert (end.name, end.ckpt_dir, end.log_dir) == ("quickstart_end", f"{out}/ckpt", f"{out}/logs")
     assert end.pretrained_checkpoint == f"{out}/ckpt_dp/rank0/CNet_3.ckpt"
@@ -74,7 +74,7 @@ def test_options_behind_two_dashes_win_over_the_files_of_both_stages(record, mon
     monkeypatch.chdir(REPOSITORY)
     dp, end = training_options(record("--", "--num_epochs_dp", "1", "--lr", "0.1", "--no_augmentation", "False"))
     assert (dp.num_epochs_dp, dp.lr, dp.no_augmentation) == (1, 0.1, False)
-    assert (end.num_epochs_end, end.lr, end.no_augmentation, end.stage) == (6, 0.1, False, "end")
+    assert (end.num_epochs_end, end.lr, end.no_augmentation, end.stage) == (5, 0.1, False, "end")
 
 
 @pytest.mark.parametrize("stage", ["dp", "end"])
