@@ -10,6 +10,7 @@ from mindspore import ops
 
 from benchmarks.convergence import measure_hours
 from benchmarks.floor import count_multiply_adds
+from benchmarks import peers
 from benchmarks.memory import REPOSITORY, measure_command_peak
 from benchmarks.side_by_side import Side
 from utils.environment import SETTINGS
@@ -59,3 +60,17 @@ def test_a_process_reads_its_own_peak():
     words = "from benchmarks.memory import read_own_peak as peak; print(peak())"
     told = subprocess.run([sys.executable, "-c", words], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
     assert 1 < float(told.stdout) < 100 < large.nbytes / 2**20
+
+
+@pytest.mark.parametrize(
+    "wanted, work, found",
+    [
+        (["best"], "dp", list(peers.PYTORCH)),
+        (["best"], "infer", [*peers.PYTORCH, "onnxruntime"]),  # the only runtime that is installed
+        (["openvino", "eager"], "infer", ["eager", "openvino"]),  # missing, and named: importing it tells so
+        (["onnxruntime"], "end", []),
+    ],
+)
+def test_the_peers_that_can_do_a_work(wanted, work, found, monkeypatch):
+    monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: name == "onnxruntime")
+    assert peers.find_peers(wanted, work) == found
