@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from mindspore import ops
 
+from benchmarks import peers
 from benchmarks.convergence import measure_hours
 from benchmarks.floor import count_multiply_adds
-from benchmarks import peers
 from benchmarks.memory import REPOSITORY, measure_command_peak
 from benchmarks.side_by_side import Side
 from utils.environment import SETTINGS
