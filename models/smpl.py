@@ -105,12 +105,14 @@ class SMPL(nn.Cell):
 
     def _blend(self, posed: Tensor, world_rotations: Tensor, shifts: Tensor) -> Tensor:
         batch = posed.shape[0]
-        # [B, 24, 12] -> [24, B * 12], so that one product blends all samples
-        transforms = ops.concat([world_rotations.reshape(batch, NUM_JOINTS, 9), shifts], 2)
-        blended = ops.matmul(self.weights, transforms.transpose(1, 0, 2).reshape(NUM_JOINTS, -1))
-        blended = blended.reshape(-1, batch, 12).transpose(1, 0, 2)
-        rotations = blended[..., :9].reshape(batch, -1, 3, 3)
-        return (rotations * posed[:, :, None, :]).sum(-1) + blended[..., 9:]
+        rotations = self._weigh(world_rotations.reshape(batch, NUM_JOINTS, 9)).reshape(batch, -1, 3, 3)
+        return (rotations * posed[:, :, None, :]).sum(-1) + self._weigh(shifts)
+
+    def _weigh(self, values: Tensor) -> Tensor:
+        """Values of joints [B, 24, n] -> of vertices [B, V, n], by one product for all samples."""
+        batch, _, count = values.shape
+        weighed = ops.matmul(self.weights, values.transpose(1, 0, 2).reshape(NUM_JOINTS, -1))
+        return weighed.reshape(-1, batch, count).transpose(1, 0, 2)
 
     def get_smpl_joints(self, vertices: Tensor) -> Tensor:
         """[B, V, 3] -> [B, 24, 3]: the joints of the kinematic tree."""
