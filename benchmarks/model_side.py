@@ -118,18 +118,18 @@ def write_onnx_file(arguments) -> None:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("library", choices=["mindspore", *PEERS, "write_onnx"])
+    parser.add_argument("side", choices=["mindspore", *PEERS, "write_onnx"])
     parser.add_argument("work", choices=WORKS)
     parser.add_argument("folder", help="with the batch and the weights")
     parser.add_argument("data_dir")
     add_settings(parser)
     arguments = parser.parse_args()
     config.set_data_root(arguments.data_dir)
-    if arguments.library == "write_onnx":
+    if arguments.side == "write_onnx":
         write_onnx_file(arguments)
-    elif arguments.library == "mindspore":
+    elif arguments.side == "mindspore":
         serve(make_mindspore_work(arguments))
-    elif arguments.library in PYTORCH:
+    elif arguments.side in PYTORCH:
         serve(make_torch_work(arguments, make_options(arguments)))
     else:
         serve(make_runtime_work(arguments))

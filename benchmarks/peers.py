@@ -27,7 +27,7 @@ def find_peers(wanted: list[str], work: str) -> list[str]:
 
 
 def make_torch_work(arguments, options):
-    """Make a function that does one round of the work with the PyTorch twin, in the form `arguments.library`."""
+    """Make a function that does one round of the work with the PyTorch twin, in the form `arguments.side`."""
     import torch  # before MindSpore's settings, which the next line makes
 
     from atlas.reference_map import load_or_build_reference_map
@@ -35,7 +35,7 @@ def make_torch_work(arguments, options):
     from tests.reference import losses, networks
 
     device = "cuda" if arguments.device == "GPU" else "cpu"
-    layout = torch.contiguous_format if arguments.library == "eager" else torch.channels_last
+    layout = torch.contiguous_format if arguments.side == "eager" else torch.channels_last
     witness = tiny_decomr.Witness(config.data_root())
     with np.load(Path(arguments.folder) / BATCH) as file:
         batch = {name: torch.tensor(file[name], device=device) for name in file.files}
@@ -46,7 +46,7 @@ def make_torch_work(arguments, options):
     dmr.load_state_dict(torch.load(Path(arguments.folder) / TORCH_WEIGHTS, weights_only=True))
     dmr.to(device, memory_format=layout)
     network = dmr.CNet if arguments.work == "dp" else dmr
-    forward = torch.compile(network) if arguments.library == "compile" else network
+    forward = torch.compile(network) if arguments.side == "compile" else network
     if arguments.work == "infer":
         dmr.eval()
 
@@ -75,11 +75,11 @@ def make_torch_work(arguments, options):
 
 
 def make_runtime_work(arguments):
-    """Make a function that runs the ONNX file once in the runtime `arguments.library`."""
+    """Make a function that runs the ONNX file once in the runtime `arguments.side`."""
     path = Path(arguments.folder) / ONNX_FILE
     with np.load(Path(arguments.folder) / BATCH) as file:
         image = file["img"]
-    if arguments.library == "onnxruntime":
+    if arguments.side == "onnxruntime":
         import onnxruntime
 
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

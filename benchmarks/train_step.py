@@ -74,9 +74,10 @@ def measure_work(work: str, batch_size: int, folder: Path, root: Path, arguments
         command = [sys.executable, "-m", "benchmarks.model_side", "write_onnx", *map(str, words)]
         subprocess.run(command, cwd=REPOSITORY, check=True)
     found = [(peer, *measure_pair(peer, words, arguments.repeats)) for peer in peers]
-    slowest = max((ratio for _, ratio, _ in found), default=None)
-    marks = {ratio: " (best)" for ratio in [slowest] if BEST in arguments.peer and len(found) > 1}
-    return [[work, batch_size, f"{peer or '-'}{marks.get(ratio, '')}", *cells] for peer, ratio, cells in found]
+    best = max((ratio for _, ratio, _ in found), default=None) if BEST in arguments.peer else None
+    return [
+        [work, batch_size, f"{peer or '-'}{' (best)' if ratio == best else ''}", *cells] for peer, ratio, cells in found
+    ]
 
 
 def main():

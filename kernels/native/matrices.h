@@ -1,10 +1,9 @@
-// Products of float32 matrices in the thread that calls them, and sums over the pixels of channels.
+// Products of float32 matrices in the thread that calls them.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 
-#include "convolution.h"
 #include "onednn.h"
 
 namespace matrices {
@@ -32,23 +31,6 @@ inline int multiply(int64_t rows, int64_t columns, int64_t inner, const Matrix &
   return dnnl_threadpool_interop_sgemm(a.is_transposed ? 'T' : 'N', b.is_transposed ? 'T' : 'N', rows, columns, inner,
                                        1, a.values, a.pitch, b.values, b.pitch, adds ? 1 : 0, results, pitch,
                                        &one_thread);
-}
-
-// Computes the gradient of a bias from that of an output [B, C, H, W]: sums over images and pixels, in a fixed order.
-inline void sum_channels(const float *gradient, const convolution::Shape &output, float *sums) {
-  const int64_t channels = output[1], pixels = output[2] * output[3];
-#pragma omp parallel for schedule(static)
-  for (int64_t channel = 0; channel < channels; ++channel) {
-    double sum = 0;
-    for (int64_t image = 0; image < output[0]; ++image) {
-      const float *values = gradient + (image * channels + channel) * pixels;
-      float partial = 0;
-#pragma omp simd reduction(+ : partial)
-      for (int64_t i = 0; i < pixels; ++i) partial += values[i];
-      sum += partial;
-    }
-    sums[channel] = float(sum);
-  }
 }
 
 }  // namespace matrices

@@ -1,55 +1,19 @@
-// One thread reads, centres and writes a set of planes while it is in the processor's cache. Sums over pixels are taken
-// over short runs in float, and the runs are added up in double.
+// One thread reads, centres and writes a set of planes while it is in the processor's cache.
 
 #include "norm.h"
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <vector>
+
+#include "sums.h"
 
 namespace norm {
 namespace {
 
+using sums::sum, sums::sum_with_products;
+
 constexpr float EPSILON = 1e-5f;  // as PyTorch's
-constexpr int64_t RUN = 1024;     // pixels that are added up in float
-constexpr int64_t PART = 1 << 16;  // numbers of an array that one thread adds up
-
-template <typename Value>
-double sum(int64_t count, Value value) {
-  double total = 0;
-  for (int64_t start = 0; start < count; start += RUN) {
-    const int64_t end = std::min(start + RUN, count);
-    float partial = 0;
-#pragma omp simd reduction(+ : partial)
-    for (int64_t i = start; i < end; ++i) partial += value(i);
-    total += partial;
-  }
-  return total;
-}
-
-struct Sums {
-  double values = 0, products = 0;
-};
-
-// The sums of value(i), and of value(i) times factor(i), in one pass.
-template <typename Value, typename Factor>
-Sums sum_with_products(int64_t count, Value value, Factor factor) {
-  Sums total;
-  for (int64_t start = 0; start < count; start += RUN) {
-    const int64_t end = std::min(start + RUN, count);
-    float values = 0, products = 0;
-#pragma omp simd reduction(+ : values, products)
-    for (int64_t i = start; i < end; ++i) {
-      const float found = value(i);
-      values += found;
-      products += found * factor(i);
-    }
-    total.values += values;
-    total.products += products;
-  }
-  return total;
-}
 
 // The mean of value(x) over the pixels x of a set.
 template <typename Value>
@@ -94,7 +58,7 @@ template <bool RECTIFIES>
 void compute_gradients(const Sizes &sizes, const Input &input, const Statistics &statistics, const float *gradient,
                        const float *output, const Gradients &found) {
   // for every plane: the sum of g, and of g times the normalised x
-  std::vector<double> sums(sizes.sets * sizes.planes), products(sizes.sets * sizes.planes);
+  std::vector<double> gradient_sums(sizes.sets * sizes.planes), products(sizes.sets * sizes.planes);
 #pragma omp parallel for schedule(static)
   for (int64_t set = 0; set < sizes.sets; ++set) {
     const float mean = statistics.mean[set], inverse_deviation = statistics.inverse_deviation[set];
@@ -103,11 +67,11 @@ void compute_gradients(const Sizes &sizes, const Input &input, const Statistics 
       const int64_t plane = sizes.plane(set, i), offset = plane * sizes.pixels;
       const float *in = input.x + offset, gamma = input.gamma[plane % sizes.channels];
       const Passed<RECTIFIES> g{gradient, output, offset};
-      const Sums total = sum_with_products(sizes.pixels, [=](int64_t j) { return g[j]; },
+      const sums::Sums total = sum_with_products(sizes.pixels, [=](int64_t j) { return g[j]; },
                                            [=](int64_t j) { return in[j] - mean; });
-      sums[plane] = total.values;
+      gradient_sums[plane] = total.values;
       products[plane] = inverse_deviation * total.products;
-      mean_gradient += gamma * sums[plane] / sizes.count();
+      mean_gradient += gamma * gradient_sums[plane] / sizes.count();
       mean_product += gamma * products[plane] / sizes.count();
     }
     // (gamma g - mean(gamma g) - n mean(gamma g n)) / deviation, n the normalised x
@@ -128,7 +92,7 @@ void compute_gradients(const Sizes &sizes, const Input &input, const Statistics 
   for (int64_t channel = 0; channel < sizes.channels; ++channel) {
     double sum_over_samples = 0, product_over_samples = 0;
     for (int64_t plane = channel; plane < sizes.sets * sizes.planes; plane += sizes.channels) {
-      sum_over_samples += sums[plane];
+      sum_over_samples += gradient_sums[plane];
       product_over_samples += products[plane];
     }
     found.beta[channel] = float(sum_over_samples);
@@ -137,16 +101,6 @@ void compute_gradients(const Sizes &sizes, const Input &input, const Statistics 
 }
 
 }  // namespace
-
-double sum_squares(int64_t count, const float *values) {
-  std::vector<double> parts((count + PART - 1) / PART);  // added up in a fixed order
-#pragma omp parallel for schedule(static) if (count > PART)
-  for (int64_t part = 0; part < int64_t(parts.size()); ++part) {
-    const float *first = values + part * PART;
-    parts[part] = sum(std::min(PART, count - part * PART), [=](int64_t i) { return first[i] * first[i]; });
-  }
-  return std::accumulate(parts.begin(), parts.end(), 0.0);
-}
 
 void normalise(const Sizes &sizes, const Input &input, bool rectifies, const Statistics &statistics, float *y) {
   const auto write = input.skip ? rectifies ? scale_and_shift<true, true> : scale_and_shift<true, false>

@@ -45,7 +45,4 @@ void rectify_again(const Sizes &, const Input &, const Statistics &, float *y);
 void find_gradients(const Sizes &, const Input &, const Statistics &, const float *gradient, const float *rectified,
                const Gradients &);
 
-// The sum of the squares of an array.
-double sum_squares(int64_t count, const float *values);
-
 }  // namespace norm

@@ -15,6 +15,7 @@
 #include "convolution.h"
 #include "norm.h"
 #include "sample.h"
+#include "sums.h"
 #include "warp.h"
 #include "workspace.h"
 
@@ -255,6 +256,6 @@ OPERATOR(rectified_transposed_gradients) {
 // any number of arrays -> the sum of the squares of all numbers
 OPERATOR(sum_squares) {
   double total = 0;
-  for (int i = 0; i < in.count - 1; ++i) total += norm::sum_squares(in.bytes(i) / sizeof(float), in.floats(i));
+  for (int i = 0; i < in.count - 1; ++i) total += sums::sum_squares(in.bytes(i) / sizeof(float), in.floats(i));
   *in.floats(in.count - 1) = float(total);
 }

@@ -7,6 +7,7 @@
 
 #include "layout.h"
 #include "matrices.h"
+#include "sums.h"
 #include "workspace.h"
 
 namespace pointwise {
@@ -137,8 +138,7 @@ void run(Kind kind, const Sizes &sizes, const Operands &operands) {
     convolution.find_gradient_of_kernel(image, kernel);
     for (auto &piece : convolution.pieces) {
       if (!bias) break;
-      const convolution::Shape shape = {sizes.image[0], piece.channels, sizes.image[2], sizes.image[3]};
-      matrices::sum_channels(piece.output, shape, bias + piece.first);
+      sums::sum_channels(piece.output, convolution.batch, piece.channels, convolution.pixels, bias + piece.first);
     }
   }
 }

@@ -15,6 +15,7 @@
 
 #include "layout.h"
 #include "matrices.h"
+#include "sums.h"
 #include "winograd_factors.h"
 #include "workspace.h"
 
@@ -146,7 +147,8 @@ void run(Kind kind, const Sizes &sizes, const Operands &operands) {
     convolve(sizes, true, output, kernel, image, nullptr);
   } else {
     find_gradient_of_kernel(sizes, image, output, kernel);
-    if (bias) matrices::sum_channels(output, sizes.output, bias);
+    const int64_t pixels = sizes.output[2] * sizes.output[3];
+    if (bias) sums::sum_channels(output, sizes.output[0], sizes.output[1], pixels, bias);
   }
 }
 

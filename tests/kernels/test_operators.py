@@ -96,9 +96,10 @@ def test_1x1_of_many_pixels(channels, size, has_bias, mode):
     assert_same_layer(ours, theirs, [noise(size[0], read, *size[1:])], mode)
 
 
-def test_the_result_for_an_image_does_not_depend_on_the_others():
-    ours = conv2d(16, 24, 1, has_bias=True)
-    images = noise(5, 16, 40, 30)
+@pytest.mark.parametrize("size", [(28, 30), (40, 30)])  # the first in blocks of other sizes when it is alone
+def test_the_result_for_an_image_does_not_depend_on_the_others(size):
+    ours = conv2d(37, 24, 1, has_bias=True)
+    images = noise(5, 37, *size)
     together = ours(ms.Tensor(images)).asnumpy()
     alone = [ours(ms.Tensor(image[None])).asnumpy()[0] for image in images]
     np.testing.assert_array_equal(together, alone)
