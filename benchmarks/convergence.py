@@ -1,12 +1,12 @@
-"""Train on a larger generated data set with and without the warp to the surface, and compare test errors.
+"""Train on generated people in street clothes, with and without the warp to the surface, and compare test errors.
 
-    python -m benchmarks.convergence [--out convergence] [--num_train 3000] [--num_test 200] [--epochs_dp 3]
-        [--epochs_end 16] [--batch_size 4] [--hours H] [--points 8] [-- TRAIN_OPTIONS]
+    python -m benchmarks.convergence [--out convergence] [--num_train 10000] [--num_test 500] [--hours H] [--points 8]
+        [-- TRAIN_OPTIONS]
 
-Trains one CNet, then two LNets on top of it at the same time, with half of the cores each. One LNet receives features
-by the warp; the other (--no_warp) receives global features only. Writes errors.md, a table that also has the errors of
-the mean training mesh, and errors.png with their curves. With --hours training stops after that time; the same command
-continues it.
+Trains a CNet by configs/generated_dp.json. From it starts stage end by configs/generated_end.json, twice at the same
+time, with half of the cores each: once with the warp, once without it (--no_warp: the LNet receives global features
+only). Both train the CNet too. Writes errors.md, a table that also has the errors of the mean training mesh, and
+errors.png with their curves. With --hours training stops after that time; the same command continues it.
 """
 
 import argparse
@@ -20,21 +20,18 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 
-from benchmarks.overfit import Commands
+from benchmarks.overfit import REPOSITORY, Commands
 from utils.checkpoints.checkpoint import CNET_PREFIX, DMR_PREFIX
 from utils.errors import UserError, run_command
 from utils.files import atomic_path, write_text
 
-COMMON = ["--img_res", 128, "--warp_level", 3, "--lnet_width", 0.125, "--num_workers", 1, "--no_augmentation",
-          "--zero_init_residual", "--summary_steps", 100_000, "--lr", 1e-3, "--lr_schedule", "cosine"]  # fmt: skip
-DP = ["--stage", "dp", "--lam_dp_mask", 1]
-END = ["--stage", "end", "--freeze_cnet", "--lam_mesh", 10, "--lam_uv", 0.2, "--gtkey3d_from_mesh"]
+SETTINGS = {stage: REPOSITORY / f"configs/generated_{stage}.json" for stage in ("dp", "end")}
 ARMS = {"warp": [], "no_warp": ["--no_warp"]}
 ERRORS = {"shape_error": "shape error", "mpjpe": "MPJPE", "pa_mpjpe": "PA-MPJPE"}  # mm
 
 
 class Run:
-    """A folder with data, a CNet and the two LNets."""
+    """A folder with data, a CNet, and the networks of the two arms."""
 
     def __init__(self, out: Path, arguments):
         self.out, self.arguments = out, arguments
@@ -44,18 +41,18 @@ class Run:
     def prepare(self) -> None:
         count = ["--num_train", self.arguments.num_train, "--num_test", self.arguments.num_test]
         workers = ["--workers", len(os.sched_getaffinity(0))]
-        self.commands.run("-m", "synthetic.generate", *count, "--clothing", "suit", "--img_res", 128, *workers)
+        self.commands.run("-m", "synthetic.generate", *count, "--clothing", "street", "--img_res", 128, *workers)
         self.commands.run("preprocess_datasets.py", "--train_files", "--eval_files", "--gt_iuv", *workers)
 
     def train_cnet(self) -> Path:
         """Train the CNet; returns the file of its last weights."""
-        self._train("dp", DP)
-        return self._weights("dp", CNET_PREFIX, self.arguments.epochs_dp)[-1]
+        self._train("dp", "dp", [])
+        return self._weights("dp", CNET_PREFIX, self._options("dp")["num_epochs_dp"])[-1]
 
-    def train_lnet(self, arm: str, cnet: Path) -> list[dict]:
+    def train_arm(self, arm: str, cnet: Path) -> list[dict]:
         """Train an arm; returns its errors on the test list at some epochs, with `epoch` and `hours`."""
         cores = choose_cores(list(ARMS).index(arm))
-        self._train(arm, [*END, *ARMS[arm], "--pretrained_checkpoint", cnet], cores)
+        self._train("end", arm, [*ARMS[arm], "--pretrained_checkpoint", cnet], cores)
         weights = self._weights(arm, DMR_PREFIX, 1)
         picked = [weights[i] for i in np.unique(np.linspace(0, len(weights) - 1, self.arguments.points).astype(int))]
         results = self.out / f"results_{arm}"
@@ -63,7 +60,7 @@ class Run:
         self.commands.run("eval.py", "--checkpoint", *picked, picked[-1], "--save_root", results, "--batch_size", 8,
                           "--num_workers", 1, cores=cores)  # fmt: skip
         records = self._records(arm)
-        hours = measure_hours(records, self.arguments.batch_size)[1:]
+        hours = measure_hours(records, self._options(arm)["batch_size"])[1:]
         rows = []
         for number, path in enumerate(picked, start=1):
             epoch = get_epoch(path)
@@ -72,13 +69,16 @@ class Run:
             rows.append(means | {"epoch": epoch, "hours": reached})
         return rows
 
-    def _train(self, name: str, words: list, cores: list[int] | None = None) -> None:
+    def _train(self, stage: str, name: str, words: list, cores: list[int] | None = None) -> None:
         limit = [] if self.end is None else ["--time_to_run", max(0.0, self.end - time.monotonic())]
         resume = ["--resume"] if list(self._folder(name).glob("state_*.ckpt")) else []
-        self.commands.run("train.py", *COMMON, *words, *self.arguments.options, *limit, *resume,
-                          "--batch_size", self.arguments.batch_size, "--num_epochs_dp", self.arguments.epochs_dp,
-                          "--num_epochs_end", self.arguments.epochs_end, "--ckpt_dir", self._folder(name).parent,
-                          "--log_dir", self.out / "logs", "--name", name, cores=cores)  # fmt: skip
+        self.commands.run("train.py", "--from_json", SETTINGS[stage], *words, *self.arguments.options, *limit, *resume,
+                          "--ckpt_dir", self._folder(name).parent, "--log_dir", self.out / "logs", "--name", name,
+                          cores=cores)  # fmt: skip
+
+    def _options(self, name: str) -> dict:
+        """Read the options that a run had."""
+        return json.loads((self._folder(name) / "config.json").read_text())
 
     def _folder(self, name: str) -> Path:
         return self.out / f"ckpt_{name}" / "rank0"
@@ -118,7 +118,7 @@ def measure_hours(records: list[dict], batch: int) -> np.ndarray:
 def make_table(arms: dict[str, list[dict]]) -> str:
     """Make a Markdown table: errors of both arms in mm, and the shape error as a share of the mean mesh's."""
     titles = [*(f"{title}, mm" for title in ERRORS.values()), "share of mean mesh"]
-    lines = ["| LNet | epoch | hours | " + " | ".join(titles) + " |", "|---" + "|--:" * (len(titles) + 2) + "|"]
+    lines = ["| arm | epoch | hours | " + " | ".join(titles) + " |", "|---" + "|--:" * (len(titles) + 2) + "|"]
     for arm, rows in arms.items():
         for row in rows:
             cells = [f"{row[name]:.1f}" for name in ERRORS]
@@ -150,13 +150,10 @@ def plot(arms: dict[str, list[dict]], path: Path) -> None:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", default="convergence", help="folder for data, weights and results")
-    parser.add_argument("--num_train", type=int, default=3000)
-    parser.add_argument("--num_test", type=int, default=200)
-    parser.add_argument("--epochs_dp", type=int, default=3)
-    parser.add_argument("--epochs_end", type=int, default=16)
-    parser.add_argument("--batch_size", type=int, default=4)
+    parser.add_argument("--num_train", type=int, default=10000)
+    parser.add_argument("--num_test", type=int, default=500)
     parser.add_argument("--hours", type=float, help="train no longer than this in one call")
-    parser.add_argument("--points", type=int, default=8, help="checkpoints of each LNet to evaluate")
+    parser.add_argument("--points", type=int, default=8, help="checkpoints of each arm to evaluate")
     parser.add_argument("options", nargs="*", help="further options of train.py, after --")
     arguments = parser.parse_args()
     out = Path(arguments.out).resolve()
@@ -164,7 +161,7 @@ def main():
     run.prepare()
     cnet = run.train_cnet()
     with ThreadPoolExecutor(len(ARMS)) as pool:
-        arms = dict(zip(ARMS, pool.map(lambda arm: run.train_lnet(arm, cnet), ARMS), strict=True))
+        arms = dict(zip(ARMS, pool.map(lambda arm: run.train_arm(arm, cnet), ARMS), strict=True))
     write_text(out / "errors.md", make_table(arms))
     plot(arms, out / "errors.png")
     print(make_table(arms))
