@@ -18,7 +18,8 @@ PAGE = REPOSITORY / "docs/options.md"
 HEAD = """# Options
 
 `python -m scripts.write_options_page` makes this page from the commands; a test compares both.
-[commands.md](commands.md) says what each command does. Every program lists its options with `--help`.
+[commands.md](commands.md) says what each command does. Every program lists its options with `--help`. train.py,
+eval.py, demo.py and export.py name their version with `--version`.
 
 A switch that takes True or False may be written `--resume`, `--resume True` or `--resume False`. Dots mark a value that
 may be given several times.
@@ -77,7 +78,9 @@ def default_of(action: argparse.Action) -> str:
 
 def table(actions: list[argparse.Action]) -> list[str]:
     """Rows for options; no line if all of them are hidden."""
-    shown = [action for action in actions if action.help != argparse.SUPPRESS and action.dest != "help"]
+    shown = [
+        action for action in actions if action.help != argparse.SUPPRESS and action.dest not in ("help", "version")
+    ]
     rows = []
     for action in shown:
         names = ", ".join(f"`{name}`" for name in action.option_strings or [action.dest])

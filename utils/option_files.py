@@ -10,7 +10,8 @@ from pathlib import Path
 
 from utils.errors import UserError
 
-TRAINED_ON = "trained_on"  # the one entry of config.json that is no option; see atlas/trained_on.py
+TRAINED_ON = "trained_on"  # an entry of config.json that is no option; see atlas/trained_on.py
+WRITTEN_BY = "version"  # the other: the version of this software that wrote the file
 NAMED = 3  # unknown names that an error lists
 
 
@@ -32,7 +33,7 @@ def words_of(parser: argparse.ArgumentParser, content: dict) -> list[str]:
     """Options by name, as a JSON file holds them, as words for `parser`; UserError if a name or a type is wrong."""
     defaults = vars(parser.parse_args([]))
     spellings = {word.lstrip("-"): action.dest for action in parser._actions for word in action.option_strings}
-    options = {name: value for name, value in content.items() if name != TRAINED_ON}
+    options = {name: value for name, value in content.items() if name not in (TRAINED_ON, WRITTEN_BY)}
     unknown = [name for name in options if spellings.get(name) not in defaults]
     if unknown:
         listed = [_with_nearest(name, spellings) for name in unknown[:NAMED]]

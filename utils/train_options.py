@@ -6,6 +6,7 @@ import sys
 from utils import config, option_files
 from utils.errors import UserError
 from utils.option_checks import check
+from utils.version import VERSION
 
 TRUE_WORDS, FALSE_WORDS = ("true", "1", "yes"), ("false", "0", "no")
 TARGETS = ["auto", "CPU", "GPU", "Ascend"]
@@ -52,7 +53,13 @@ def boolean(text: str) -> bool:
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser whose complaints are UserErrors."""
+    """A parser whose complaints are UserErrors, with --version."""
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.add_argument(
+            "--version", action="version", help="print the version and exit", version=f"DecoMR-MindSpore {VERSION}"
+        )
 
     def error(self, message):
         """Raise UserError instead of printing the usage."""

@@ -19,8 +19,9 @@ from utils.checkpoints import checksums
 from utils.errors import UserError
 from utils.files import write_text
 from utils.memory import available_memory
-from utils.option_files import TRAINED_ON, words_of
+from utils.option_files import TRAINED_ON, WRITTEN_BY, words_of
 from utils.train_options import TrainOptions
+from utils.version import VERSION
 
 ARCHITECTURE = ("model", "img_res", "uv_res", "uv_type", "uv_channels", "warp_level", "norm_type", "cnet_width",
                 "lnet_width", "no_warp")  # fmt: skip
@@ -207,6 +208,7 @@ def save_config(options, folder, trained_on: dict | None = None) -> None:
     trained_on: the result of atlas.trained_on.identify for the data root; atlas.trained_on.check reads it.
     """
     content = {name: value for name, value in vars(options).items() if name not in HOW_TO_START}
+    content[WRITTEN_BY] = VERSION
     if trained_on:
         content[TRAINED_ON] = trained_on
     write_text(Path(folder) / CONFIG_NAME, json.dumps(content, indent=2, sort_keys=True) + "\n")
