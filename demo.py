@@ -20,6 +20,7 @@ from utils.device import setup_device  # isort: skip  sets the environment MindS
 
 from tqdm import tqdm
 
+from atlas import trained_on
 from atlas.prepare import write_missing_tables
 from models.inference import find_checkpoint, load_predictor
 from reconstruction.body_fits import BodyFits
@@ -150,6 +151,8 @@ def main() -> int:
     checkpoint.adopt_architecture(options, path, given=set())
     write_missing_tables(options)
     predictor = load_predictor(options, path, with_map=True)
+    if trained_on.saw_generated_people_only(path):
+        tell(f"{path} was trained on generated people only. Expect little of it on photographs of real people.")
     kernels.accelerate(predictor, options.kernels)
     template = load_template(options, len(predictor.sampler.vt_count))
     fit_bodies = load_body_fits(template)

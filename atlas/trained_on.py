@@ -11,6 +11,8 @@ reference_map: the mean position in each of 8 x 8 blocks, in whole centimetres. 
     maps built here differ with libraries and processors. A mean is so close to a rounding edge that these bits matter
     in fewer than one of 10^5 maps in float64, and one of 500 in float32.
 body: v_template as float32, and the faces. A pickle, an .npz and a chumpy array of one body give the same.
+
+A fourth entry, people, says that the data root held generated people; demo.py tells its user.
 """
 
 import hashlib
@@ -29,6 +31,7 @@ from utils.errors import UserError
 from utils.option_files import TRAINED_ON
 
 PARTS = {"atlas": "atlas", "reference_map": "reference map", "body": "body"}  # how a message calls them
+PEOPLE = "people"  # a further entry, which nothing is checked against: the mark of a data root of generated people
 SEEN_BY_NETWORK = ("atlas", "reference_map")
 BLOCKS = 8  # of the reference map, a side
 CENTIMETRE = 0.01
@@ -65,7 +68,7 @@ def _digest(*arrays: np.ndarray) -> str:
 
 def identify(options, parts=tuple(PARTS)) -> dict:
     """Part -> {"file", "sha256"} of the data root for the networks of `options`; missing parts are left out."""
-    found = {"atlas": _atlas, "reference_map": _reference_map, "body": _body}
+    found = {"atlas": _atlas, "reference_map": _reference_map, "body": _body, PEOPLE: _people}
     entries = {part: found[part](options) for part in parts}
     return {part: {"file": entry[0], "sha256": entry[1]} for part, entry in entries.items() if entry}
 
@@ -92,6 +95,16 @@ def _body(options) -> tuple[str, str] | None:
         return None
     model = load_model_of_gender(NEUTRAL)
     return path.name, body_checksum(model.v_template, model.faces)
+
+
+def _people(_options) -> tuple[str, str] | None:
+    path = config.data_root() / config.GENERATED_MARKER
+    return (path.name, hashlib.sha256(path.read_bytes()).hexdigest()) if path.is_file() else None
+
+
+def saw_generated_people_only(weights) -> bool:
+    """Whether the record beside `weights` says that they were trained on generated people."""
+    return PEOPLE in _read(Path(weights).parent / CONFIG_NAME)
 
 
 def check(options, weights, parts=tuple(PARTS)) -> None:

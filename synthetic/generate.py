@@ -30,7 +30,6 @@ from utils.errors import UserError, run_command
 from utils.files import write_text
 from utils.renderer import CASTER_NOTE
 
-MARKER = "SYNTHETIC.txt"
 FORMAT_VERSION = 5
 # Numbers of test photographs start here, so that no training photograph ever shows the same as a test photograph.
 FIRST_TEST = 50000
@@ -178,7 +177,7 @@ def claim(root: Path, text: str, places: list[Path], renew: str, advice: str = "
 
     renew: what the user must delete to get another mark. advice: what else the user can do with a foreign folder.
     """
-    marker = root / MARKER
+    marker = root / config.GENERATED_MARKER
     if marker.is_file():
         if marker.read_text(encoding="utf-8") != text:
             raise UserError(

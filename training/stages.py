@@ -86,7 +86,7 @@ def write_config(options, folder: Path, resumed: bool) -> None:
         trained_on.check(options, checkpoint.find_weights(options.checkpoint, checkpoint.DMR_PREFIX))
     if cnet:
         trained_on.check(options, cnet, PARTS_OF_CNET)
-    checkpoint.save_config(options, folder, trained_on.identify(options, parts))
+    checkpoint.save_config(options, folder, trained_on.identify(options, (*parts, trained_on.PEOPLE)))
 
 
 def build_dmr(cnet: DPNet, options) -> DMR:

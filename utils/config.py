@@ -56,6 +56,9 @@ SURREAL_TRAIN_NPZ, SURREAL_VALIDATION_NPZ = "surreal_train", "surreal_val"
 # how the names of body model files write a gender: in basicmodel_{...}_..., and in SMPL_{...}
 GENDER_WORDS = {"neutral": "NEUTRAL", "m": "MALE", "f": "FEMALE"}
 
+# file that stands in a data root of generated people
+GENERATED_MARKER = "SYNTHETIC.txt"
+
 # file name of the atlas template, by --uv_type
 ATLAS_TEMPLATES = {"BF": "smpl_boundry_free_template.obj", "SMPL": "smpl_fbx_template.obj"}
 

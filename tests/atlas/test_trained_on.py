@@ -218,6 +218,17 @@ def test_of_weights_without_a_record_nothing_is_refused(folder, elsewhere):
     trained_on.check(options, folder / "dmr_1.ckpt")
 
 
+def test_a_run_on_generated_people_says_so_beside_its_weights(folder, elsewhere):
+    weights = folder / "dmr_1.ckpt"
+    stages.write_config(options_of("--stage", "end"), folder, resumed=False)
+    assert not trained_on.saw_generated_people_only(weights)
+    (elsewhere / config.GENERATED_MARKER).write_text("seed 0\n")
+    stages.write_config(options_of("--stage", "end"), folder, resumed=False)
+    assert trained_on.saw_generated_people_only(weights)
+    (elsewhere / config.GENERATED_MARKER).unlink()
+    trained_on.check(options_of(), weights)  # other people are no reason to refuse weights
+
+
 def test_what_the_data_root_lacks_is_not_compared(folder, elsewhere):
     (elsewhere / config.SMPL_FILE.name).unlink()
     trained_on.check(options_of(), folder / "dmr_1.ckpt")

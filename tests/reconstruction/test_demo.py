@@ -12,6 +12,7 @@ import pytest
 import trimesh
 
 import utils.environment  # noqa: F401  before MindSpore
+from atlas import trained_on
 from tests.helpers.forked_commands import run_commands
 from tests.helpers.small_network import random_network
 from tests.helpers.yolo_files import write_people
@@ -37,7 +38,8 @@ def folder(generated_root, tmp_path_factory) -> Path:
     checkpoint.save_config(options, folder / "ckpt")
     dmr.CNet.dp_mask_end[1].bias.set_data(ms.Tensor([-50.0], ms.float32))  # a CNet that sees nobody
     checkpoint.save_weights(dmr, folder / "blind" / "dmr_1.ckpt")
-    checkpoint.save_config(options, folder / "blind")
+    people = {trained_on.PEOPLE: {"file": config.GENERATED_MARKER, "sha256": "0" * 64}}
+    checkpoint.save_config(options, folder / "blind", people)
     photos = folder / "photos"
     photos.mkdir()
     for name in ("a.png", "b.jpg"):
@@ -200,6 +202,12 @@ def test_the_report_has_the_people_of_photographs_and_the_motions_of_videos(resu
 def scenes_of(page: Path) -> dict:
     found = re.findall(r'class="scene" data-name="(.*?)">(.*?)</script>', page.read_text())
     return {name: json.loads(text) for name, text in found}
+
+
+def test_weights_of_generated_people_are_told_as_such(results):
+    line = "was trained on generated people only"
+    assert results["blind"]["stderr"].count(line) == 1
+    assert line not in results["one"]["stderr"]
 
 
 def test_a_crop_in_which_the_network_sees_no_body_gets_a_warning_and_its_mesh(results, folder):
