@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from utils.array_files.limits import OverLimit
 from utils.errors import UserError
 
 MEMORY = 1 << 30  # bytes that a reader may take on top of what the process has
@@ -69,7 +70,7 @@ class Guard:
 
 
 def _causes(error: BaseException):
-    while error is not None:
+    while error is not None and not isinstance(error, OverLimit):  # of less than MEMORY, which the reader chose
         yield error
         error = error.__cause__ or error.__context__
 

@@ -1,8 +1,4 @@
-"""Valid files of Human3.6M, MPI-INF-3DHP and 3DPW, as bytes.
-
-Human3.6M's .cdf is not among them: cdflib goes through as many variables as a file states, so that one made for it
-keeps the reader busy (docs/reliability.md).
-"""
+"""Valid files of Human3.6M, MPI-INF-3DHP and 3DPW, as bytes."""
 
 import pickle
 import tempfile
@@ -21,6 +17,21 @@ def _written(write: Callable[[Path], object]) -> bytes:
         path = Path(folder) / "file.mat"
         write(path)
         return path.read_bytes()
+
+
+def pose_files() -> list[bytes]:
+    """A .cdf of Human3.6M's joints: plain, with a compressed variable, and compressed as a whole."""
+    return [_written(partial(_write_pose, *compressed)) for compressed in ((0, 0), (0, 6), (6, 0))]
+
+
+def _write_pose(file: int, variable: int, path: Path) -> None:
+    from cdflib.cdfwrite import CDF
+
+    joints = np.arange(2 * 96.0).reshape(1, 2, 96)
+    about = {"Variable": "Pose", "Data_Type": 45, "Num_Elements": 1, "Rec_Vary": True, "Dim_Sizes": [2, 96]}
+    with CDF(path.with_suffix(".cdf"), cdf_spec={"Compressed": file}) as written:
+        written.write_var(about | {"Compress": variable}, var_data=joints)
+    path.with_suffix(".cdf").rename(path)
 
 
 def box_files() -> list[bytes]:

@@ -2,10 +2,13 @@
 
 import contextlib
 import copy
+import gc
 import io
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import mindspore as ms
 import numpy as np
@@ -51,6 +54,7 @@ from tests.reliability.fuzz.mocap_contents import (
     annotation_files,
     annotation_files_of_test,
     box_files,
+    pose_files,
     recordings,
 )
 from training.saved_states import SavedStates
@@ -155,6 +159,17 @@ def _atlas_tables(path: Path):
     return load_or_build_atlas("BF", 8, 8, path.parent.parent)
 
 
+def _read_pose(path: Path):
+    unpacked = path.with_name("unpacked")
+    unpacked.mkdir(exist_ok=True)
+    with mock.patch.object(tempfile, "tempdir", str(unpacked)):  # cdflib unpacks there
+        try:
+            return h36m.read_joints(path)
+        finally:
+            gc.collect()  # cdflib deletes them with its object
+            assert not list(unpacked.iterdir()), "unpacked files were left"
+
+
 READERS = [
     Reader("body.pkl", up_3d.read_body, pickles),
     Reader("content.pkl", load_pickle, pickles),
@@ -190,6 +205,7 @@ READERS = [
     Reader("joints.mat", lsp.read_joints, joint_mats),
     Reader("train.h5", lambda path: mpii.read_people(path, path.parent), hdf5_files),
     Reader("people.json", lambda path: read_people(path, path.parent), lambda: [coco_people()]),
+    Reader("Sitting.1.cdf", _read_pose, pose_files),
     Reader("Sitting.1.mat", lambda path: list(h36m.read_boxes(path, range(0, 20, 5))), box_files),
     Reader("annot.mat", lambda path: mpi_inf_3dhp.read_training_joints(path, "annot2", 2), annotation_files),
     Reader("annot_data.mat", mpi_inf_3dhp.read_test_joints, annotation_files_of_test),
