@@ -153,7 +153,7 @@ def main() -> int:
     predictor = load_predictor(options, path, with_map=True)
     if trained_on.saw_generated_people_only(path):
         tell(f"{path} was trained on generated people only. Expect little of it on photographs of real people.")
-    kernels.accelerate(predictor, options.kernels)
+    kernels.accelerate(predictor, options.kernels, weights_stay=True)
     template = load_template(options, len(predictor.sampler.vt_count))
     fit_bodies = load_body_fits(template)
     model = fit_bodies.model if fit_bodies else None

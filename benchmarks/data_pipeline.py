@@ -1,10 +1,12 @@
 """Measure the data pipeline: preparing, reading and caching photographs, and reading frames of videos.
 
     python -m synthetic.generate --data_dir DIR --num_train 12 --num_test 4 --num_videos 6
+    python preprocess_surreal.py --train_files --gt_iuv --data_dir DIR
     python -m benchmarks.data_pipeline --data_dir DIR
 
-Uses copies of DIR's photographs, enlarged to 500 x 500 pixels, in a temporary folder. "per core" means images per
-second of processor time of all threads and processes together.
+Uses copies of DIR's photographs, enlarged to 500 x 500 pixels, in a temporary folder, and the frames of its videos. The
+network is left out: a stand-in takes each batch at once. "per core" means images per second of processor time of all
+threads and processes together; from it follows how many cores feed DEVICES devices of DEVICE_RATE images per second.
 """
 
 import argparse
@@ -32,6 +34,7 @@ SIDE = 500  # px of the photographs
 CROP = 224
 # the columns that stage end reads
 COLUMNS = ("img", "gt_iuv", "has_dp", "has_smpl", "keypoints", "pose", "betas", "gender")
+DEVICES, DEVICE_RATE = 8, 150
 FRAMES = 300  # read from videos in random order
 BATCH = 16
 
@@ -43,13 +46,13 @@ def main():
     parser.add_argument("--workers", type=int, default=2, help="processes of the preparation and the loader")
     args = parser.parse_args()
     config.set_data_root(args.data_dir)
-    rows = measure_videos()
+    rows = [*measure_videos(), *measure_loader("surreal", args.workers)]
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         write_photographs(Path(args.data_dir).resolve(), root, args.samples)
         config.set_data_root(root)
         rows += measure_preparation(root, args.samples, args.workers)
-        rows += measure_loader(args.workers)
+        rows += measure_loader("up-3d", args.workers)
     print_table(rows)
 
 
@@ -101,10 +104,11 @@ def measure_preparation(root: Path, count: int, workers: int) -> list[tuple[str,
     ]  # fmt: skip
 
 
-def measure_loader(workers: int) -> list[tuple[str, str]]:
+def measure_loader(name: str, workers: int) -> list[tuple[str, str]]:
+    """Measure the batches of the data set `name`, augmented, from disk and from memory."""
     rows = []
     for title, words in (("from disk", []), ("--cache_ram", ["--cache_ram"])):
-        options = TrainOptions().parse_args(["--img_res", str(CROP), *words])
+        options = TrainOptions().parse_args(["--img_res", str(CROP), "--dataset", name, *words])
         started = time.perf_counter()
         dataset = open_dataset(options, "train")
         if dataset.cached:
@@ -115,8 +119,10 @@ def measure_loader(workers: int) -> list[tuple[str, str]]:
         run_epoch(dataset, 0, 1)  # reads the files into the page cache and loads the code
         wall, processor = run_epoch(dataset, 1, 1)
         rows.append(
-            (f"loader, {CROP} px crops, {title}", f"{processor:.0f} images/s per core ({wall:.0f} by the clock)")
+            (f"{name}, {CROP} px crops, {title}", f"{processor:.0f} images/s per core ({wall:.0f} by the clock)")
         )
+        cores = DEVICES * DEVICE_RATE / processor
+        rows.append((f"  for {DEVICES} devices of {DEVICE_RATE} images/s", f"{cores:.1f} cores"))
         wall, processor = run_epoch(dataset, 1, workers)
         rows.append((f"  {workers} workers", f"{wall:.0f} images/s by the clock"))
     return rows

@@ -88,7 +88,7 @@ def make_mindspore_work(arguments):
     dmr = load_network(arguments, options)
     if arguments.work == "infer":
         predictor = MeshPredictor(fold_batch_norm(dmr), Index_UV_Generator(options.uv_res))
-        kernels.accelerate(predictor, arguments.kernels)
+        kernels.accelerate(predictor, arguments.kernels, weights_stay=True)
         return lambda: predictor(batch["img"])[1].asnumpy()
     network, loss_cell, step_cell = {
         "dp": (dmr.CNet, WithLossCellDP, TrainOneStepDP),

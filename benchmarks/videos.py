@@ -106,7 +106,7 @@ def main() -> int:
     dmr = DMR(get_CNet(options), get_LNet(options)).set_train(False)
     sampler = Index_UV_Generator(options.uv_res, uv_type=options.uv_type)
     predictor = MeshPredictor(fold_batch_norm(dmr), sampler, with_map=True)
-    find_kernels().accelerate(predictor, options.kernels)
+    find_kernels().accelerate(predictor, options.kernels, weights_stay=True)
     model, atlas = load_body_model(config.SMPL_FILE), read_obj(config.atlas_template(options.uv_type))
     stand = Stand(None if words.no_network else predictor, model, options.uv_res)
     reconstruct = Reconstructor(stand, options, BodyFits(model, atlas))  # type: ignore[arg-type]

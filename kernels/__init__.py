@@ -40,7 +40,12 @@ def choose(wanted: str = "auto") -> str:
     return COMPILED
 
 
-def accelerate(network: nn.Cell, wanted: str = "auto") -> None:
+def fits(faster: type, cell: nn.Cell) -> bool:
+    """Tell whether a class of FASTER can take the place of the class of `cell`."""
+    return not hasattr(faster, "fits") or faster.fits(cell)
+
+
+def accelerate(network: nn.Cell, wanted: str = "auto", weights_stay: bool = False) -> None:
     """Let the layers of `network` compute with compiled kernels, if they are available: float32, CPU.
 
     Call it on a finished network: after BatchNorm is synchronised or folded, before the first call.
@@ -48,14 +53,16 @@ def accelerate(network: nn.Cell, wanted: str = "auto") -> None:
     Args:
         network: any cell, such as a network, a models.inference.MeshPredictor or a models.training_step.TrainingStep.
         wanted: as in choose.
+        weights_stay: the weights do not change any more, so that convolutions keep what they have made of them at the
+            first call. For inference, which then needs memory for a second copy of the weights.
     Raises:
         UserError: compiled kernels are wanted, but not available.
     """
     if choose(wanted) != COMPILED:
         return
     for _, cell in network.cells_and_names():
-        faster = FASTER.get(type(cell))
-        if faster is None or hasattr(faster, "fits") and not faster.fits(cell):
+        faster = next((found for found in FASTER.get(type(cell), ()) if fits(found, cell)), None)
+        if faster is None:
             continue
         cell.__class__ = faster  # the object and its parameters stay the same for everyone who holds it
-        cell.prepare()
+        cell.prepare(weights_stay)

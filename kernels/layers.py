@@ -2,16 +2,18 @@
 
 kernels.accelerate changes the class of a layer to one of these, unless the new class has a function `fits` that
 returns False, and calls `prepare`, which makes the operators. Each class computes the same as its base class, with the
-same parameters.
+same parameters. `prepare` is told whether the weights stay as they are, so that prepared kernels can be kept.
 """
 
-from mindspore import Tensor, nn, ops
+import mindspore as ms
+from mindspore import Parameter, Tensor, nn, ops
 
 from kernels import operators
 from models.dense_cnn import SurfaceInput
 from models.grid_sample import GridSample
 from models.group_norm import GroupNorm
 from models.layer import ConvBottleNeck, NearestBottleNeck
+from models.pooling import MaxPool2d
 from models.resnet import Bottleneck
 from models.training_step import Update
 from models.warp import POSITION_CHANNELS, Warp
@@ -27,20 +29,21 @@ class FastConv2d(nn.Conv2d):
         padded = plain.padding == height // 2 and (plain.pad_mode == "pad" or height == down == 1)
         return height == width and down == across and padded and plain.group == 1 and plain.dilation == (1, 1)
 
-    def prepare(self) -> None:
-        """Make the operators."""
-        self.convolve = operators.make_convolution(self.stride[0], self.has_bias)
+    def prepare(self, weights_stay: bool) -> None:
+        """Make the operators. `kept` is the last input of those that compute with this kernel."""
+        self.kept = operators.number(self) if weights_stay else ()
+        self.convolve = operators.make_convolution(self.stride[0], self.has_bias, weights_stay)
 
     def construct(self, features: Tensor) -> Tensor:
         if self.has_bias:
-            return self.convolve(features, self.weight, self.bias)
-        return self.convolve(features, self.weight)
+            return self.convolve(features, self.weight, self.bias, *self.kept)
+        return self.convolve(features, self.weight, *self.kept)
 
 
 class FastGroupNorm(GroupNorm):
     """GroupNorm as one operator."""
 
-    def prepare(self) -> None:
+    def prepare(self, weights_stay: bool) -> None:
         """Make the operators."""
         self.in_one_pass = operators.make_norm(self.groups)
 
@@ -57,30 +60,30 @@ class FastConvBottleNeck(ConvBottleNeck):
         norms = (plain.norm1, plain.norm2, plain.norm3)
         return all(isinstance(norm, GroupNorm) for norm in norms) and isinstance(plain.relu, nn.ReLU)
 
-    def prepare(self) -> None:
+    def prepare(self, weights_stay: bool) -> None:
         """Make the operators."""
-        self.rectify_and_convolve = operators.make_rectified_convolution(self.norm1.groups)
+        self.rectify_and_convolve = operators.make_rectified_convolution(self.norm1.groups, keeps=weights_stay)
         self.normalise_and_add = operators.make_residual_norm(self.norm3.groups)
         self.reduces_with_skip = self.projects_skip and self.conv1.out_channels % operators.SPLIT_CHANNELS == 0
         if self.reduces_with_skip:
-            self.convolve_twice = operators.make_two_convolutions()
+            self.convolve_twice = operators.make_two_convolutions(weights_stay)
 
     def reduce(self, features: Tensor):
         """As in ConvBottleNeck; if the skip has a convolution, both are computed as one."""
         if not self.reduces_with_skip:
             return super().reduce(features)
         first, second = self.conv1, self.skip_conv
-        return self.convolve_twice(features, first.weight, first.bias, second.weight, second.bias)
+        return self.convolve_twice(features, first.weight, first.bias, second.weight, second.bias, *first.kept)
 
     def convolve(self, reduced: Tensor) -> Tensor:
         """As in ConvBottleNeck."""
         norm, conv = self.norm1, self.conv2
-        return self.rectify_and_convolve(reduced, norm.gamma, norm.beta, conv.weight, conv.bias)[0]
+        return self.rectify_and_convolve(reduced, norm.gamma, norm.beta, conv.weight, conv.bias, *conv.kept)[0]
 
     def expand(self, convolved: Tensor, skip: Tensor) -> Tensor:
         """As in ConvBottleNeck."""
         norm, conv = self.norm2, self.conv3
-        out = self.rectify_and_convolve(convolved, norm.gamma, norm.beta, conv.weight, conv.bias)[0]
+        out = self.rectify_and_convolve(convolved, norm.gamma, norm.beta, conv.weight, conv.bias, *conv.kept)[0]
         return self.normalise_and_add(out, self.norm3.gamma, self.norm3.beta, skip)[0]
 
 
@@ -92,9 +95,14 @@ class FastNearestBottleNeck(NearestBottleNeck):
         """Tell whether its bottleneck has GroupNorm and ReLU."""
         return FastConvBottleNeck.fits(plain[1])
 
-    def prepare(self) -> None:
+    def prepare(self, weights_stay: bool) -> None:
         """Make the operators."""
-        self.rectify_and_convolve = operators.make_rectified_transposed_convolution(self[1].norm1.groups, stride=2)
+        groups, conv = self[1].norm1.groups, self[1].conv2
+        self.rectify_and_convolve = operators.make_rectified_transposed_convolution(groups, 2, weights_stay)
+        self.weights_stay = weights_stay
+        if weights_stay:
+            summed = self.upsample_and_convolve.summed(conv.weight)
+            self.summed = Parameter(summed, conv.weight.name + "_summed", requires_grad=False)
 
     def convolve(self, reduced: Tensor) -> Tensor:
         """As in NearestBottleNeck."""
@@ -102,7 +110,8 @@ class FastNearestBottleNeck(NearestBottleNeck):
         if not plain.is_worthwhile(reduced):
             return bottleneck.convolve(upsample(reduced))
         norm, conv = bottleneck.norm1, bottleneck.conv2
-        convolved = self.rectify_and_convolve(reduced, norm.gamma, norm.beta, plain.summed(conv.weight))[0]
+        summed = self.summed if self.weights_stay else plain.summed(conv.weight)
+        convolved = self.rectify_and_convolve(reduced, norm.gamma, norm.beta, summed, *conv.kept)[0]
         return plain.add_bias(convolved, conv.bias)
 
 
@@ -115,7 +124,7 @@ class FastBottleneck(Bottleneck):
         norms = (plain.bn1, plain.bn2, plain.bn3)
         return all(isinstance(norm, nn.BatchNorm2d) for norm in norms) and isinstance(plain.relu, nn.ReLU)
 
-    def prepare(self) -> None:
+    def prepare(self, weights_stay: bool) -> None:
         """Make the operators."""
         self.rectify_and_halve = operators.make_rectified_convolution(None, self.conv2.stride[0], has_bias=False)
         self.rectify_and_convolve = operators.make_rectified_convolution(None, has_bias=False)
@@ -136,6 +145,29 @@ class FastBottleneck(Bottleneck):
         return found
 
 
+class FastFoldedBottleneck(Bottleneck):
+    """A block of the encoder whose norms are folded: ReLU, and the sum with the skip, are part of the convolutions."""
+
+    @staticmethod
+    def fits(plain: Bottleneck) -> bool:
+        """Tell whether its norms are folded into the convolutions."""
+        norms = (plain.bn1, plain.bn2, plain.bn3)
+        return all(isinstance(norm, nn.Identity) for norm in norms) and isinstance(plain.relu, nn.ReLU)
+
+    def prepare(self, weights_stay: bool) -> None:
+        """Make the operators."""
+        self.convolve = operators.make_convolution_and_relu(1, False, weights_stay)
+        self.convolve_and_halve = operators.make_convolution_and_relu(self.conv2.stride[0], False, weights_stay)
+        self.convolve_and_add = operators.make_convolution_and_relu(1, True, weights_stay)
+
+    def construct(self, features: Tensor) -> Tensor:
+        skip = self.downsample(features) if self.has_downsample else features
+        first, second, third = self.conv1, self.conv2, self.conv3
+        reduced = self.convolve(features, first.weight, first.bias, *first.kept)
+        strided = self.convolve_and_halve(reduced, second.weight, second.bias, *second.kept)
+        return self.convolve_and_add(strided, third.weight, third.bias, skip, *third.kept)
+
+
 def update_running_statistics(norm: nn.BatchNorm2d, mean: Tensor, inverse_deviation: Tensor, features: Tensor) -> None:
     """Update the running statistics of `norm` [C] with those of a batch of `features` [B, C, H, W]."""
     keep = 1 - norm.momentum  # share of the old statistics; MindSpore's `momentum` is the share of the new ones
@@ -150,7 +182,7 @@ def update_running_statistics(norm: nn.BatchNorm2d, mean: Tensor, inverse_deviat
 class FastSurfaceInput(SurfaceInput):
     """SurfaceInput with a compiled operator for its first convolution, which is no layer of its own."""
 
-    def prepare(self) -> None:
+    def prepare(self, weights_stay: bool) -> None:
         """Make the operators."""
         self.convolve = operators.make_convolution(stride=1, has_bias=False)
 
@@ -158,7 +190,7 @@ class FastSurfaceInput(SurfaceInput):
 class FastWarp(Warp):
     """The warp in one pass over the pixels."""
 
-    def prepare(self) -> None:
+    def prepare(self, weights_stay: bool) -> None:
         """Make the operators."""
         self.in_one_pass = operators.make_warp(self.side, POSITION_CHANNELS)
 
@@ -166,10 +198,22 @@ class FastWarp(Warp):
         return self.in_one_pass(dp_out, feature_map)
 
 
+class FastMaxPool2d(MaxPool2d):
+    """Max pooling whose backward pass finds the largest pixels again, in one pass each."""
+
+    def prepare(self, weights_stay: bool) -> None:
+        """Make the operators."""
+        self.in_one_pass = operators.make_max_pool(*self.window)
+        self.window_numbers = Tensor(self.window, ms.float32)
+
+    def construct(self, features: Tensor) -> Tensor:
+        return self.in_one_pass(features, self.window_numbers)
+
+
 class FastGridSample(GridSample):
     """The look-up in one pass over the points."""
 
-    def prepare(self) -> None:
+    def prepare(self, weights_stay: bool) -> None:
         """Make the operators."""
         self.in_one_pass = operators.make_look_up()
 
@@ -180,7 +224,7 @@ class FastGridSample(GridSample):
 class FastUpdate(Update):
     """An update that adds up the squares of all gradients in one operator."""
 
-    def prepare(self) -> None:
+    def prepare(self, weights_stay: bool) -> None:
         """Make the operators."""
         self.sum_squares = operators.make_sum_of_squares()
 
@@ -189,15 +233,16 @@ class FastUpdate(Update):
         return self.sum_squares(*gradients).reshape(())
 
 
-# class of a layer -> its faster class
-FASTER: dict[type, type] = {
-    nn.Conv2d: FastConv2d,
-    GroupNorm: FastGroupNorm,
-    ConvBottleNeck: FastConvBottleNeck,
-    NearestBottleNeck: FastNearestBottleNeck,
-    Bottleneck: FastBottleneck,
-    SurfaceInput: FastSurfaceInput,
-    Warp: FastWarp,
-    GridSample: FastGridSample,
-    Update: FastUpdate,
+# class of a layer -> its faster classes, of which the first one that fits is taken
+FASTER: dict[type, tuple[type, ...]] = {
+    nn.Conv2d: (FastConv2d,),
+    GroupNorm: (FastGroupNorm,),
+    ConvBottleNeck: (FastConvBottleNeck,),
+    NearestBottleNeck: (FastNearestBottleNeck,),
+    Bottleneck: (FastBottleneck, FastFoldedBottleneck),
+    SurfaceInput: (FastSurfaceInput,),
+    Warp: (FastWarp,),
+    GridSample: (FastGridSample,),
+    MaxPool2d: (FastMaxPool2d,),
+    Update: (FastUpdate,),
 }

@@ -1,12 +1,20 @@
 """Make MindSpore operators from the code of kernels/native, with gradients, for graph and pynative mode.
 
+With `keeps`, an operator keeps its kernel as it has prepared it at the first call: for inference with weights that stay
+as they are. It has no gradient, and a last input, which is that of `number`.
+
 Convolutions pad by half of the kernel's size: a map [B, C, H, W] becomes [B, C', ceil(H / stride), ceil(W / stride)].
 
 Operators with a norm also return its mean and 1 / deviation, which the backward pass needs: [B, G] for a GroupNorm of G
 groups, [C] for a BatchNorm in training, which has `groups` None. Only the first output passes gradients on.
 """
 
-from mindspore import ops
+import ctypes
+import itertools
+import weakref
+
+import mindspore as ms
+from mindspore import Tensor, nn, ops
 from mindspore.common import dtype
 
 from kernels import build
@@ -14,7 +22,20 @@ from kernels import build
 SPLIT_CHANNELS = 16  # oneDNN keeps so many channels together
 
 
-def make_convolution(stride: int, has_bias: bool) -> ops.Custom:
+_numbers = itertools.count(1)
+
+
+def number(layer: nn.Cell) -> tuple[Tensor]:
+    """Make the last input of operators that keep the kernel of a layer: another number for every layer.
+
+    What is kept is forgotten when the layer is deleted.
+    """
+    found = next(_numbers)
+    weakref.finalize(layer, ctypes.CDLL(str(build.load())).release_kept, ctypes.c_int64(found))
+    return (Tensor([found], ms.float32),)
+
+
+def make_convolution(stride: int, has_bias: bool, keeps: bool = False) -> ops.Custom:
     """(features [B, C, H, W], kernel [C', C, k, k][, bias [C']]) -> [B, C', H', W']."""
     of_features = _make_operator("gradient_of_image", lambda g, kernel, x: x)
     of_kernel = _make_gradient_of_kernel(has_bias)
@@ -29,7 +50,18 @@ def make_convolution(stride: int, has_bias: bool) -> ops.Custom:
         of_weights = of_kernel(features, gradient, kernel)
         return of_features(gradient, kernel, features), of_weights[0], of_weights[1]
 
+    if keeps:
+        return _make_operator("convolve_kept", shape, 1, None, stride, has_bias)
     return _make_operator("convolve", shape, 1, bprop_with_bias if has_bias else bprop, stride, has_bias)
+
+
+def make_convolution_and_relu(stride: int, adds_skip: bool, keeps: bool = False) -> ops.Custom:
+    """(features, kernel, bias [C'][, skip [B, C', H', W']]) -> ReLU of the convolution (+ skip); without gradient."""
+
+    def shape(features, kernel, *_):
+        return _shape_convolved(features, kernel, stride)
+
+    return _make_operator("convolve_and_rectify" + "_kept" * keeps, shape, 1, None, stride, adds_skip)
 
 
 def _make_gradient_of_kernel(has_bias: bool) -> ops.Custom:
@@ -41,7 +73,7 @@ def _make_gradient_of_kernel(has_bias: bool) -> ops.Custom:
     return _make_operator("gradient_of_kernel", shape, 2 if has_bias else 1, None, has_bias)
 
 
-def make_two_convolutions() -> ops.Custom:
+def make_two_convolutions(keeps: bool = False) -> ops.Custom:
     """(features [B, C, H, W], kernel [C1, C, k, k], bias [C1], kernel [C2, C, k, k], bias [C2]) -> both results.
 
     They are computed as one convolution with the output channels of both. C1 must be a multiple of SPLIT_CHANNELS.
@@ -50,13 +82,15 @@ def make_two_convolutions() -> ops.Custom:
         "gradients_of_both", lambda x, kernel1, kernel2, *_: (x, kernel1, [kernel1[0]], kernel2, [kernel2[0]]), 5
     )
 
-    def shape(features, kernel1, bias1, kernel2, bias2):
+    def shape(features, kernel1, bias1, kernel2, bias2, *_):
         return _shape_convolved(features, kernel1), _shape_convolved(features, kernel2)
 
     def bprop(features, kernel1, bias1, kernel2, bias2, outputs, gradients):
         return of_inputs(features, kernel1, kernel2, gradients[0], gradients[1])
 
-    return _make_operator("convolve_twice", shape, 2, bprop)
+    return (
+        _make_operator("convolve_twice_kept", shape, 2) if keeps else _make_operator("convolve_twice", shape, 2, bprop)
+    )
 
 
 def make_norm(groups: int) -> ops.Custom:
@@ -85,7 +119,9 @@ def make_residual_norm(groups: int | None) -> ops.Custom:
     return _make_operator("residual_norm", shape, 3, bprop, groups)
 
 
-def make_rectified_convolution(groups: int | None, stride: int = 1, has_bias: bool = True) -> ops.Custom:
+def make_rectified_convolution(
+    groups: int | None, stride: int = 1, has_bias: bool = True, keeps: bool = False
+) -> ops.Custom:
     """A norm, ReLU and a convolution. The backward pass computes the convolution's input again, to save memory.
 
     (features [B, C, H, W], gamma [C], beta [C], kernel [C', C, k, k][, bias [C']]) -> convolved [B, C', H', W'], mean,
@@ -107,10 +143,12 @@ def make_rectified_convolution(groups: int | None, stride: int = 1, has_bias: bo
         return of_inputs(features, gamma, beta, outputs[1], outputs[2], kernel, gradients[0])
 
     settings = (groups, stride, has_bias)
+    if keeps:
+        return _make_operator("rectified_convolve_kept", shape, 3, None, *settings)
     return _make_operator("rectified_convolve", shape, 3, bprop_with_bias if has_bias else bprop, *settings)
 
 
-def make_rectified_transposed_convolution(groups: int, stride: int) -> ops.Custom:
+def make_rectified_transposed_convolution(groups: int, stride: int, keeps: bool = False) -> ops.Custom:
     """A norm, ReLU and a transposed convolution: kernel [C', C, k, k], no bias -> [B, C', stride * H, stride * W].
 
     The kernel's first axis is the output channel, as in a convolution; in MindSpore and PyTorch it is the second.
@@ -121,13 +159,29 @@ def make_rectified_transposed_convolution(groups: int, stride: int) -> ops.Custo
         4,
     )
 
-    def shape(features, gamma, beta, kernel):
+    def shape(features, gamma, beta, kernel, *_):
         return (_shape_enlarged(features, kernel, stride), *_shape_statistics(features, groups))
 
     def bprop(features, gamma, beta, kernel, outputs, gradients):
         return of_inputs(features, gamma, beta, outputs[1], outputs[2], kernel, gradients[0])
 
+    if keeps:
+        return _make_operator("rectified_transposed_convolve_kept", shape, 3, None, groups, stride)
     return _make_operator("rectified_transposed_convolve", shape, 3, bprop, groups, stride)
+
+
+def make_max_pool(size: int, stride: int, padding: int) -> ops.Custom:
+    """(features [B, C, H, W], window [3] float32 of these three numbers) -> the largest of each size x size pixels."""
+    of_features = _make_operator("max_pool_gradient", lambda features, *_: features)
+
+    def shape(features, window):
+        sides = [(side + 2 * padding - size) // stride + 1 for side in features[2:]]
+        return [*features[:2], *sides]
+
+    def bprop(features, window, output, gradient):
+        return of_features(features, window, output, gradient), ops.zeros_like(window)
+
+    return _make_operator("max_pool", shape, 1, bprop, size, stride, padding)
 
 
 def make_warp(side: int, position_channels: int) -> ops.Custom:

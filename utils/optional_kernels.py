@@ -23,7 +23,7 @@ class NoKernels:
         return "MindSpore's kernels" if wanted == "mindspore" else f"MindSpore's kernels ({cls.REASON})"
 
     @classmethod
-    def accelerate(cls, network, wanted: str = "auto") -> None:
+    def accelerate(cls, network, wanted: str = "auto", weights_stay: bool = False) -> None:
         """Leave `network` as it is."""
         cls.choose(wanted)
 

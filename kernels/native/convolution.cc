@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "kept.h"
 #include "layout.h"
 #include "onednn.h"
 #include "pointwise.h"
@@ -118,13 +119,15 @@ struct Operation {
   dnnl_memory_t scratchpad;
   std::array<size_t, PLACES> bytes = {};  // sizes of its copies and its scratchpad
 
-  // before: the operation that has just run on the same memory, if any.
-  void run(const Operands &memory, const Copies &copies, const Operation *before = nullptr) const {
+  // before: the operation that has just run on the same memory, if any. has_kernel: the kernel's copy is there.
+  void run(const Operands &memory, const Copies &copies, const Operation *before = nullptr,
+           bool has_kernel = false) const {
     std::vector<dnnl_exec_arg_t> bound;
     for (auto &operand : operands) bound.push_back(operand.bind(memory, copies));
     dnnl_memory_set_data_handle(scratchpad, copies[SCRATCHPAD]);
     bound.push_back({onednn::SCRATCHPAD, scratchpad});
     for (auto &operand : operands) {
+      if (has_kernel && operand.place() == KERNEL) continue;
       const auto serves = [&](const Operand &other) { return other.serves(operand); };
       if (!before || std::none_of(before->operands.begin(), before->operands.end(), serves)) operand.fill_copy();
     }
@@ -231,7 +234,22 @@ auto find_other(const Sizes &sizes) -> void (*)(Kind, const Sizes &, const Opera
 void run(Kind kind, const Sizes &sizes, const Operands &operands) {
   if (const auto other = find_other(sizes)) return other(kind, sizes, operands);
   const Operation &only = find_operation(kind, sizes, operands.bias);
-  only.run(operands, take_memory(only, only));
+  Copies copies = take_memory(only, only);
+  if (kept().is_on() && only.bytes[KERNEL]) {
+    Kept::Kernel &kernel = kept().find({reinterpret_cast<intptr_t>(&only)}, only.bytes[KERNEL]);
+    copies[KERNEL] = kernel.memory.get();
+    only.run(operands, copies, nullptr, kernel.is_ready);
+    kernel.is_ready = true;
+  } else {
+    only.run(operands, copies);
+  }
+  if (!operands.rectifies) return;
+  const int64_t pixels = sizes.output[2] * sizes.output[3];
+#pragma omp parallel for schedule(static)
+  for (int64_t plane = 0; plane < sizes.output[0] * sizes.output[1]; ++plane) {
+    rectify(pixels, static_cast<float *>(operands.output) + plane * pixels,
+            operands.skip ? operands.skip + plane * pixels : nullptr);
+  }
 }
 
 int64_t multiply_adds(const Sizes &sizes) {

@@ -24,10 +24,22 @@ struct Sizes {
   int64_t split = 0;
 };
 
-// bias: [C'], for OF_KERNEL its gradient; null if there is none.
+// bias: [C'], for OF_KERNEL its gradient; null if there is none. rectifies: FORWARD ends with ReLU, before which it adds
+// `skip`, of the size of the output, unless that is null.
 struct Operands {
   void *image, *kernel, *output, *bias = nullptr, *second_output = nullptr;
+  bool rectifies = false;
+  const float *skip = nullptr;
 };
+
+// Adds `skip`, unless it is null, and rectifies; NaN stays NaN.
+inline void rectify(int64_t count, float *values, const float *skip) {
+#pragma omp simd
+  for (int64_t i = 0; i < count; ++i) {
+    const float sum = skip ? values[i] + skip[i] : values[i];
+    values[i] = sum < 0 ? 0 : sum;
+  }
+}
 
 // Throws std::exception if oneDNN fails.
 void run(Kind, const Sizes &, const Operands &);

@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "convolution.h"
+#include "kept.h"
 #include "norm.h"
+#include "pooling.h"
 #include "sample.h"
 #include "sums.h"
 #include "warp.h"
@@ -22,6 +24,8 @@
 using convolution::Shape;
 
 namespace {
+
+constexpr int64_t JOINED = -1;  // key of two kernels in one piece of memory
 
 struct Arguments {
   int count;
@@ -37,12 +41,14 @@ struct Arguments {
   float *floats(int i) const { return static_cast<float *>(data[i]); }
 };
 
+std::mutex one_at_a_time;
+
 template <typename Work>
-int guarded(Work work) {
-  static std::mutex one_at_a_time;
+int guarded(Work work, int64_t layer = 0) {
   try {
     const std::lock_guard<std::mutex> guard(one_at_a_time);
     workspace().begin();
+    kept().begin(layer);
     work();
     return 0;
   } catch (const std::exception &error) {
@@ -50,6 +56,21 @@ int guarded(Work work) {
     return 1;  // MindSpore raises an error
   }
 }
+
+// The arguments without that of number `place`, which is the number of a layer.
+struct Others {
+  std::vector<void *> data;
+  std::vector<int> ndims;
+  std::vector<int64_t *> shapes;
+  int64_t layer;
+  Others(int count, void **all, int *all_ndims, int64_t **all_shapes, int place)
+      : data(all, all + count), ndims(all_ndims, all_ndims + count), shapes(all_shapes, all_shapes + count),
+        layer(int64_t(*static_cast<float *>(all[place]))) {
+    data.erase(data.begin() + place);
+    ndims.erase(ndims.begin() + place);
+    shapes.erase(shapes.begin() + place);
+  }
+};
 
 // The sizes of a convolution; image, kernel and output are the numbers of its operands.
 convolution::Sizes sizes(const Arguments &in, int image, int kernel, int output) {
@@ -109,12 +130,36 @@ extern "C" int64_t multiply_adds(const int64_t *image, const int64_t *kernel, co
   }                                                                                                             \
   static void name##_of(const Arguments &in)
 
+// The same operator with one more input, the last: the number of the layer whose kernel is kept.
+#define ALSO_KEPT(name, outputs)                                                                                     \
+  extern "C" int name##_kept(int count, void **data, int *ndims, int64_t **shapes, const char **, void *, void *) {  \
+    Others in(count, data, ndims, shapes, count - outputs - 1);                                                      \
+    return guarded([&] { name##_of({count - 1, in.data.data(), in.ndims.data(), in.shapes.data()}); }, in.layer);    \
+  }
+
+// Forgets what is kept of a layer.
+extern "C" void release_kept(int64_t layer) {
+  const std::lock_guard<std::mutex> guard(one_at_a_time);
+  kept().release(layer);
+}
+
 // image, kernel[, bias] -> output
 OPERATOR(convolve) {
   const int output = in.count - 1;
   void *bias = in.count == 4 ? in.data[2] : nullptr;
   convolution::run(convolution::FORWARD, sizes(in, 0, 1, output), {in.data[0], in.data[1], in.data[output], bias});
 }
+
+ALSO_KEPT(convolve, 1)
+
+// image, kernel, bias[, skip] -> ReLU of output, or of output + skip
+OPERATOR(convolve_and_rectify) {
+  const int output = in.count - 1;
+  const float *skip = in.count == 5 ? in.floats(3) : nullptr;
+  convolution::run(convolution::FORWARD, sizes(in, 0, 1, output),
+                   {in.data[0], in.data[1], in.data[output], in.data[2], nullptr, true, skip});
+}
+ALSO_KEPT(convolve_and_rectify, 1)
 
 // gradient of the output, kernel, image (for its shape) -> gradient of the image
 OPERATOR(gradient_of_image) {
@@ -129,12 +174,22 @@ OPERATOR(gradient_of_kernel) {
 
 // image, kernel 1, bias 1, kernel 2, bias 2 -> output 1, output 2
 OPERATOR(convolve_twice) {
-  const Joined kernels{in, 1, 3}, biases{in, 2, 4};
-  kernels.read();
+  const Joined biases{in, 2, 4};
   biases.read();
+  Joined kernels{in, 1, 3};
+  if (kept().is_on()) {
+    Kept::Kernel &both = kept().find({JOINED}, in.bytes(1) + in.bytes(3));
+    kernels.memory = static_cast<char *>(both.memory.get());
+    if (!both.is_ready) kernels.read();
+    both.is_ready = true;
+  } else {
+    kernels.read();
+  }
   convolution::run(convolution::FORWARD, sizes_of_both(in, 0, 1, 3, 5),
                    {in.data[0], kernels.memory, in.data[5], biases.memory, in.data[6]});
 }
+
+ALSO_KEPT(convolve_twice, 2)
 
 // image, kernel 1, kernel 2, gradients of output 1 and 2 -> gradients of image, kernel 1, bias 1, kernel 2, bias 2
 OPERATOR(gradients_of_both) {
@@ -213,6 +268,8 @@ OPERATOR(rectified_convolve) {
   convolution::run(convolution::FORWARD, sizes(in, 0, 3, output), {rectified, in.data[3], in.data[output], bias});
 }
 
+ALSO_KEPT(rectified_convolve, 3)
+
 // x, gamma, beta, kernel -> transposed convolution of the normalised and rectified x, mean, 1 / deviation
 OPERATOR(rectified_transposed_convolve) {
   float *rectified = take_like_first(in);
@@ -220,6 +277,8 @@ OPERATOR(rectified_transposed_convolve) {
   norm::normalise(norm_sizes(in, 5), input, true, {in.floats(5), in.floats(6)}, rectified);
   convolution::run(convolution::OF_IMAGE, transposed_sizes(in, 0, 3, 4), {in.data[4], in.data[3], rectified});
 }
+
+ALSO_KEPT(rectified_transposed_convolve, 3)
 
 // Computes the rectified x again, because the forward pass does not keep it. `convolve` gets the rectified x and the
 // memory for its gradient.
@@ -251,6 +310,19 @@ OPERATOR(rectified_transposed_gradients) {
                           {convolution::OF_KERNEL, {in.data[6], in.data[10], rectified}},
                           {convolution::FORWARD, {in.data[6], in.data[5], gradient}});
   });
+}
+
+// maps [B, C, H, W], window [3]: size, stride, padding -> the largest pixels [B, C, h, w]
+static pooling::Sizes pooling_sizes(const Arguments &in, int output) {
+  const int64_t *from = in.shapes[0], *to = in.shapes[output];
+  const float *window = in.floats(1);
+  return {from[0] * from[1], from[2], from[3], to[2], to[3], int64_t(window[0]), int64_t(window[1]), int64_t(window[2])};
+}
+OPERATOR(max_pool) { pooling::forward(pooling_sizes(in, 2), in.floats(0), in.floats(2)); }
+
+// maps, window, largest pixels, gradient of these -> gradient of the maps
+OPERATOR(max_pool_gradient) {
+  pooling::backward(pooling_sizes(in, 2), in.floats(0), in.floats(2), in.floats(3), in.floats(4));
 }
 
 // any number of arrays -> the sum of the squares of all numbers

@@ -30,9 +30,12 @@ struct Piece {
 struct Convolution {
   int64_t batch, in, out, pixels;
   std::vector<Piece> pieces;
+  bool rectifies;
+  const float *skip;
 
   Convolution(const Sizes &sizes, const Operands &operands)
-      : batch(sizes.image[0]), in(sizes.kernel[1]), out(sizes.kernel[0]), pixels(sizes.image[2] * sizes.image[3]) {
+      : batch(sizes.image[0]), in(sizes.kernel[1]), out(sizes.kernel[0]), pixels(sizes.image[2] * sizes.image[3]),
+        rectifies(operands.rectifies), skip(operands.skip) {
     const int64_t split = sizes.split ? sizes.split : out;
     pieces.push_back({static_cast<float *>(operands.output), 0, split});
     if (sizes.split) pieces.push_back({static_cast<float *>(operands.second_output), split, out - split});
@@ -63,6 +66,10 @@ struct Convolution {
         const int status = matrices::multiply(piece.channels, count, in, {kernel + piece.first * in, in},
                                               {image + number * in * pixels + first, pixels}, bias, output, pixels);
         failed = std::max(failed, status);
+        for (int64_t row = 0; rectifies && row < piece.channels; ++row) {
+          const int64_t place = (number * piece.channels + row) * pixels + first;
+          convolution::rectify(count, piece.output + place, skip ? skip + place : nullptr);
+        }
       }
       return failed;
     });

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 
+#include "kept.h"
 #include "layout.h"
 #include "matrices.h"
 #include "sums.h"
@@ -88,21 +89,37 @@ struct Plan {
   }
 };
 
-void convolve(const Sizes &sizes, bool of_image, float *from, float *kernel, float *to, const float *bias) {
+// The factors of kernels: kept, or computed in `scratch`.
+const float *find_factors(const Kernels &kernels, bool of_image, float *scratch) {
+  if (!kept().is_on()) {
+    transform_kernels(kernels, scratch);
+    return scratch;
+  }
+  const size_t bytes = sizeof(float) * PRODUCTS * kernels.step();
+  Kept::Kernel &found = kept().find({of_image, kernels.row, kernels.column}, bytes);
+  float *factors = static_cast<float *>(found.memory.get());
+  if (!found.is_ready) transform_kernels(kernels, factors);
+  found.is_ready = true;
+  return factors;
+}
+
+void convolve(const Sizes &sizes, bool of_image, float *from, float *kernel, float *to, const Finish &finish) {
   const Plan plan(sizes, of_image);
-  float *u = of_image ? take(plan.read, plan.channels) : take(plan.channels, plan.read);
+  float *scratch = kept().is_on() ? nullptr
+                   : of_image     ? take(plan.read, plan.channels)
+                                  : take(plan.channels, plan.read);
   float *v = take(plan.read, plan.most_tiles()), *m = take(plan.channels, plan.most_tiles());
   for (int64_t first = 0; first < plan.written; first += plan.channels) {
     const int64_t count = std::min(plan.channels, plan.written - first);
     const Kernels kernels = of_image ? Kernels{kernel, plan.written, 0, plan.read, first, count}
                                      : Kernels{kernel, plan.read, first, count, 0, plan.read};
-    transform_kernels(kernels, u);
+    const float *u = find_factors(kernels, of_image, scratch);
     for (int64_t image = 0; image < plan.batch; image += plan.images) {
       const Maps in = plan.in(from, image), out = plan.out(to, image, first);
       transform_image(in, v);
       multiply(count, in.tiles(), plan.read, {u, kernels.rows, kernels.pitch(), of_image, of_image},
                {v, plan.read, in.pitch()}, false, m, out.pitch());
-      gather_output(m, out, bias);
+      gather_output(m, out, finish);
     }
   }
 }
@@ -142,9 +159,9 @@ void run(Kind kind, const Sizes &sizes, const Operands &operands) {
   float *image = static_cast<float *>(operands.image), *kernel = static_cast<float *>(operands.kernel);
   float *output = static_cast<float *>(operands.output), *bias = static_cast<float *>(operands.bias);
   if (kind == convolution::FORWARD) {
-    convolve(sizes, false, image, kernel, output, bias);
+    convolve(sizes, false, image, kernel, output, {bias, operands.rectifies, operands.skip});
   } else if (kind == convolution::OF_IMAGE) {
-    convolve(sizes, true, output, kernel, image, nullptr);
+    convolve(sizes, true, output, kernel, image, {});
   } else {
     find_gradient_of_kernel(sizes, image, output, kernel);
     const int64_t pixels = sizes.output[2] * sizes.output[3];

@@ -6,6 +6,8 @@
 #include <array>
 #include <cstring>
 
+#include "convolution.h"
+
 namespace winograd {
 namespace {
 
@@ -66,12 +68,13 @@ void transform_image(const Maps &maps, float *factors) {
   });
 }
 
-void gather_output(const float *products, const Maps &maps, const float *bias) {
+void gather_output(const float *products, const Maps &maps, const Finish &finish) {
   const int64_t step = maps.step();
   for_rows_of_tiles(maps, [&](int64_t image, int64_t channel, int64_t i) {
     const float *p = products + maps.place(image, channel, i);
-    const float added = bias ? bias[maps.first + channel] : 0;
-    float *upper = maps.row(image, channel, 2 * i), *lower = upper + maps.width;
+    const float added = finish.bias ? finish.bias[maps.first + channel] : 0;
+    const int64_t place = maps.offset(image, channel, 2 * i);
+    float *upper = maps.values + place, *lower = upper + maps.width;
 #pragma omp simd
     for (int64_t j = 0; j < maps.across(); ++j) {
       float rows[2][TAPS];
@@ -84,6 +87,10 @@ void gather_output(const float *products, const Maps &maps, const float *bias) {
       const auto below = to_outputs(rows[1][0], rows[1][1], rows[1][2], rows[1][3]);
       upper[2 * j] = above[0] + added, upper[2 * j + 1] = above[1] + added;
       lower[2 * j] = below[0] + added, lower[2 * j + 1] = below[1] + added;
+    }
+    if (finish.rectifies) {  // both rows, one behind the other
+      const float *skip = finish.skip ? finish.skip + place : nullptr;
+      convolution::rectify(2 * maps.width, upper, skip);
     }
   });
 }

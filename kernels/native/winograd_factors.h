@@ -21,8 +21,9 @@ struct Maps {
   int64_t across() const { return width / 2; }
   int64_t tiles() const { return count * down() * across(); }
   int64_t pitch() const { return tiles() + PADDING; }
-  float *row(int64_t image, int64_t channel, int64_t y) const {
-    return values + ((image * channels + first + channel) * height + y) * width;
+  float *row(int64_t image, int64_t channel, int64_t y) const { return values + offset(image, channel, y); }
+  int64_t offset(int64_t image, int64_t channel, int64_t y) const {
+    return ((image * channels + first + channel) * height + y) * width;
   }
   // The place of the first tile of a row.
   int64_t place(int64_t image, int64_t channel, int64_t row_of_tiles) const {
@@ -46,8 +47,15 @@ struct Kernels {
 void transform_image(const Maps &, float *factors);
 void transform_kernels(const Kernels &, float *factors);
 
-// Computes the output from the products; bias: one for every channel, or null.
-void gather_output(const float *products, const Maps &, const float *bias);
+// What follows on the products: a bias for every channel, an image like the output that is added, and ReLU; or null.
+struct Finish {
+  const float *bias = nullptr;
+  bool rectifies = false;
+  const float *skip = nullptr;
+};
+
+// Computes the output from the products.
+void gather_output(const float *products, const Maps &, const Finish &);
 
 // For gradients: from the output's to the products', and from the factors' to the kernels'.
 void spread_output(const Maps &, float *products);

@@ -39,12 +39,12 @@ def running_in(mode: str):
         ms.set_context(mode=ms.PYNATIVE_MODE)
 
 
-def as_variant(cell: nn.Cell, variant: str) -> str:
+def as_variant(cell: nn.Cell, variant: str, weights_stay: bool = False) -> str:
     """Give `cell` compiled kernels where the variant is `compiled`; the mode to run it in."""
     if variant != "compiled":
         return variant
     with mock.patch("kernels.build.lift_limit"):  # networks with MindSpore's kernels run in this process too
-        find_kernels().accelerate(cell, "compiled")
+        find_kernels().accelerate(cell, "compiled", weights_stay)
     return "graph"
 
 

@@ -16,11 +16,19 @@ from mindspore import nn
 
 from kernels import operators
 from models import layer, resnet
+from models.batch_norm_folding import fold_batch_norm
 from models.grid_sample import GridSample
 from models.warp import Warp, warp_feature
 from models.group_norm import GroupNorm
 from pretrained_model_convert import resnet_pth
-from tests.helpers.parity import as_variant, assert_gradients_close, assert_same_layer, running_in
+from tests.helpers.parity import (
+    as_variant,
+    assert_gradients_close,
+    assert_same_layer,
+    copy_weights,
+    randomise,
+    running_in,
+)
 from tests.reference import networks
 from tests.models.test_parity_blocks import Function, FunctionCell, SampledAt, noise, sampled_by_torch
 
@@ -269,6 +277,21 @@ def test_a_block_of_the_decoder(in_channels, mode):
 def test_a_block_of_the_encoder_and_its_running_statistics(stride, mode):
     ours, theirs = fast(resnet.Bottleneck(24, 16, stride)), resnet_pth.Bottleneck(24, 16, stride)
     assert_same_layer(ours, theirs, [noise(2, 24, 6, 8)], mode)
+
+
+@pytest.mark.parametrize(
+    "read, channels, stride, size", [(24, 16, 2, (6, 8)), (512, 128, 1, (14, 16)), (64, 16, 1, (30, 28))]
+)
+def test_a_folded_block_of_the_encoder(read, channels, stride, size, mode):
+    """By oneDNN, by Winograd, and by products of matrices."""
+    theirs = randomise(resnet_pth.Bottleneck(read, channels, stride)).eval()
+    ours = resnet.Bottleneck(read, channels, stride).set_train(False)
+    copy_weights(theirs, ours)
+    features = noise(2, read, *size)
+    with running_in(mode):
+        found = fast(fold_batch_norm(ours))(ms.Tensor(features)).asnumpy()
+    expected = theirs(torch.tensor(features)).detach().numpy()
+    np.testing.assert_allclose(found, expected, atol=2e-6 * np.abs(expected).max())
 
 
 def test_a_large_mean_does_not_drown_what_varies(mode):
