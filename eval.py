@@ -120,7 +120,7 @@ def main():
             write_missing_tables(own)
         trained_on.check(own, path, ("body",))  # whose meshes are the truth; load_trained looks at the rest
         predictor = load_predictor(own, path)
-        find_kernels().accelerate(predictor, own.kernels, weights_stay=True)
+        find_kernels().accelerate(predictor, own.kernels)
         for dataset, meter in meters.items():
             stem = dataset if len(paths) == 1 else f"{dataset}_{number}_{path.stem}"
             evaluation = evaluate_dataset(for_dataset(own, dataset), device, path, stem, predictor, meter)
