@@ -9,8 +9,8 @@ from utils.errors import UserError
 from utils.files import require_file
 from utils.optional_packages import import_package
 
-# bytes of memory and seconds of processor time for one file; Human3.6M's take 20 MiB and a tenth of a second. cdflib goes
-# through as many variables as a file states, and unpacks a compressed file into memory
+# bytes of memory and seconds of processor time for one file; Human3.6M's take 20 MiB and a tenth of a second. cdflib
+# goes through as many variables as a file states, and unpacks a compressed file into memory
 MEMORY, SECONDS = 1 << 29, 2.0
 
 
