@@ -82,5 +82,13 @@ def test_the_page_on_reconstruction_lists_where_people_are_said_to_be():
     options = {word for action in make_parser()._actions for word in action.option_strings if word.startswith("--")}
     assert {"--bbox", "--openpose", "--detector", "--min_score"} <= options
     # these are those of train.py
-    for option in options - {"--help", "--kernels", "--no_tf32", "--data_dir", "--device_target", "--device_id"}:
+    for option in options - {
+        "--help",
+        "--version",
+        "--kernels",
+        "--no_tf32",
+        "--data_dir",
+        "--device_target",
+        "--device_id",
+    }:
         assert f"`{option}" in text or f" {option} " in text, f"{option} is not in docs/reconstruction.md"

@@ -56,7 +56,7 @@ def skin(model: BodyModel, betas, pose, translation) -> np.ndarray:
         matrices.append(local if joint == 0 else matrices[PARENTS[joint]] @ local)
     vertices = np.empty_like(rest)
     for vertex, place in enumerate(rest):
-        chosen = np.argsort(-model.weights[vertex])[:4]
+        chosen = np.argsort(-model.weights[vertex], kind="stable")[:4]  # of equal weights the first joints
         share = model.weights[vertex][chosen] / model.weights[vertex][chosen].sum()
         vertices[vertex] = sum(w * (matrices[k] @ [*place, 1])[:3] for w, k in zip(share, chosen, strict=True))
     return upright(vertices + translation)

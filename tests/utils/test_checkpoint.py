@@ -16,6 +16,7 @@ from models.training_step import TrainingStep
 from utils.checkpoints import checkpoint, checksums
 from utils import config
 from utils.errors import UserError
+from utils.version import VERSION
 
 WIDTH = 3
 
@@ -284,4 +285,4 @@ def test_a_damaged_config_json_is_named(tmp_path, content):
 def test_config_json_holds_every_option(tmp_path):
     options = SimpleNamespace(lnet_width=0.125, stage=None, no_flip=False)
     checkpoint.save_config(options, tmp_path)
-    assert json.loads((tmp_path / "config.json").read_text()) == vars(options)
+    assert json.loads((tmp_path / "config.json").read_text()) == vars(options) | {"version": VERSION}
