@@ -1,8 +1,9 @@
 """Measure demo.py and eval.py as whole programs: from the command to the first result, and each further image.
 
-    python -m benchmarks.programs [--images 17] [--rounds 3] [--data_dir DIR] [--kernels compiled]
+    python -m benchmarks.programs [--images 17] [--rounds 3] [--data_dir DIR] [--checkpoint FOLDER] [--kernels compiled]
 
-The network has its full width and random weights, which take as long as trained ones. Each program runs with one image
+Without --checkpoint the network has its full width and random weights. It takes as long as a trained one, but its meshes
+are crumpled, and to draw and fit them takes several times as long as trained ones. Each program runs with one image
 and with --images of them, in turn; the median of the first is the time to the first result, and the difference is what
 the others take. The kernels were compiled by an earlier start. demo.py writes meshes, pictures and a fitted body for
 each photograph, in batches of one; eval.py computes errors, in batches of 16.
@@ -88,12 +89,13 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=17)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--data_dir")
+    parser.add_argument("--checkpoint", help="trained weights for the data root, or their folder")
     parser.add_argument("--kernels", default="auto")
     arguments = parser.parse_args()
     root = prepare_benchmark_root(arguments.data_dir)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        weights = write_network(root, folder)
+        weights = Path(arguments.checkpoint).resolve() if arguments.checkpoint else write_network(root, folder)
         photograph = sorted((root / "up-3d").glob("*_image.png"))[0]
         photographs = {
             count: make_photographs(photograph, folder / f"{count}", count) for count in (1, arguments.images)
