@@ -2,8 +2,8 @@
 
     python -m benchmarks.programs [--images 17] [--rounds 3] [--data_dir DIR] [--checkpoint FOLDER] [--kernels compiled]
 
-Without --checkpoint the network has its full width and random weights. It takes as long as a trained one, but its meshes
-are crumpled, and to draw and fit them takes several times as long as trained ones. Each program runs with one image
+Without --checkpoint the network has its full width and random weights. It takes as long as a trained one, but its
+meshes are crumpled, and to draw and fit them takes several times as long. Each program runs with one image
 and with --images of them, in turn; the median of the first is the time to the first result, and the difference is what
 the others take. The kernels were compiled by an earlier start. demo.py writes meshes, pictures and a fitted body for
 each photograph, in batches of one; eval.py computes errors, in batches of 16.
