@@ -40,7 +40,7 @@ def choose(wanted: str = "auto") -> str:
     return COMPILED
 
 
-def fits(faster: type, cell: nn.Cell) -> bool:
+def _fits(faster: type, cell: nn.Cell) -> bool:
     """Tell whether a class of FASTER can take the place of the class of `cell`."""
     return not hasattr(faster, "fits") or faster.fits(cell)
 
@@ -61,7 +61,7 @@ def accelerate(network: nn.Cell, wanted: str = "auto", weights_stay: bool = Fals
     if choose(wanted) != COMPILED:
         return
     for _, cell in network.cells_and_names():
-        faster = next((found for found in FASTER.get(type(cell), ()) if fits(found, cell)), None)
+        faster = next((found for found in FASTER.get(type(cell), ()) if _fits(found, cell)), None)
         if faster is None:
             continue
         cell.__class__ = faster  # the object and its parameters stay the same for everyone who holds it

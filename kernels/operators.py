@@ -88,9 +88,9 @@ def make_two_convolutions(keeps: bool = False) -> ops.Custom:
     def bprop(features, kernel1, bias1, kernel2, bias2, outputs, gradients):
         return of_inputs(features, kernel1, kernel2, gradients[0], gradients[1])
 
-    return (
-        _make_operator("convolve_twice_kept", shape, 2) if keeps else _make_operator("convolve_twice", shape, 2, bprop)
-    )
+    if keeps:
+        return _make_operator("convolve_twice_kept", shape, 2)
+    return _make_operator("convolve_twice", shape, 2, bprop)
 
 
 def make_norm(groups: int) -> ops.Custom:

@@ -76,17 +76,23 @@ def write_config(options, folder: Path, resumed: bool) -> None:
     """Write config.json of a run, after checking the weights that it starts from.
 
     UserError where those were trained with another body or atlas. For weights in `folder` itself the old config.json
-    tells that, so the check comes before the writing.
+    tells that, so the check comes before the writing. A run on generated people is recorded as such, unless it starts
+    from weights that saw others.
     """
     parts = PARTS_OF_CNET if options.stage == "dp" else tuple(trained_on.PARTS)
     cnet = None if resumed else start_of_cnet(options, folder)
+    starts: list[tuple[Path, tuple]] = []  # weights that it starts from, what they must have been trained with
     if resumed:
-        trained_on.check(options, folder / "state_*.ckpt", parts)
+        starts.append((folder / "state_*.ckpt", parts))
     elif options.checkpoint and options.stage != "dp":
-        trained_on.check(options, checkpoint.find_weights(options.checkpoint, checkpoint.DMR_PREFIX))
+        starts.append((checkpoint.find_weights(options.checkpoint, checkpoint.DMR_PREFIX), tuple(trained_on.PARTS)))
     if cnet:
-        trained_on.check(options, cnet, PARTS_OF_CNET)
-    checkpoint.save_config(options, folder, trained_on.identify(options, (*parts, trained_on.PEOPLE)))
+        starts.append((cnet, PARTS_OF_CNET))
+    for weights, needed in starts:
+        trained_on.check(options, weights, needed)
+    saw_others = any(not trained_on.saw_generated_people_only(weights) for weights, _ in starts)
+    people = () if saw_others else (trained_on.PEOPLE,)
+    checkpoint.save_config(options, folder, trained_on.identify(options, (*parts, *people)))
 
 
 def build_dmr(cnet: DPNet, options) -> DMR:

@@ -219,12 +219,17 @@ def test_of_weights_without_a_record_nothing_is_refused(folder, elsewhere):
 
 
 def test_a_run_on_generated_people_says_so_beside_its_weights(folder, elsewhere):
-    weights = folder / "dmr_1.ckpt"
-    stages.write_config(options_of("--stage", "end"), folder, resumed=False)
+    weights, stage_dp, stage_end = folder / "dmr_1.ckpt", options_of("--stage", "dp"), options_of("--stage", "end")
+    stages.write_config(stage_dp, folder, resumed=False)
     assert not trained_on.saw_generated_people_only(weights)
     (elsewhere / config.GENERATED_MARKER).write_text("seed 0\n")
-    stages.write_config(options_of("--stage", "end"), folder, resumed=False)
+    stages.write_config(stage_end, folder, resumed=False)  # from CNet_1.ckpt, which saw others
+    assert not trained_on.saw_generated_people_only(weights)
+    stages.write_config(stage_dp, folder, resumed=False)
     assert trained_on.saw_generated_people_only(weights)
+    for resumed in (False, True):  # from what saw generated people
+        stages.write_config(stage_end, folder, resumed)
+        assert trained_on.saw_generated_people_only(weights)
     (elsewhere / config.GENERATED_MARKER).unlink()
     trained_on.check(options_of(), weights)  # other people are no reason to refuse weights
 

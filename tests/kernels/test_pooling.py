@@ -16,11 +16,6 @@ WINDOWS = [(3, 2, 1), (2, 2, 0), (3, 1, 1), (5, 3, 2)]  # size, stride, padding
 SIZES = [(8, 12), (7, 9), (5, 33)]
 
 
-@pytest.fixture(params=["pynative", "graph"])
-def mode(request):
-    return request.param
-
-
 def pooled(features: np.ndarray, window: tuple, mode: str) -> tuple[np.ndarray, np.ndarray]:
     """Largest pixels, and the gradient of the sum of their products with 0, 1, 2 ..."""
     layer = MaxPool2d(*window)

@@ -194,6 +194,8 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=5_000)
     parser.add_argument("--checkpoint", help="dmr weights for demo, or their folder")
     arguments = parser.parse_args()
+    if min(arguments.steps, arguments.frames) < SETTLED + 2 * SPAN:
+        parser.error(f"--steps and --frames must be at least {SETTLED + 2 * SPAN}")
     if arguments.program == "demo" and not arguments.checkpoint:
         parser.error("demo needs --checkpoint")
     with tempfile.TemporaryDirectory() as folder:
