@@ -32,7 +32,7 @@ SETTLED = 500  # steps or frames after which nothing may grow any more
 SPAN = 1000  # steps or frames at each end whose time is compared
 GROWTH, SLOWDOWN = 20.0, 1.1  # MiB; last time of a step / first
 PERIOD = 2.0  # seconds between looks
-NETWORK = ("--img_res", 64, "--cnet_width", 0.125, "--lnet_width", 0.0625, "--batch_size", BATCH_SIZE)
+NETWORK = ("--img_res", 64, "--cnet_width", 0.125, "--lnet_width", 0.125, "--batch_size", BATCH_SIZE)
 
 
 @dataclass(frozen=True)
