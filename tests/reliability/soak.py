@@ -184,7 +184,7 @@ def report(unit: str, looks: list[Look], times: np.ndarray, seconds: dict[float,
     late_time = mean(seconds[step] for step in steps if step > last - SPAN)
     ratio = late_time / early_time
     print(f"{f'time of a {unit}, ms':28} {1e3 * early_time:8.1f} {1e3 * late_time:8.1f}   ratio {ratio:.3f}")
-    return growth["private"] < GROWTH and growth["files"] <= 0 and ratio < SLOWDOWN
+    return bool(growth["private"] < GROWTH and growth["files"] <= 0 and ratio < SLOWDOWN)
 
 
 def main() -> int:
