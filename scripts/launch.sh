@@ -114,7 +114,7 @@ train_standalone() {
 
 # train_distribute TARGET LAUNCHER WORDS...: train data-parallel, with the output also in train_distribute.log.
 train_distribute() {
-    local target="$1" launcher="$2" name hosts=() train
+    local target="$1" launcher="$2" name hosts=() train code=0
     shift 2
     require_training_words "up-3d 8 5 30 16 './ckpt'" NUM_DEVICES "$@"
     require_number NUM_DEVICES "$2" 1
@@ -134,16 +134,34 @@ train_distribute() {
             fi
             # without --bind-to none Open MPI gives one core to each rank with all workers of its loader
             run_logged train_distribute.log mpirun --allow-run-as-root --bind-to none -n "$2" "${hosts[@]}" \
-                "$PYTHON" -u "${train[@]}" ;;
+                "$PYTHON" -u "${train[@]}" || code=$? ;;
         msrun)
             require_number LOCAL_DEVICES "${LOCAL_DEVICES:-$2}" 1
             require_number NODE_RANK "${NODE_RANK:-0}" 0
             require_number MASTER_PORT "${MASTER_PORT:-8118}" 1
             run_logged train_distribute.log msrun --worker_num="$2" --local_worker_num="${LOCAL_DEVICES:-$2}" \
                 --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${MASTER_PORT:-8118}" \
-                --node_rank="${NODE_RANK:-0}" --log_dir=msrun_log --join=True "${train[@]}" ;;
+                --node_rank="${NODE_RANK:-0}" --log_dir=msrun_log --join=True "${train[@]}" || code=$? ;;
         *) echo "$(basename "$0"): error: LAUNCHER is '$launcher', expected mpirun or msrun." >&2; exit 2 ;;
     esac
+    if [ "$code" != 0 ] && [ "$STOPPED_WITH" = 0 ]; then
+        name_lost_ranks | tee -a train_distribute.log >&2
+    fi
+    return "$code"
+}
+
+# name_lost_ranks: say what the many lines of a launcher hide: errors of ranks that the terminal did not show, and that a
+# rank was killed.
+name_lost_ranks() {
+    local killed
+    { grep -h 'train.py: error: ' msrun_log/worker_*.log 2>/dev/null || true; } | sort -u |
+        grep -vxFf train_distribute.log || true
+    # msrun's words, and mpirun's
+    killed="$(grep -oE 'Error code: -[0-9]+|exited on signal [0-9]+' train_distribute.log | grep -oE -m1 '[0-9]+')" || true
+    if [ -n "$killed" ]; then
+        echo "$(basename "$0"): error: a rank was killed by signal $killed, and the launcher ended the others. Nothing is lost" \
+            "but the steps since the last saved state: give the same command with --resume."
+    fi
 }
 
 choose_python

@@ -142,6 +142,8 @@ def _join_ranks() -> tuple[int, int]:
         communication.init()
     except (RuntimeError, ValueError) as error:
         first_line = str(error).strip().splitlines()[0]
+        if "timed out node" in first_line:  # msrun's scheduler, which waits in init() until the ranks have ended
+            raise UserError(f"a rank was lost, so the others end too; MindSpore says: {first_line}") from error
         raise UserError(f"--run_distribute: start with mpirun or msrun; MindSpore says: {first_line}") from error
     rank, world_size = communication.get_rank(), communication.get_group_size()
     ms.set_auto_parallel_context(

@@ -1,8 +1,10 @@
 """The launch scripts with a stand-in for Python: arguments, exit codes, logs, signals, and CUDA's libraries."""
 
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -16,6 +18,7 @@ case "$1" in */utils/interpreter.py) exit 0 ;; esac
 printf '<%s>' "$@"; echo
 @DOES@
 """
+INSTALLED = Path(sys.executable).parent  # msrun is there too
 DISTRIBUTE, STANDALONE = "run_train_distribute_gpu.sh", "run_train_standalone_gpu.sh"
 DISTRIBUTE_NPU, STANDALONE_NPU = "run_train_distribute_npu.sh", "run_train_standalone_npu.sh"
 SIX = ("up-3d", 2, 5, 30, 16, "./my ckpt")
@@ -23,13 +26,19 @@ SIX = ("up-3d", 2, 5, 30, 16, "./my ckpt")
 
 @pytest.fixture
 def run(tmp_path):
-    """run(script, *words, does=..., **environment): start a script in a folder of its own."""
+    """run(script, *words, does=..., launcher=..., **environment): start a script in a folder of its own.
 
-    def start(script, *words, does="exit 0", wait=True, **environment):
-        for name in ("python", "mpirun", "msrun"):
+    Launchers are stand-ins as well, but for the one that is named.
+    """
+
+    def start(script, *words, does="exit 0", launcher="", wait=True, **environment):
+        if launcher:
+            environment = {"LAUNCHER": launcher} | environment
+        for name in {"python", "mpirun", "msrun"} - {launcher}:
             (tmp_path / name).write_text(STAND_IN.replace("@DOES@", does))
             (tmp_path / name).chmod(0o755)
-        environment = {"PYTHON": tmp_path / "python", "PATH": f"{tmp_path}:{os.environ['PATH']}"} | environment
+        path = f"{tmp_path}:{INSTALLED}:{os.environ['PATH']}"
+        environment = {"PYTHON": tmp_path / "python", "PATH": path} | environment
         process = subprocess.Popen(
             ["bash", REPOSITORY / "scripts" / script, *map(str, words)], cwd=tmp_path, text=True,
             env=os.environ | {name: str(value) for name, value in environment.items()},
@@ -37,7 +46,7 @@ def run(tmp_path):
         )  # fmt: skip
         if not wait:
             return process
-        output, _ = process.communicate(timeout=20)
+        output, _ = process.communicate(timeout=60)
         return process.returncode, output
 
     return start
@@ -161,6 +170,36 @@ def test_a_signal_passes_the_launcher_by(run, tmp_path):
     rank.write_text(SAVES)
     does = f"bash {rank} & wait; exit 1"
     assert_saves_when_terminated(run(DISTRIBUTE, *SIX, does=does, wait=False, LAUNCHER="msrun"))
+
+
+RANK_1_IS_KILLED = """
+[ "${MS_ROLE:-}" != MS_SCHED ] || exit 1
+[ "${OMPI_COMM_WORLD_RANK:-${RANK_ID:-}}" != 1 ] || kill -9 $$
+sleep 50
+"""
+
+
+@pytest.mark.parametrize(
+    "launcher",
+    ["msrun", pytest.param("mpirun", marks=pytest.mark.skipif(not shutil.which("mpirun"), reason="no openmpi-bin"))],
+)
+def test_a_killed_rank_is_named_in_the_last_line(run, tmp_path, launcher):
+    code, output = run(DISTRIBUTE, *SIX, does=RANK_1_IS_KILLED, launcher=launcher)
+    assert code not in (0, 2)
+    last = output.splitlines()[-1]
+    assert last.startswith(f"{DISTRIBUTE}: error: a rank was killed by signal 9, and the launcher ended the others.")
+    assert (tmp_path / "train_distribute.log").read_text().endswith(f"{last}\n")
+
+
+def test_an_error_of_a_rank_that_msrun_does_not_show_is_shown(run):
+    does = """
+        mkdir msrun_log
+        echo 'train.py: error: here' | tee msrun_log/worker_0.log
+        echo 'train.py: error: there' > msrun_log/worker_1.log
+        exit 1
+    """
+    _, output = run(DISTRIBUTE, *SIX, does=does, LAUNCHER="msrun")
+    assert output.splitlines()[-2:] == ["train.py: error: here", "train.py: error: there"]
 
 
 def source_env_gpu(command: str, wheels, **variables) -> subprocess.CompletedProcess:
