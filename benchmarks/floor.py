@@ -8,15 +8,10 @@ measured in turn.
 """
 
 import argparse
-import contextlib
-import ctypes
-import math
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from unittest import mock
 
 import utils.environment  # noqa: F401  isort: skip  before MindSpore
 
@@ -25,6 +20,7 @@ import numpy as np
 
 from benchmarks.data import prepare_benchmark_root
 from benchmarks.model_side import add_settings, list_settings, make_options
+from benchmarks.multiply_adds import count_multiply_adds
 from benchmarks.side_by_side import Side
 from benchmarks.timing import describe_machine, print_table
 from benchmarks.train_step import write_inputs
@@ -35,69 +31,6 @@ from utils.optional_kernels import find_kernels
 
 SIDE = 3072  # rows and columns of the matrices
 FORWARD_PASSES = {"dp": 3, "end": 3, "infer": 1}
-
-
-def _count_convolution(features, kernel, output) -> int:
-    return output.size * math.prod(kernel.shape[1:])
-
-
-def _count_compiled(features, kernel, output) -> int:
-    from kernels import build  # the folder may be missing; then there are no such operators
-
-    sizes = [(ctypes.c_int64 * 4)(*array.shape) for array in (features, kernel, output)]
-    count = ctypes.CDLL(str(build.load())).multiply_adds
-    count.restype = ctypes.c_int64
-    return count(*sizes)
-
-
-def _count_transposed(features, kernel, _output) -> int:
-    return features.size * math.prod(kernel.shape[1:])
-
-
-def _count_transposed_swapped(features, kernel, _output) -> int:
-    return features.size * kernel.shape[0] * math.prod(kernel.shape[2:])
-
-
-def _count_product(left, right, output) -> int:
-    return output.size * left.shape[-1]  # no product here transposes its left matrix
-
-
-# name -> count from (inputs, output)
-COUNTS = {
-    "Conv2D": lambda inputs, output: _count_convolution(*inputs[:2], output),
-    "Conv2DTranspose": lambda inputs, output: _count_transposed(*inputs[:2], output),
-    "MatMul": lambda inputs, output: _count_product(*inputs[:2], output),
-    "BatchMatMul": lambda inputs, output: _count_product(*inputs[:2], output),
-    # operators of kernels/native
-    "convolve": lambda inputs, output: _count_compiled(*inputs[:2], output),
-    "convolve_twice": lambda inputs, outputs: sum(map(_count_convolution, inputs[:1] * 2, inputs[1::2], outputs)),
-    "rectified_convolve": lambda inputs, outputs: _count_compiled(inputs[0], inputs[3], outputs[0]),
-    "rectified_transposed_convolve": lambda inputs, outputs: _count_transposed_swapped(
-        inputs[0], inputs[3], outputs[0]
-    ),
-}
-
-
-def count_multiply_adds(run: Callable) -> int:
-    """Count the multiply-adds of the convolutions and matrix products in `run`; PYNATIVE mode."""
-    counted = []
-
-    def count(original):
-        def counting(primitive, *inputs):
-            output = original(primitive, *inputs)
-            name = primitive.func.rpartition(":")[2] if primitive.name == "Custom" else primitive.name
-            if name in COUNTS:
-                counted.append(COUNTS[name](inputs, output))
-            return output
-
-        return counting
-
-    with contextlib.ExitStack() as stack:
-        # the classes that define __call__
-        for kind in (ms.ops.Primitive, ms.ops.MatMul, ms.ops.BatchMatMul, ms.ops.Custom):
-            stack.enter_context(mock.patch.object(kind, "__call__", count(kind.__call__)))
-        run()
-    return sum(counted)
 
 
 def count_forward_pass(arguments) -> dict[str, float]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from mindspore import Tensor, nn
+from mindspore.nn.utils import no_init_parameters
 
 from atlas import trained_on
 from models.batch_norm_folding import fold_batch_norm
@@ -57,7 +58,8 @@ def load_trained(options, path: Path) -> DMR:
     UserError where they were trained with another atlas or body at rest, unless --other_body is given.
     """
     trained_on.check(options, path, trained_on.SEEN_BY_NETWORK)
-    dmr = DMR(get_CNet(options), get_LNet(options))
+    with no_init_parameters():  # drawing random weights takes as long as reading those of the file
+        dmr = DMR(get_CNet(options), get_LNet(options))
     checkpoint.load_dmr(dmr, path)
     return dmr.set_train(False)
 

@@ -6,13 +6,14 @@ import sys
 
 import numpy as np
 import pytest
-from mindspore import ops
+from mindspore import Parameter, nn, ops
 
-from benchmarks import peers
+from benchmarks import layers, peers
 from benchmarks.convergence import measure_hours
-from benchmarks.floor import count_multiply_adds
 from benchmarks.memory import REPOSITORY, measure_command_peak
+from benchmarks.multiply_adds import count_multiply_adds
 from benchmarks.side_by_side import Side
+from tests.helpers.small_network import random_network
 from utils.environment import SETTINGS
 
 
@@ -74,3 +75,33 @@ def test_a_process_reads_its_own_peak():
 def test_the_peers_that_can_do_a_work(wanted, work, found, monkeypatch):
     monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: name == "onnxruntime")
     assert peers.find_peers(wanted, work) == found
+
+
+class Product(nn.Cell):
+    """A product with a matrix of ones, which calls a layer that it holds."""
+
+    def __init__(self, size: int, inner: nn.Cell | None = None):
+        super().__init__()
+        self.matrix = Parameter(np.ones((size, size), np.float32))
+        self.product = ops.MatMul()
+        self.inner = inner
+
+    def construct(self, values):
+        return self.product(self.inner(values) if self.inner else values, self.matrix)
+
+
+def test_each_layer_has_its_own_products_and_the_rest_lies_between():
+    network, values = Product(6, Product(6, Product(6))), ops.ones((2, 6))
+    names = {id(network.inner): "inner"}
+    counts = layers.count_by_layer(names, lambda: network(values))
+    assert counts == {"inner": 2 * 2 * 36, layers.BETWEEN: 2 * 36}
+    seconds = layers.time_by_layer(names, lambda: network(values))
+    assert set(seconds) == {"inner", layers.BETWEEN}
+    assert min(seconds.values()) > 0
+
+
+def test_a_layer_of_the_table_is_a_stage_of_the_encoder_or_a_part_of_the_rest(data_root):
+    _, dmr = random_network(data_root, "--cnet_width", 0.125, "--lnet_width", 0.125)
+    names = set(layers.name_layers(dmr).values())
+    assert {"CNet.resnet.layer1", "CNet.dp_layers.0", "CNet.dp_uv_end", "LNet.warp", "LNet.hg"} <= names
+    assert not names & {"CNet", "CNet.resnet", "CNet.dp_layers", "CNet.resnet.layer1.0", "LNet.hg.inner"}
