@@ -12,6 +12,7 @@ from pathlib import Path
 from reconstruction.boxes import Entry, make_box
 from reconstruction.detections import read_detections
 from reconstruction.detector import Detector
+from reconstruction.detector_trial import try_detector
 from reconstruction.inputs import Photo
 from reconstruction.openpose import read_openpose
 from reconstruction.photo_names import NoFile, NotNamed, find_frame_files
@@ -45,7 +46,10 @@ def open_source(
         return _open_box_folder(Path(bbox)) if os.path.isdir(bbox) else _open_box_file(Path(bbox), is_alone)
     if openpose:
         return _open_keypoint_folder(Path(openpose)) if os.path.isdir(openpose) else _open_keypoint_file(Path(openpose))
-    return Detector(detector, min_score) if detector else None
+    if not detector:
+        return None
+    try_detector(detector)
+    return Detector(detector, min_score)
 
 
 def _open_box_file(path: Path, is_alone: bool) -> Source:

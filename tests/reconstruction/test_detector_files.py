@@ -8,6 +8,7 @@ import pytest
 from onnx import TensorProto
 
 from reconstruction.detector import Detector
+from reconstruction.detector_trial import try_detector
 from reconstruction.inputs import Photo
 from reconstruction.onnx_header import read_header
 from reconstruction.people_finder import PeopleFinder
@@ -158,6 +159,31 @@ def test_networks_without_or_with_two_pictures_are_refused(tmp_path):
     extra.name = "more"
     onnx.save(model, path)
     assert "has 2 inputs, expected one picture" in refusal(path)
+
+
+# ---- the trial in another process ----
+
+
+def test_a_file_that_ends_the_process_is_told_in_one_line(tmp_path, monkeypatch):
+    path = write_people(tmp_path / "yolo.onnx", PEOPLE)
+    try_detector(path)
+    program = tmp_path / "python"
+    for does, text in (("kill -SEGV $$", "crashes (SIGSEGV)"), ("kill -XCPU $$", "more than 8 GiB or 120 s"),
+                       ("exit 1", "more than 8 GiB or 120 s")):  # fmt: skip
+        program.write_text(f"#!/bin/sh\n{does}\n")
+        program.chmod(0o755)
+        monkeypatch.setattr("sys.executable", str(program))
+        with pytest.raises(UserError) as caught:
+            try_detector(path)
+        assert text in str(caught.value)
+        assert str(path) in str(caught.value)
+
+
+def test_the_trial_refuses_what_the_detector_refuses(tmp_path, monkeypatch):
+    write_people(tmp_path / "yolo.onnx", PEOPLE, size=SIZE, batch=8)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"^/.*yolo.onnx takes \[8, 3, 96, 64\], expected one picture"):
+        try_detector("yolo.onnx")
 
 
 # ---- the header ----

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import gc
 import io
+import struct
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,9 +24,11 @@ from datasets.preprocess.samples import SkipSample
 from pretrained_model_convert import architecture
 from pretrained_model_convert.files import read_pytorch
 from pretrained_model_convert.pairs import PAIRS
+from reconstruction.detector import Detector
 from reconstruction.inputs import Photo, read_photos
 from reconstruction.options import parse_boxes
 from reconstruction.people_finder import PeopleFinder
+from tests.helpers.gltf_reader import read_glb
 from tests.reliability.fuzz.contents import (
     OBJ,
     atlases,
@@ -57,6 +60,7 @@ from tests.reliability.fuzz.mocap_contents import (
     pose_files,
     recordings,
 )
+from tests.reliability.fuzz.written_contents import detectors, rigged_bodies
 from training.saved_states import SavedStates
 from utils import surreal_files
 from utils.array_files.pickles import load_arrays, load_npy, load_pickle
@@ -73,11 +77,15 @@ FRAME = Photo("clip_000001", "clip_000001", PHOTO.image, "clip.mp4", 1)
 
 @dataclass(frozen=True)
 class Reader:
-    """read: called with a file of `name` in a folder of its own; contents: what such files may hold."""
+    """read: called with a file of `name` in a folder of its own; contents: what such files may hold.
+
+    crashes: a library below may end the process, so that the program itself reads such a file in another one first.
+    """
 
     name: str
     read: Callable[[Path], object]
     contents: Callable[[], list[bytes]]
+    crashes: bool = False
 
 
 def _read_list(path: Path):
@@ -170,6 +178,17 @@ def _read_pose(path: Path):
             assert not list(unpacked.iterdir()), "unpacked files were left"
 
 
+def _read_glb(path: Path):
+    """The reader of the tests, whose refusals are of any kind."""
+    try:
+        glb = read_glb(path)
+        return glb.faces, glb.joint_names, glb.skinned(), glb.frame_times(), glb.skinned(1), glb.texture
+    except (AssertionError, ArithmeticError, LookupError, TypeError, ValueError, struct.error) as error:
+        raise UserError(f"{path}: {error!r}") from error
+    except RecursionError as error:  # a node that is its own child
+        raise UserError(f"{path}: nodes without end") from error
+
+
 READERS = [
     Reader("body.pkl", up_3d.read_body, pickles),
     Reader("content.pkl", load_pickle, pickles),
@@ -210,4 +229,6 @@ READERS = [
     Reader("annot.mat", lambda path: mpi_inf_3dhp.read_training_joints(path, "annot2", 2), annotation_files),
     Reader("annot_data.mat", mpi_inf_3dhp.read_test_joints, annotation_files_of_test),
     Reader("sequence.pkl", pw3d.read_recording, recordings),
+    Reader("yolo.onnx", Detector, detectors, crashes=True),
+    Reader("rigged.glb", _read_glb, rigged_bodies),
 ]
