@@ -14,7 +14,8 @@ from models.warp import pixel_positions
 from utils.joints import LEFT_HIP, RIGHT_HIP
 
 EPSILON = 1e-8
-LOG_FLOOR = -100.0  # as in PyTorch's binary cross-entropy: log(0) counts as -100
+# as in PyTorch: log(0) counts as -100, and the denominator p (1 - p) of the gradient as 1e-12 at least
+LOG_FLOOR, DENOMINATOR_FLOOR = -100.0, 1e-12
 
 
 def annotated_mean(values: Tensor, shares: Tensor) -> Tensor:
@@ -33,6 +34,26 @@ def _mean(values: Tensor) -> Tensor:
     return values.reshape(values.shape[0], -1).mean(1)
 
 
+class BinaryCrossEntropy(nn.Cell):
+    """(probability, target of zeros and ones) -> the cross-entropy of each element, of the same shape.
+
+    It has PyTorch's gradient. The derived one is NaN, 0 times infinity, where the probability is 0 or 1: a sigmoid in
+    float32 is 1 from 17 on, as it soon is where a network is sure.
+    """
+
+    def construct(self, probability: Tensor, target: Tensor) -> Tensor:
+        log_foreground = ops.maximum(ops.log(probability), LOG_FLOOR)
+        log_background = ops.maximum(ops.log(1 - probability), LOG_FLOOR)
+        return -(target * log_foreground + (1 - target) * log_background)
+
+    def bprop(self, probability, target, output, gradient):
+        denominator = ops.maximum(probability * (1 - probability), DENOMINATOR_FLOOR)
+        return gradient * (probability - target) / denominator, ops.zeros_like(target)
+
+
+_cross_entropy = BinaryCrossEntropy()
+
+
 def mask_loss(dp_out: Tensor, gt_iuv: Tensor) -> Tensor:
     """Binary cross-entropy of the mask channel, resized bilinearly to the size of the target.
 
@@ -41,9 +62,7 @@ def mask_loss(dp_out: Tensor, gt_iuv: Tensor) -> Tensor:
     height, width = gt_iuv.shape[2:]
     probability = resize_bilinear(dp_out[:, :1], height, width).clip(0.0, 1.0)
     target = (gt_iuv[:, :1] > 0).astype(probability.dtype)
-    log_foreground = ops.maximum(ops.log(probability), LOG_FLOOR)
-    log_background = ops.maximum(ops.log(1 - probability), LOG_FLOOR)
-    return _mean(-(target * log_foreground + (1 - target) * log_background))
+    return _mean(_cross_entropy(probability, target))
 
 
 def uv_image_loss(dp_out: Tensor, gt_iuv: Tensor) -> Tensor:

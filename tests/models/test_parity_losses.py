@@ -8,6 +8,7 @@ import pytest
 import torch
 from mindspore import nn
 
+from models import losses as ours_losses
 from models.smpl import SMPL
 from models.uv_generator import Index_UV_Generator
 from models.WithLossCellDP import WithLossCellDP
@@ -121,6 +122,35 @@ def test_every_term_of_stage_dp_and_its_gradient(witness, mode):
     loss_cell = WithLossCellDP(network, options)
     inputs = [batch[name] for name in loss_cell.input_names]
     compare_terms(loss_cell, [network.dp_out], inputs, expected, [dp_out], mode)
+
+
+class SureMask(nn.Cell):
+    """Logits [B, 3, h, w] -> the mean mask loss of their sigmoids, and the sigmoids."""
+
+    def construct(self, logits, gt_iuv):
+        dp_out = ms.ops.sigmoid(logits)
+        return ours_losses.mask_loss(dp_out, gt_iuv).mean(), dp_out
+
+
+@pytest.mark.parametrize("size", [8, 32])  # of the target: without and with resizing
+def test_a_mask_of_which_the_network_is_sure_has_pytorch_s_gradient(size, mode):
+    """A sigmoid in float32 is 1 from 17 on and 0 below -104, right or wrong."""
+    logits = np.full((2, 3, 8, 8), 200, np.float32)
+    logits[:, 0, :4] = -200
+    logits[1, 0] += noise(8, 8) * 300
+    logits[0, 0, 2:6, 2:6] = noise(4, 4)
+    gt_iuv = np.zeros((2, 3, size, size), np.float32)
+    gt_iuv[:, 0, :, size // 2 :] = 1
+    with running_in(mode):
+        step = ms.value_and_grad(SureMask(), 0, None, has_aux=True)
+        (loss, dp_out), gradient = step(ms.Tensor(logits), ms.Tensor(gt_iuv))
+    assert {0, 1} <= set(dp_out.asnumpy()[:, 0].ravel())
+    tensor = torch.tensor(logits, requires_grad=True)
+    expected = losses.mask_loss(torch.sigmoid(tensor), torch.tensor(gt_iuv)).mean()
+    expected.backward()
+    assert loss.asnumpy() == pytest.approx(expected.item(), rel=LOSS_TOLERANCE)
+    assert np.isfinite(gradient.asnumpy()).all()
+    assert_same_gradient(gradient.asnumpy(), tensor.grad.numpy(), "logits")
 
 
 @pytest.mark.parametrize("way", ["to_map", "to_vertices"])
