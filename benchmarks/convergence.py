@@ -1,6 +1,6 @@
 """Train on generated people in street clothes, with and without the warp to the surface, and compare test errors.
 
-    python -m benchmarks.convergence [--out convergence] [--num_train 10000] [--num_test 500] [--hours H] [--points 8]
+    python -m benchmarks.convergence [--out convergence] [--num_train 20000] [--num_test 500] [--hours H] [--points 8]
         [-- TRAIN_OPTIONS]
 
 Trains a CNet by configs/generated_dp.json. From it starts stage end by configs/generated_end.json, twice at the same
@@ -150,7 +150,7 @@ def plot(arms: dict[str, list[dict]], path: Path) -> None:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", default="convergence", help="folder for data, weights and results")
-    parser.add_argument("--num_train", type=int, default=10000)
+    parser.add_argument("--num_train", type=int, default=20000)
     parser.add_argument("--num_test", type=int, default=500)
     parser.add_argument("--hours", type=float, help="train no longer than this in one call")
     parser.add_argument("--points", type=int, default=8, help="checkpoints of each arm to evaluate")

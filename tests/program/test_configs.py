@@ -29,10 +29,11 @@ COMMAND_LINES = {
     "--lam_mesh 10 --lam_uv 0.2 --gtkey3d_from_mesh",
     "generated_dp": "--img_res 128 --warp_level 2 --cnet_width 0.25 --lnet_width 0.125 --batch_size 8 --num_workers 1 "
     "--lr 1e-3 --lr_schedule linear --no_augmentation --zero_init_residual --log_freq 200 --summary_steps 1000 "
-    "--stage dp --num_epochs_dp 2 --lam_dp_mask 1",
+    "--stage dp --num_epochs_dp 6 --lam_dp_mask 1",
     "generated_end": "--img_res 128 --warp_level 2 --cnet_width 0.25 --lnet_width 0.125 --batch_size 4 "
     "--num_workers 1 --lr 1e-3 --lr_schedule cosine --no_augmentation --zero_init_residual "
-    "--log_freq 200 --summary_steps 1000 --stage end --num_epochs_end 3 --lam_mesh 10 --lam_uv 0.2 --gtkey3d_from_mesh",
+    "--log_freq 200 --summary_steps 1000 --stage end --num_epochs_end 2 --lam_mesh 10 --lam_uv 0.2 "
+    "--lam_dp_mask 1 --gtkey3d_from_mesh",
 }
 
 
