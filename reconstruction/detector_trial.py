@@ -27,6 +27,8 @@ def try_detector(path) -> None:
         return
     if trial.returncode == REFUSED:
         raise UserError(trial.stdout.strip())
+    if trial.returncode > 0 and "MemoryError" not in trial.stderr:
+        raise RuntimeError(f"{path}: {trial.stderr}")  # a fault of this program
     reason = signal.Signals(-trial.returncode).name if trial.returncode < 0 else "no memory"
     limits = f"more than {MEMORY >> 30} GiB or {SECONDS} s"
     what = f"takes {limits}" if reason in ("SIGXCPU", "no memory") else f"crashes ({reason})"

@@ -169,7 +169,7 @@ def test_a_file_that_ends_the_process_is_told_in_one_line(tmp_path, monkeypatch)
     try_detector(path)
     program = tmp_path / "python"
     for does, text in (("kill -SEGV $$", "crashes (SIGSEGV)"), ("kill -XCPU $$", "more than 8 GiB or 120 s"),
-                       ("exit 1", "more than 8 GiB or 120 s")):  # fmt: skip
+                       ("echo MemoryError >&2; exit 1", "more than 8 GiB or 120 s")):  # fmt: skip
         program.write_text(f"#!/bin/sh\n{does}\n")
         program.chmod(0o755)
         monkeypatch.setattr("sys.executable", str(program))

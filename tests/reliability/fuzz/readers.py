@@ -24,7 +24,7 @@ from datasets.preprocess.samples import SkipSample
 from pretrained_model_convert import architecture
 from pretrained_model_convert.files import read_pytorch
 from pretrained_model_convert.pairs import PAIRS
-from reconstruction.detector import Detector
+from reconstruction.detector_trial import try_detector
 from reconstruction.inputs import Photo, read_photos
 from reconstruction.options import parse_boxes
 from reconstruction.people_finder import PeopleFinder
@@ -79,13 +79,13 @@ FRAME = Photo("clip_000001", "clip_000001", PHOTO.image, "clip.mp4", 1)
 class Reader:
     """read: called with a file of `name` in a folder of its own; contents: what such files may hold.
 
-    crashes: a library below may end the process, so that the program itself reads such a file in another one first.
+    elsewhere: it reads in a process of its own, which has limits and may crash.
     """
 
     name: str
     read: Callable[[Path], object]
     contents: Callable[[], list[bytes]]
-    crashes: bool = False
+    elsewhere: bool = False
 
 
 def _read_list(path: Path):
@@ -229,6 +229,6 @@ READERS = [
     Reader("annot.mat", lambda path: mpi_inf_3dhp.read_training_joints(path, "annot2", 2), annotation_files),
     Reader("annot_data.mat", mpi_inf_3dhp.read_test_joints, annotation_files_of_test),
     Reader("sequence.pkl", pw3d.read_recording, recordings),
-    Reader("yolo.onnx", Detector, detectors, crashes=True),
+    Reader("yolo.onnx", try_detector, detectors, elsewhere=True),
     Reader("rigged.glb", _read_glb, rigged_bodies),
 ]
