@@ -1,6 +1,8 @@
 """Try a detector's file in a process of its own: on some damaged files OpenCV ends the process that reads them.
 
-python -m reconstruction.detector_trial FILE
+    python -m reconstruction.detector_trial FILE
+
+prints why the file is refused, or nothing.
 """
 
 import resource
@@ -12,6 +14,7 @@ from pathlib import Path
 import cv2
 
 from reconstruction.detector import PLAIN_EXPORT, Detector
+from utils.array_files.limits import limited_memory
 from utils.errors import UserError
 from utils.interpreter import REPOSITORY
 
@@ -36,10 +39,11 @@ def try_detector(path) -> None:
 
 
 def main() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))  # ends loops of OpenCV too
+    cv2.setNumThreads(1)  # each thread would reserve memory
     try:
-        Detector(sys.argv[1])
+        with limited_memory(MEMORY):
+            Detector(sys.argv[1])
     except UserError as error:
         print(error)
         sys.exit(REFUSED)

@@ -114,7 +114,8 @@ train_standalone() {
 
 # train_distribute TARGET LAUNCHER WORDS...: train data-parallel, with the output also in train_distribute.log.
 train_distribute() {
-    local target="$1" launcher="$2" name hosts=() train code=0
+    local target="$1" launcher="$2" name hosts=() train code=0 started
+    started="$(date +%s)"
     shift 2
     require_training_words "up-3d 8 5 30 16 './ckpt'" NUM_DEVICES "$@"
     require_number NUM_DEVICES "$2" 1
@@ -145,16 +146,16 @@ train_distribute() {
         *) echo "$(basename "$0"): error: LAUNCHER is '$launcher', expected mpirun or msrun." >&2; exit 2 ;;
     esac
     if [ "$code" != 0 ] && [ "$STOPPED_WITH" = 0 ]; then
-        name_lost_ranks | tee -a train_distribute.log >&2
+        name_lost_ranks "$started" | tee -a train_distribute.log >&2
     fi
     return "$code"
 }
 
-# name_lost_ranks: say what the many lines of a launcher hide: errors of ranks that the terminal did not show, and that a
-# rank was killed.
+# name_lost_ranks STARTED: say what the many lines of a launcher hide: errors that msrun kept to logs which are younger than
+# STARTED (seconds since 1970), and that a rank was killed.
 name_lost_ranks() {
     local killed
-    { grep -h 'train.py: error: ' msrun_log/worker_*.log 2>/dev/null || true; } | sort -u |
+    find msrun_log -name 'worker_*.log' -newermt "@$1" -exec grep -h 'train.py: error: ' {} + 2>/dev/null | sort -u |
         grep -vxFf train_distribute.log || true
     # msrun's words, and mpirun's
     killed="$(grep -oE 'Error code: -[0-9]+|exited on signal [0-9]+' train_distribute.log | grep -oE -m1 '[0-9]+')" || true

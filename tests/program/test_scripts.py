@@ -191,15 +191,19 @@ def test_a_killed_rank_is_named_in_the_last_line(run, tmp_path, launcher):
     assert (tmp_path / "train_distribute.log").read_text().endswith(f"{last}\n")
 
 
-def test_an_error_of_a_rank_that_msrun_does_not_show_is_shown(run):
+def test_an_error_of_a_rank_that_msrun_does_not_show_is_shown(run, tmp_path):
+    earlier = tmp_path / "msrun_log/worker_5.log"  # of a run of more ranks
+    earlier.parent.mkdir()
+    earlier.write_text("train.py: error: long ago\n")
+    os.utime(earlier, (0, 0))
     does = """
-        mkdir msrun_log
         echo 'train.py: error: here' | tee msrun_log/worker_0.log
         echo 'train.py: error: there' > msrun_log/worker_1.log
         exit 1
     """
     _, output = run(DISTRIBUTE, *SIX, does=does, LAUNCHER="msrun")
     assert output.splitlines()[-2:] == ["train.py: error: here", "train.py: error: there"]
+    assert "long ago" not in output
 
 
 def source_env_gpu(command: str, wheels, **variables) -> subprocess.CompletedProcess:

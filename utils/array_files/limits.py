@@ -23,7 +23,7 @@ def limited(memory: int, seconds: float) -> Iterator[None]:
 
     OverLimit if it takes more. Python can interrupt its main thread only, so other threads have no limit of time.
     """
-    with _limited_memory(memory), _limited_time(seconds):
+    with limited_memory(memory), _limited_time(seconds):
         try:
             yield
         except MemoryError as error:
@@ -33,7 +33,8 @@ def limited(memory: int, seconds: float) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _limited_memory(memory: int) -> Iterator[None]:
+def limited_memory(memory: int) -> Iterator[None]:
+    """Run a block with `memory` bytes more than the process has; MemoryError, or what a library makes of it, beyond."""
     with open("/proc/self/statm", encoding="ascii") as stream:
         size = int(stream.read().split()[0]) * PAGE
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
