@@ -13,8 +13,11 @@ SETTINGS = {
     # kernels/build.py lifts the limit where convolutions are compiled.
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     # Compiled kernels run on OpenMP's threads, which otherwise keep a core busy for milliseconds after each
-    # of them, waiting for the next, while oneDNN's threads need it.
+    # of them, waiting for the next, while other threads need it.
     "OMP_WAIT_POLICY": "PASSIVE",
+    # They do wait busily for about a tenth of a millisecond: a thin network has hundreds of parallel parts in that
+    # distance, and to sleep and to be woken costs as much as half of its work.
+    "GOMP_SPINCOUNT": "5000",
     # numpy's products run in threads beside the network (fits, errors); more threads of OpenBLAS take its cores, and
     # half of their time is spent on waiting for each other.
     "OPENBLAS_NUM_THREADS": "1",
