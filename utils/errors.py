@@ -68,21 +68,24 @@ def make_streams_safe() -> None:
 
 def run_command(main) -> None:
     """Run `main()` as a command and exit: with its int result (or 0), or with 2 after a UserError or a full disk."""
-    name = program_name()
     make_streams_safe()
+    code, line = _outcome(main)
+    if line:  # printed when the exception is gone, and with it any progress bar of its frames, whose line ends then
+        print(f"{program_name()}: {line}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _outcome(main) -> tuple[int, str]:
+    """The exit code of `main()`, and the line that says what ended it, or nothing."""
     try:
-        code = main() or 0
+        return main() or 0, ""
     except UserError as error:
-        print(f"{name}: error: {error}", file=sys.stderr)
-        code = 2
+        return 2, f"error: {error}"
     except OSError as error:
         if error.errno not in DISK_FAULTS:
             raise
         place = error.filename or "a file"
         line = CannotWrite.because(place, error) if error.errno in NO_ROOM else f"{place}: {error.strerror}"
-        print(f"{name}: error: {printable(str(line))}", file=sys.stderr)
-        code = 2
+        return 2, f"error: {printable(str(line))}"
     except KeyboardInterrupt:
-        print(f"{name}: interrupted", file=sys.stderr)
-        code = 130
-    sys.exit(code)
+        return 130, "interrupted"

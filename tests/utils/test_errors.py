@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from tqdm import tqdm
 
 from tests.conftest import REPOSITORY
 from utils import errors
@@ -91,3 +92,16 @@ def test_a_file_of_any_name_is_written_by_way_of_a_plain_one(tmp_path, name):
         assert str(path).isascii() and " " not in path.name
         path.write_bytes(b"content")
     assert (tmp_path / name).read_bytes() == b"content"
+
+
+def test_the_line_of_an_error_stands_behind_the_progress_bar_and_not_in_it(capsys):
+    def main():
+        for number in tqdm(range(3), "photographs"):
+            if number:
+                raise UserError("the second is damaged")
+
+    with pytest.raises(SystemExit):
+        run_command(main)
+    *bars, line = capsys.readouterr().err.splitlines()
+    assert line.endswith("error: the second is damaged") and "photographs" not in line
+    assert any("photographs" in bar for bar in bars)
