@@ -185,6 +185,8 @@ def _read_glb(path: Path):
         return glb.faces, glb.joint_names, glb.skinned(), glb.frame_times(), glb.skinned(1), glb.texture
     except (AssertionError, ArithmeticError, LookupError, TypeError, ValueError, struct.error) as error:
         raise UserError(f"{path}: {error!r}") from error
+    except (OSError, SyntaxError) as error:  # what Pillow raises for a texture that is no picture, or a damaged one
+        raise UserError(f"{path}: its texture: {error}") from error
     except RecursionError as error:  # a node that is its own child
         raise UserError(f"{path}: nodes without end") from error
 
