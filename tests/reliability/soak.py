@@ -37,11 +37,14 @@ NETWORK = ("--img_res", 64, "--cnet_width", 0.125, "--lnet_width", 0.125, "--bat
 
 @dataclass(frozen=True)
 class Look:
-    """What a process held at a time: its own memory, that of its children too, its open files, its children."""
+    """What a process held at a time: memory with its children, its open files, its children.
+
+    Memory is the sum of proportional shares (Pss): workers are forks, and pages that they share with the process would
+    be left out of its private memory as long as a worker lives, and counted twice as resident.
+    """
 
     time: float
-    private: float  # MiB
-    all_private: float  # MiB
+    memory: float  # MiB
     files: int
     children: int
 
@@ -49,14 +52,13 @@ class Look:
 def look(process: psutil.Process) -> Look:
     """Look at a process now; psutil.Error if it is gone."""
     children = process.children(recursive=True)
-    private = process.memory_full_info().uss / 2**20
-    others = 0.0
+    memory = process.memory_full_info().pss / 2**20
     for child in children:
         try:
-            others += child.memory_full_info().uss / 2**20
+            memory += child.memory_full_info().pss / 2**20
         except psutil.Error:  # it ended in the meantime
             continue
-    return Look(time.time(), private, private + others, process.num_fds(), len(children))
+    return Look(time.time(), memory, process.num_fds(), len(children))
 
 
 def watch(words: list, environment: dict, say=None) -> tuple[int, list[Look]]:
@@ -174,8 +176,8 @@ def report(unit: str, looks: list[Look], times: np.ndarray, seconds: dict[float,
     early, late = while_working[:tenth], while_working[-tenth:]
     print(f"\n{last:.0f} {unit}s, {len(looks)} looks")
     growth = {}
-    for name, title in (("private", "memory of the process, MiB"), ("all_private", "with its workers, MiB"),
-                        ("files", "open files"), ("children", "processes")):  # fmt: skip
+    titles = {"memory": "memory with workers, MiB", "files": "open files", "children": "workers"}
+    for name, title in titles.items():
         before, after = (median(getattr(found, name) for found in part) for part in (early, late))
         growth[name] = after - before
         print(f"{title:28} {before:8.1f} {after:8.1f} {after - before:+8.1f}")
@@ -184,7 +186,7 @@ def report(unit: str, looks: list[Look], times: np.ndarray, seconds: dict[float,
     late_time = mean(seconds[step] for step in steps if step > last - SPAN)
     ratio = late_time / early_time
     print(f"{f'time of a {unit}, ms':28} {1e3 * early_time:8.1f} {1e3 * late_time:8.1f}   ratio {ratio:.3f}")
-    return bool(growth["private"] < GROWTH and growth["files"] <= 0 and ratio < SLOWDOWN)
+    return bool(growth["memory"] < GROWTH and growth["files"] <= 0 and ratio < SLOWDOWN)
 
 
 def main() -> int:
