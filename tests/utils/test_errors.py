@@ -96,9 +96,9 @@ def test_a_file_of_any_name_is_written_by_way_of_a_plain_one(tmp_path, name):
 
 def test_the_line_of_an_error_stands_behind_the_progress_bar_and_not_in_it(capsys):
     def main():
-        for number in tqdm(range(3), "photographs"):
-            if number:
-                raise UserError("the second is damaged")
+        bar = tqdm(total=3, desc="photographs")
+        bar.update()
+        raise UserError("the second is damaged")
 
     with pytest.raises(SystemExit):
         run_command(main)
